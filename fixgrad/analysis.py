@@ -1,0 +1,123 @@
+"""From sources to findings with their repairs or refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from fixgrad.findings import Applicability, Finding, Refusal, Repair, Step
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.ir import Module
+from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.lower import lower
+from fixgrad.flow.values import Site
+from fixgrad.hazards import Hazard, span
+from fixgrad.repair.plan import Planned, Planner
+from fixgrad.repair.targets import Target
+from fixgrad.source import Problem, Source
+
+
+class Analysis(NamedTuple):
+    """What was found, and what could not be read."""
+
+    repairs: tuple[Repair, ...]
+    refusals: tuple[Refusal, ...]
+    problems: tuple[Problem, ...]
+
+
+def analyse(
+    sources: Sequence[Source], *, unsafe: bool, selected: Callable[[str], bool]
+) -> Analysis:
+    """Find what has no gradient in a project and plan what gives it one.
+
+    Safe repairs are planned as if the unsafe ones were not made, unless `unsafe` says they will be.
+    """
+    lowered = [lower(source) for source in sources]
+    problems = tuple(p for p in lowered if isinstance(p, Problem))
+    project = Project([m for m in lowered if isinstance(m, Module)])
+    base = Linker(project).run().graph
+    planned = Planner(project, base, selected).plan()
+    if not unsafe and any(p.applicability < Applicability.SAFE for p in planned):
+        planned = _safe_first(project, base, selected, planned)
+    repairs: dict[tuple[object, ...], Repair] = {}
+    refusals: dict[tuple[object, ...], Refusal] = {}
+    for each in planned:
+        finding = _finding(base, each)
+        key = (finding.rule, finding.span)
+        if each.refusal[0]:
+            refusals.setdefault(key, Refusal(finding, *each.refusal))
+        elif key in repairs:
+            merged = dict.fromkeys((*repairs[key].operations, *each.operations))
+            repairs[key] = repairs[key]._replace(operations=tuple(merged))
+        else:
+            repairs[key] = Repair(finding, each.operations, each.applicability, _title(each))
+    left_alone = [r for key, r in refusals.items() if key not in repairs]
+    return Analysis(
+        tuple(sorted(repairs.values(), key=lambda r: (r.finding.span, r.finding.rule))),
+        tuple(sorted(left_alone, key=lambda r: (r.finding.span, r.finding.rule))),
+        problems,
+    )
+
+
+def _safe_first(
+    project: Project,
+    base: FlowGraph,
+    selected: Callable[[str], bool],
+    planned: list[Planned],
+) -> list[Planned]:
+    unsafe = [p for p in planned if p.applicability < Applicability.SAFE]
+    rules = {p.target.rule if p.target else p.hazard.rule if p.hazard else "" for p in unsafe}
+    safe = Planner(project, base, lambda rule: selected(rule) and rule not in rules).plan()
+    return [*safe, *(p for p in planned if p in unsafe or _rule(p) in rules)]
+
+
+def _rule(planned: Planned) -> str:
+    if planned.target is not None:
+        return planned.target.rule
+    return planned.hazard.rule if planned.hazard is not None else ""
+
+
+def _finding(graph: FlowGraph, planned: Planned) -> Finding:
+    if planned.target is not None:
+        return _finding_of_target(graph, planned.target)
+    assert planned.hazard is not None
+    return _finding_of_hazard(planned.hazard)
+
+
+def _finding_of_target(graph: FlowGraph, target: Target) -> Finding:
+    origin = target.origin.site or Site("", (1, 0, 1, 0))
+    demand = target.demands[0]
+    steps = [Step(span(origin), "made here")]
+    made = target.thing.site
+    if made is not None and made != origin:
+        steps.append(Step(span(made), "flows through"))
+    if demand.use.site != origin:
+        steps.append(Step(span(demand.use.site), "demanded here"))
+    line = demand.use.site.place[0]
+    name = graph.variables.get((target.thing.path, graph.identity(target.thing)))
+    tensor = f"`{name}`" if name else "this tensor"
+    where = origin
+    if target.rule in ("FG201", "FG203", "FG204"):
+        message = demand.what
+        where = made if target.rule == "FG203" and made is not None else origin
+    else:
+        message = f"{tensor} is not tracked by autograd, but {demand.what} at line {line}"
+    return Finding(target.rule, span(where), message, "high", tuple(steps))
+
+
+def _finding_of_hazard(hazard: Hazard) -> Finding:
+    place = span(hazard.use.site)
+    if hazard.rule == "FG209" and hazard.use.thing.site is not None:
+        place = span(hazard.use.thing.site)
+    return Finding(hazard.rule, place, hazard.what, "high", (Step(place, "wrong here"),))
+
+
+def _title(planned: Planned) -> str:
+    kinds = {o.kind for o in planned.operations}
+    if planned.target is not None:
+        return "grant the gradient where the tensor is made"
+    if "wrap-with" in kinds:
+        return "update the leaf under no_grad"
+    if "drop-keyword" in kinds:
+        return "remove the keyword"
+    return "detach the value" if "append" in kinds else "read the gradient of the tensor"

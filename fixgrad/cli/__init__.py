@@ -1,0 +1,38 @@
+"""The command line: options in, text and an exit code out. Only here is click known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from fixgrad.cli import check, rule
+from fixgrad.cli.streams import note
+from fixgrad.errors import FixgradError
+
+INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
+
+_VERBS: dict[str, click.Command] = {"rule": rule.command}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; a first argument that is no verb is a path."""
+    command, prefix = check.command, "fixgrad"
+    if arguments and arguments[0] in _VERBS:
+        command, prefix = _VERBS[arguments[0]], f"fixgrad {arguments[0]}"
+        arguments = arguments[1:]
+    try:
+        code = command.main(args=list(arguments), prog_name=prefix, standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        note("fixgrad: interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return FixgradError.exit_code
+    except FixgradError as error:
+        note(f"fixgrad: {error}")
+        return error.exit_code
+    except Exception as error:  # the pipeline catches its own; Python would exit 1, "findings"
+        note(f"fixgrad: bug while reporting ({type(error).__name__}: {error}); please report it")
+        return FixgradError.exit_code
+    return int(code or 0)

@@ -1,0 +1,43 @@
+"""Where text goes: reports and patches to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+import click
+
+from fixgrad.errors import FixgradError
+from fixgrad.report.colour import harmless
+
+
+def emit(data: bytes | str) -> None:
+    """Write a report or a patch; a reader that has gone away is nobody's fault."""
+    if not data or sys.stdout is None:  # None where the caller closed it
+        return
+    if isinstance(data, str):
+        data = data.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain then.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise FixgradError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def note(text: str) -> None:
+    """Write lines to standard error, as far as anyone listens."""
+    with contextlib.suppress(OSError):
+        click.echo("\n".join(map(harmless, text.split("\n"))), err=True)
+
+
+def colour_wanted(when: str) -> bool:
+    """Decide on colour for standard output: `auto` means a terminal, and NO_COLOR is obeyed."""
+    if when != "auto":
+        return when == "always"
+    dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not dull and sys.stdout is not None and sys.stdout.isatty()

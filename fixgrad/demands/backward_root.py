@@ -1,0 +1,67 @@
+"""`backward()` is called where provably nothing upstream is tracked.
+
+## What it finds
+`loss.backward()`, or `torch.autograd.backward`/`grad` of a loss, where every tensor that the loss is computed from
+is known, none of them is tracked, and one of them is made of NumPy data.
+
+## Why it matters
+The call raises: "element 0 of tensors does not require grad and does not have a grad_fn".
+
+## Example
+```python
+import numpy as np
+import torch
+
+x = torch.from_numpy(np.array([1.0, 2.0]))
+try:
+    (x**2).sum().backward()
+except RuntimeError as error:
+    print(error)
+```
+
+## Repair
+Where the loss comes from one conversion only, that tensor becomes a tracked leaf. Where there are several and nothing
+else says which of them is meant, the finding is refused with FG901.
+
+## Repair safety
+Safe with one candidate: the call cannot succeed otherwise. Unknown calls, modules and parameters upstream mean that
+there is no finding.
+
+## References
+https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixgrad.demands import ROOT, Demand, untracked
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.values import Thing
+from fixgrad.knowledge import dtype_class
+
+CODE = "FG104"
+NAME = "untracked-backward-root"
+
+
+def demands(graph: FlowGraph) -> Iterator[Demand]:
+    """Yield the backward passes that have nothing to differentiate."""
+    yield from untracked(graph, "backward", CODE, ROOT, "`{}` has nothing to differentiate")
+
+
+def candidates(graph: FlowGraph, demand: Demand) -> list[Thing]:
+    """Return the tensors, made of outside data or native, that could be meant by a backward pass."""
+    found = []
+    for thing in graph.upstream([demand.thing]):
+        made = graph.made.get(thing)
+        if made is None or graph.carried.get(thing) or thing in graph.refused:
+            continue
+        whole = dtype_class(made.dtype) in ("integer", "bool")
+        if graph.cut.get(thing) and thing.name != _WRAPPED:
+            continue  # it comes back from NumPy: a grant here would hide the cut
+        if not whole and (graph.is_conversion(thing) or thing.name in ("factory", _WRAPPED)):
+            found.append(thing)
+    return found
+
+
+_WRAPPED = "torch.autograd.Variable"

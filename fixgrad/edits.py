@@ -1,0 +1,46 @@
+"""What a repair asks of the source: operations on places, and the patches they become."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fixgrad.source import Span
+
+
+class Operation(NamedTuple):
+    """One named change of one expression or statement.
+
+    kind, and what `argument` holds:
+      append         expression e becomes e + argument, in parentheses where needed: ".detach()"
+      keyword        the call gains or replaces a keyword: "requires_grad=True"
+      drop-keyword   the call loses the keyword named: "requires_grad"
+      callee         the call's function becomes: "torch.tensor"
+      replace        the expression becomes: "x"
+      call           the expression becomes the only argument of: "torch.as_tensor"
+      unwrap-call    the call f(a) becomes its first argument, argument unused
+      unwrap-method  a trailing method call is removed, name in argument: "requires_grad_"
+      wrap-with      the statement moves into `with <argument>:`; adjacent ones share one block
+      insert-after   argument, a one-line statement, is added after the statement
+      delete         the statement is removed
+    Operations on the same span apply in the order given.
+    """
+
+    span: Span
+    kind: str
+    argument: str = ""
+
+
+class Edit(NamedTuple):
+    """A stretch of the original text and what stands there afterwards."""
+
+    span: Span
+    text: str
+
+
+class Patch(NamedTuple):
+    """One file before and after; `edits` are disjoint and in order."""
+
+    path: str
+    before: str
+    after: str
+    edits: tuple[Edit, ...]

@@ -1,0 +1,256 @@
+"""Operators: on tensors they build the graph, on arrays they make arrays, on constants they compute."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fixgrad.flow import containers
+from fixgrad.flow.arrays import make_array, read_array, sources_of, write_array
+from fixgrad.flow.gradients import consume, none_test
+from fixgrad.flow.ir import Op
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import derive, dtype, log, tracked, write_in_place
+from fixgrad.flow.values import (
+    FALSE,
+    NUMBER,
+    TEXT,
+    TRUE,
+    UNKNOWN,
+    Thing,
+    Value,
+    constant,
+    known,
+    of_kind,
+    ordered,
+)
+from fixgrad.knowledge import ArrayCall, TensorOp, dtype_class, tensor_operator
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+_TENSOR_LIKE = ("tensor", "opaque", "module")
+_PLAIN = TensorOp("?")
+_ARRAY_ROW = ArrayCall("operator", dtype="promote")
+
+
+def binary(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute `a + b` and its like."""
+    left, right = (consume(m, f, state, v, op.place) for v in f.values(op))
+    f.registers[op.out] = _binary(m, f, state, op, left, right)
+
+
+def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
+    kinds = {t.kind for t in left} | {t.kind for t in right}
+    if "tensor" in kinds or ("opaque" in kinds and _carries(state, left | right)):
+        return _tensor_result(m, f, state, op, left, right)
+    if "array" in kinds:
+        return _array_result(m, f, state, op, [*ordered(left), *ordered(right)])
+    remembered = {t for t in left | right if t.kind == "number" and t.name}
+    if remembered and kinds <= {"const", "number"}:
+        return frozenset(remembered)
+    if kinds <= {"const"}:
+        return _computed(op.target, left, right)
+    if kinds & {"list", "tuple"} and op.target in ("+", "*"):
+        return _joined(m, f, state, op, left, right)
+    if "text" in kinds:
+        return TEXT
+    return NUMBER if kinds <= {"const", "number"} else UNKNOWN
+
+
+def _carries(state: State, value: Value) -> bool:
+    return any(t.kind == "opaque" and state.get((t, "#inputs")) for t in value)
+
+
+def _tensor_result(
+    m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
+) -> Value:
+    row = tensor_operator(op.target) or _PLAIN
+    inputs = [t for t in (*ordered(left), *ordered(right)) if t.kind in _TENSOR_LIKE]
+    for operand, register in ((left, op.args[0]), (right, op.args[1])):
+        for array in of_kind(operand, "array"):
+            read_array(m, f, state, array, op.place)
+            for tensor in inputs:
+                if tensor.kind == "tensor" and tracked(state, tensor) != "no":
+                    place = f.place_of(register)
+                    log(m, f, state, "mixed", tensor, place, detail=op.target, others=[array])
+    return frozenset((derive(m, f, state, op.place, row, inputs, of_dtype=_dtype(state, row, left, right)),))
+
+
+def _dtype(state: State, row: TensorOp, left: Value, right: Value) -> str:
+    """Return a result's dtype: a Python number keeps a float tensor's, a float lifts an integer's."""
+    if row.dtype not in ("promote", "float", "same"):
+        return ""
+    names = {dtype(state, t) for t in left | right if t.kind in ("tensor", "array")}
+    if any(t.kind == "opaque" for t in left | right):
+        return "unknown"
+    if len(names) != 1:
+        return "float64" if names == {"float32", "float64"} else "unknown"
+    name = names.pop()
+    floats = any(t.kind == "const" and isinstance(t.data, float) for t in left | right)
+    if dtype_class(name) in ("integer", "bool") and (floats or row.dtype == "float"):
+        return "float32"
+    return name
+
+
+def _array_result(m: Machine, f: Frame, state: State, op: Op, things: list[Thing]) -> Value:
+    arrays = [t for t in things if t.kind == "array"]
+    for array in arrays:
+        read_array(m, f, state, array, op.place)
+    made = make_array(m, f, state, op.place, _ARRAY_ROW, arrays)
+    numbers = sources_of(state, [t for t in things if t.kind in ("array", "number")])
+    state.set((made, "#cut"), numbers)
+    if any(t.kind == "opaque" for t in things):
+        state.set((made, "#dtype"), "unknown")
+    whole = dtype_class(dtype(state, made)) in ("integer", "bool")
+    if whole and (op.target == "/" or any(isinstance(t.data, float) for t in things if t.kind == "const")):
+        state.set((made, "#dtype"), "float64")
+    return frozenset((made,))
+
+
+_FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "==": operator.eq, "!=": operator.ne, "<": operator.lt,
+    "<=": operator.le, ">": operator.gt, ">=": operator.ge, "/": operator.truediv,
+}  # fmt: skip
+
+
+def _computed(target: str, left: Value, right: Value) -> Value:
+    first, a = known(left)
+    second, b = known(right)
+    function = _FUNCTIONS.get(target)
+    if first and second and function is not None and isinstance(a, int | float) and isinstance(b, int | float):
+        try:
+            return constant(function(a, b))
+        except (ArithmeticError, ValueError):
+            return NUMBER
+    return NUMBER
+
+
+def _joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
+    items: list[Value] | None = []
+    anything: set[Thing] = set()
+    for side in (left, right):
+        known_items = containers.elements(m, f, state, side, op) if of_kind(side, "list", "tuple") else None
+        anything |= containers.any_element(m, f, state, side, op) if of_kind(side, "list", "tuple") else set()
+        items = None if known_items is None or items is None or op.target == "*" else items + known_items
+    kind = "tuple" if of_kind(left, "tuple") else "list"
+    return frozenset((containers.make(m, f, state, op.place, kind, items, frozenset(anything)),))
+
+
+def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute `a += b` and its like; the result is `a` itself where `a` can change."""
+    old, new = (consume(m, f, state, v, op.place) for v in f.values(op))
+    result: set[Thing] = set()
+    for thing in ordered(old):
+        if thing.kind == "tensor":
+            inputs = [t for t in ordered(new) if t.kind in _TENSOR_LIKE]
+            for array in of_kind(new, "array"):
+                if tracked(state, thing) != "no":
+                    log(m, f, state, "mixed", thing, f.place_of(op.args[1]), detail=op.target, others=[array])
+            write_in_place(m, f, state, thing, inputs, op.place, op.target + "=")
+            result.add(thing)
+        elif thing.kind == "array":
+            for tensor in of_kind(new, "tensor"):
+                if tracked(state, tensor) != "no":
+                    log(m, f, state, "export", tensor, f.place_of(op.args[1]), detail=op.target + "=")
+            read_array(m, f, state, thing, op.place)
+            write_array(m, f, state, thing, op.place)
+            result.add(thing)
+        elif thing.kind == "list" and op.target == "+":
+            for value in containers.elements(m, f, state, new, op) or []:
+                containers.append(state, thing, value, len(old) == 1)
+            if containers.elements(m, f, state, new, op) is None:
+                state.set((thing, "#length"), "maybe")
+                state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
+            result.add(thing)
+        else:
+            result |= _binary(m, f, state, op, frozenset((thing,)), new)
+    f.registers[op.out] = frozenset(result) or UNKNOWN
+
+
+def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute `-a`, `not a` and their like."""
+    value = consume(m, f, state, f.registers[op.args[0]], op.place) if op.target != "not" else f.registers[op.args[0]]
+    if op.target == "not":
+        f.registers[op.out] = _negated(m, value)
+        return
+    sure, number = known(value)
+    if sure and isinstance(number, int | float) and op.target == "-":
+        f.registers[op.out] = constant(-number)
+        return
+    result: set[Thing] = set()
+    for thing in ordered(value):
+        if thing.kind in ("tensor",) or (thing.kind == "opaque" and state.get((thing, "#inputs"))):
+            row = tensor_operator(op.target, unary=True) or _PLAIN
+            result.add(derive(m, f, state, op.place, row, [thing]))
+        elif thing.kind == "array":
+            result.add(make_array(m, f, state, op.place, _ARRAY_ROW, [thing]))
+        else:
+            result |= NUMBER if thing.kind in ("const", "number") else UNKNOWN
+    f.registers[op.out] = frozenset(result) or UNKNOWN
+
+
+def _negated(m: Machine, value: Value) -> Value:
+    sure, data = known(value)
+    if sure:
+        return FALSE if data else TRUE
+    tests = [t for t in ordered(value) if t.kind == "none-test"]
+    if tests:
+        return frozenset(
+            m.thing("none-test", None, (), "", (t.data[0], not t.data[1])) for t in tests
+        )
+    gradients = tuple(t.data for t in ordered(value) if t.kind == "grad")
+    if gradients:
+        return frozenset((m.thing("none-test", None, (), "", (gradients, False)),))
+    return UNKNOWN
+
+
+def compare(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute a comparison; `x.grad is None` is told apart from a use of the gradient."""
+    values = f.values(op)
+    if op.target in ("is", "is not", "==", "!=") and len(values) == 2 and known(values[1]) == (True, None):
+        test = none_test(m, values[0], positive=op.target in ("is not", "!="))
+        outcome = _is_none(values[0])
+        if test is not None:
+            f.registers[op.out] = test
+        elif outcome is not None:
+            f.registers[op.out] = TRUE if outcome is (op.target in ("is", "==")) else FALSE
+        else:
+            f.registers[op.out] = UNKNOWN
+        return
+    values = [consume(m, f, state, v, op.place) for v in values]
+    if len(values) == 2 and op.target in _FUNCTIONS:
+        f.registers[op.out] = _compared(m, f, state, op, values)
+        return
+    f.registers[op.out] = UNKNOWN
+
+
+def _compared(m: Machine, f: Frame, state: State, op: Op, values: list[Value]) -> Value:
+    left, right = values
+    first, a = known(left)
+    second, b = known(right)
+    if first and second and op.target in ("==", "!="):
+        return TRUE if (a == b) is (op.target == "==") else FALSE
+    if any(t.kind in ("tensor", "array") for t in left | right):
+        return _binary(m, f, state, op, left, right)
+    return UNKNOWN
+
+
+def _is_none(value: Value) -> bool | None:
+    if known(value) == (True, None):
+        return True
+    if value and all(t.kind not in ("opaque", "external", "const") for t in value):
+        return False
+    return None
+
+
+def formatted(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute an f-string: what it shows is looked at."""
+    for register in op.args:
+        value = consume(m, f, state, f.registers[register], op.place)
+        for array in of_kind(value, "array"):
+            read_array(m, f, state, array, op.place)
+    f.registers[op.out] = TEXT
+
+

@@ -1,0 +1,253 @@
+"""Python's own functions, as far as values flow through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import access, containers
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.arrays import arrays_in, read_array
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import derive, use_values
+from fixgrad.flow.values import (
+    NONE,
+    NOTHING,
+    NUMBER,
+    TEXT,
+    UNKNOWN,
+    Code,
+    Thing,
+    Value,
+    known,
+    of_kind,
+    ordered,
+    union,
+)
+from fixgrad.knowledge import tensor_operator
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+_LOOKS_ONLY = frozenset(("isinstance", "issubclass", "type", "id", "hasattr", "callable", "len", "dir", "vars"))
+
+
+def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
+    """Call a builtin function or type."""
+    if name in _LOOKS_ONLY:
+        return NUMBER if name == "len" else UNKNOWN
+    if name in ("getattr", "setattr"):
+        return _by_name(m, f, state, call, name)
+    if name == "super":
+        return _super(m, f, state, call)
+    values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
+    handler = _HANDLERS.get(name)
+    if handler is not None:
+        return handler(m, f, state, call, values)
+    if name in ("print", "str", "repr", "format", "float", "int", "bool", "complex"):
+        _look_at(m, f, state, call, values)
+        return NONE if name == "print" else TEXT if name in ("str", "repr", "format") else NUMBER
+    if name in ("exit", "quit"):
+        state.dead = True
+        return UNKNOWN
+    return m.unknown(m, f, state, call, [], name)
+
+
+def _look_at(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> None:
+    for argument, value in zip(call.arguments, values, strict=True):
+        use_values(m, f, state, of_kind(value, "tensor"), argument.place)
+        for array in arrays_in(state, value):
+            read_array(m, f, state, array, argument.place)
+
+
+def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
+    plain = call.positional()
+    sure, attribute = known(plain[1].value) if len(plain) > 1 else (False, None)
+    if not sure or not isinstance(attribute, str):
+        return m.unknown(m, f, state, call, [], name)
+    if name == "setattr" and len(plain) > 2:
+        value = consume(m, f, state, plain[2].value, plain[2].place)
+        access.write_attribute(m, f, state, plain[0].value, attribute, value, call.place)
+        return NONE
+    if attribute == "grad":
+        return UNKNOWN
+    found = access.attribute(m, f, state, plain[0].value, attribute, call.place)
+    return found | (plain[2].value if len(plain) > 2 else NOTHING)
+
+
+def _super(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    plain = call.positional()
+    if len(plain) == 2:
+        owners, instances = of_kind(plain[0].value, "class"), ordered(plain[1].value)
+    else:
+        instances = ordered(state.get((f.thing, _first_parameter(f)), NOTHING))
+        owners = _class_of_method(m, f, instances)
+    things = {
+        m.thing("super", None, (), "", (owner, instance))
+        for owner in owners
+        for instance in instances
+        if instance.kind in ("instance", "class")
+    }
+    return frozenset(things) or UNKNOWN
+
+
+def _first_parameter(f: Frame) -> str:
+    return f.function.parameters[0].name if f.function.parameters else ""
+
+
+def _class_of_method(m: Machine, f: Frame, instances: list[Thing]) -> list[Thing]:
+    """Return the class whose body defines the running method, by its qualified name."""
+    name = f.function.name.rpartition(".")[0]
+    found: list[Thing] = []
+    for instance in instances:
+        cls = instance.data if instance.kind == "instance" else instance
+        if not isinstance(cls, Thing) or not isinstance(cls.data, Code):
+            continue
+        for base in access.linear_bases(cls):
+            if base.name == name and base.data.module.path == f.module.path:
+                found.append(base)
+    return found
+
+
+def _sequence(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    op = containers.element_op(call.place)
+    if not values:
+        return frozenset((containers.make(m, f, state, call.place, "list", []),))
+    items = containers.elements(m, f, state, values[0], op)
+    anything = containers.any_element(m, f, state, values[0], op)
+    return frozenset((containers.make(m, f, state, call.place, "list", items, anything),))
+
+
+def _dict(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    from fixgrad.flow.values import constant
+
+    thing = containers.make(m, f, state, call.place, "dict", [])
+    op = containers.element_op(call.place)
+    for argument, value in zip(call.arguments, values, strict=True):
+        if argument.name and argument.name != "**":
+            containers.set_item(state, thing, constant(argument.name), value, True)
+            continue
+        for other in of_kind(value, "dict"):
+            for key, inner in containers.known_items(state, other) or []:
+                containers.set_item(state, thing, key, inner, True)
+            state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
+        for pair in of_kind(containers.any_element(m, f, state, value, op), "tuple", "list"):
+            containers.set_item(
+                state, thing,
+                state.get((pair, "[0]"), UNKNOWN), state.get((pair, "[1]"), UNKNOWN), True,
+            )  # fmt: skip
+    return frozenset((thing,))
+
+
+def _zip(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    op = containers.element_op(call.place)
+    listed = [containers.elements(m, f, state, v, op) for v in values]
+    anything = [containers.any_element(m, f, state, v, op) for v in values]
+    lengths = {len(items) for items in listed if items is not None}
+    if not lengths:
+        row = containers.make(m, f, state, call.place, "tuple", anything, name="row")
+        return frozenset(
+            (containers.make(m, f, state, call.place, "list", None, frozenset((row,))),)
+        )
+    rows: list[Value] = []
+    for n in range(min(lengths)):
+        cells = [
+            items[n] if items is not None else some
+            for items, some in zip(listed, anything, strict=True)
+        ]
+        row = containers.make(m, f, state, call.place, "tuple", cells, name=f"row {n}")
+        rows.append(frozenset((row,)))
+    return frozenset((containers.make(m, f, state, call.place, "list", rows),))
+
+
+def _enumerate(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    op = containers.element_op(call.place)
+    items = containers.elements(m, f, state, values[0], op) if values else None
+    if items is None:
+        anything = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
+        row = containers.make(m, f, state, call.place, "tuple", [NUMBER, anything], name="row")
+        return frozenset(
+            (containers.make(m, f, state, call.place, "list", None, frozenset((row,))),)
+        )
+    rows: list[Value] = [
+        frozenset((containers.make(m, f, state, call.place, "tuple", [NUMBER, v], name=f"row {n}"),))
+        for n, v in enumerate(items)
+    ]
+    return frozenset((containers.make(m, f, state, call.place, "list", rows),))
+
+
+def _map(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    op = containers.element_op(call.place)
+    if len(values) < 2:
+        return UNKNOWN
+    from fixgrad.flow.arguments import Argument
+
+    listed = containers.elements(m, f, state, values[1], op) if len(values) == 2 else None
+    if listed is not None and len(listed) <= containers.MOST_ITEMS:
+        results = [
+            m.apply(m, f, state, Call(call.place, (Argument(v, call.arguments[1].place),)), values[0])
+            for v in listed
+        ]
+        return frozenset((containers.make(m, f, state, call.place, "list", results),))
+    given = tuple(
+        Argument(containers.any_element(m, f, state, v, op), a.place)
+        for v, a in zip(values[1:], call.arguments[1:], strict=True)
+    )
+    found = m.apply(m, f, state, Call(call.place, given), values[0])
+    return frozenset((containers.make(m, f, state, call.place, "list", None, found),))
+
+
+def _filter(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    op = containers.element_op(call.place)
+    anything = containers.any_element(m, f, state, values[-1], op) if values else UNKNOWN
+    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
+
+
+def _next(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    op = containers.element_op(call.place)
+    first = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
+    return first | union(values[1:])
+
+
+def _same(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    return values[0] if values else UNKNOWN
+
+
+def _range(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    return NUMBER
+
+
+def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    """sum, max, min, abs, round, pow of tensors: an operation on all of them."""
+    inputs = [t for v in values for t in containers.reachable(state, [v])]
+    if not inputs:
+        arrays = [t for v in values for t in arrays_in(state, v)]
+        return frozenset(arrays) or NUMBER
+    row = tensor_operator("+")
+    assert row is not None
+    return frozenset((derive(m, f, state, call.place, row, inputs),))
+
+
+_HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]] = {
+    "list": _sequence,
+    "tuple": _sequence,
+    "set": _sequence,
+    "sorted": _filter,
+    "reversed": _filter,
+    "dict": _dict,
+    "zip": _zip,
+    "enumerate": _enumerate,
+    "map": _map,
+    "filter": _filter,
+    "next": _next,
+    "iter": _same,
+    "range": _range,
+    "sum": _reduce,
+    "max": _reduce,
+    "min": _reduce,
+    "abs": _reduce,
+    "pow": _reduce,
+}
+
+

@@ -1,0 +1,346 @@
+"""Calls: of the project's functions, classes and instances by entering them, of all else by what is known."""
+
+from __future__ import annotations
+
+from fixgrad.flow import access, containers, libraries, methods
+from fixgrad.flow.arguments import Argument, Call, bind
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.graph import CallResult
+from fixgrad.flow.ir import Op
+from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
+from fixgrad.flow.modules import call_module
+from fixgrad.flow.state import MODE, State
+from fixgrad.flow.tensors import may_run_backward, tracked
+from fixgrad.flow.values import (
+    NOTHING,
+    UNKNOWN,
+    Code,
+    Site,
+    Thing,
+    Value,
+    constant,
+    of_kind,
+    ordered,
+    union,
+)
+
+_GRANTING_NAMES = ("requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable")
+
+
+def execute_call(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute `callee(...)`."""
+    callee = f.registers[op.args[0]]
+    call = _call_of(m, f, op, state)
+    if op.target == "decorator":
+        f.registers[op.out] = _decorate(m, f, state, call, callee)
+    else:
+        f.registers[op.out] = apply(m, f, state, call, callee) or UNKNOWN
+
+
+def execute_method(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute `receiver.name(...)`."""
+    receiver = consume(m, f, state, f.registers[op.args[0]], op.place, op.target)
+    call = _call_of(m, f, op, state)
+    call = call._replace(receiver=f.place_of(op.args[0]))
+    f.registers[op.out] = send(m, f, state, call, receiver, op.target) or UNKNOWN
+
+
+def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
+    arguments: list[Argument] = []
+    dropped = {o.argument for o in f.overlay.get(op.place, ()) if o.kind == "drop-keyword"}
+    for register, name in zip(op.args[1:], op.names[1:], strict=True):
+        value, place = f.registers[register], f.place_of(register)
+        if name in dropped:
+            continue
+        if name == "*":
+            items = containers.elements(m, f, state, value, op)
+            if items is not None:
+                arguments += [Argument(v, place) for v in items]
+                continue
+            value = containers.any_element(m, f, state, value, op)
+        elif name == "**":
+            expanded = _expand_keywords(state, value, place)
+            if expanded is not None:
+                arguments += expanded
+                continue
+            value = union(
+                frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict")
+            )
+        arguments.append(Argument(value, place, name))
+    return Call(op.place, tuple(arguments))
+
+
+def _expand_keywords(
+    state: State, value: Value, place: tuple[int, int, int, int]
+) -> list[Argument] | None:
+    if len(value) != 1:
+        return None
+    (thing,) = value
+    if thing.kind != "dict":
+        return None
+    items = containers.known_items(state, thing)
+    if items is None:
+        return None
+    found = []
+    for key, inner in items:
+        (name,) = key
+        if not isinstance(name.data, str):
+            return None
+        found.append(Argument(inner, place, name.data))
+    return found
+
+
+def apply(m: Machine, f: Frame, state: State, call: Call, callee: Value) -> Value:
+    """Call whatever a value may be."""
+    if len(callee) == 1:
+        return _apply(m, f, state, call, next(iter(callee)))
+    results: list[Value] = []
+
+    def way(thing: Thing, s: State) -> None:
+        results.append(_apply(m, f, s, call, thing))
+
+    ways = [lambda s, t=t: way(t, s) for t in ordered(callee)]  # type: ignore[misc]
+    if ways:
+        m.branch(f, state, ways)
+    return union(results) or UNKNOWN
+
+
+def _apply(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    match thing.kind:
+        case "function":
+            return enter(m, f, state, call, thing)
+        case "class":
+            return instantiate(m, f, state, call, thing)
+        case "instance":
+            return _call_instance(m, f, state, call, thing)
+        case "method":
+            return _call_method_value(m, f, state, call, thing)
+        case "external":
+            return libraries.call_external(m, f, state, call, thing.name)
+        case "module":
+            return call_module(m, f, state, call, thing)
+        case "partial":
+            inner, arguments = thing.data
+            return apply(m, f, state, Call(call.place, (*arguments, *call.arguments)), inner)
+        case "context":
+            return _decorate(m, f, state, call, frozenset((thing,)))
+        case "wrapped":
+            return apply(m, f, state, call, thing.data)
+    return unknown_call(m, f, state, call, [thing])
+
+
+def _call_instance(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    me = Argument(frozenset((thing,)), call.place)
+    for name in ("__call__", "forward"):
+        found, _ = access.lookup_class(state, thing.data, name)
+        if found:
+            return apply(m, f, state, call.with_first(me), found)
+    return unknown_call(m, f, state, call, [thing])
+
+
+def _call_method_value(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    if isinstance(thing.data, tuple):
+        owner, function = thing.data
+        me = Argument(frozenset((owner,)), call.place)
+        return apply(m, f, state, call.with_first(me), frozenset((function,)))
+    return send(m, f, state, call, frozenset((thing.data,)), thing.name)
+
+
+def send(m: Machine, f: Frame, state: State, call: Call, receiver: Value, name: str) -> Value:
+    """Call a method of whatever a value may be."""
+    things = ordered(receiver)
+    if len(things) == 1:
+        return _send(m, f, state, call, things[0], name, True)
+    results: list[Value] = []
+    def way(thing: Thing, s: State) -> None:
+        results.append(_send(m, f, s, call, thing, name, True))
+
+    if things:
+        m.branch(f, state, [lambda s, t=t: way(t, s) for t in things])  # type: ignore[misc]
+    return union(results) or UNKNOWN
+
+
+def _send(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    if thing.kind in ("instance", "class"):
+        found = access.object_attribute(m, f, state, thing, name, call.place)
+        if found and found != UNKNOWN:
+            return apply(m, f, state, call, found)
+        if thing.kind == "instance":
+            return methods.instance_method(m, f, state, call, thing, name)
+        return unknown_call(m, f, state, call, [thing])
+    if thing.kind == "external":
+        return libraries.call_external(m, f, state, call, f"{thing.name}.{name}")
+    if thing.kind in ("file", "super"):
+        found = access.attribute(m, f, state, frozenset((thing,)), name, call.place)
+        if thing.kind == "super" and all(t.kind == "method" and t.data is thing for t in found):
+            return methods.base_method(m, f, state, call, thing, name)
+        return apply(m, f, state, call, found)
+    known = methods.METHODS.get(thing.kind)
+    if known is not None:
+        return known(m, f, state, call, thing, name, strong)
+    if thing.kind == "opaque":
+        stored = state.get((thing, name))
+        if stored:
+            return apply(m, f, state, call, frozenset(stored))
+        return methods.opaque_method(m, f, state, call, thing, name)
+    return unknown_call(m, f, state, call, [thing], name)
+
+
+def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    """Call a function of the project: execute its body with the arguments bound."""
+    code: Code = thing.data
+    function = code.function
+    again = sum(1 for running in m.stack if running is function)
+    if len(f.path) >= LONGEST_PATH or again > 1 or m.budget < 0:
+        return unknown_call(m, f, state, call, [])
+    site = Site(f.module.path, call.place)
+    path = (*f.path, site)
+    owner = m.thing("frame", Site(code.module.path, function.place), path, function.name)
+    frame = Frame(owner, code.module, function, code.frames, path)
+    _bind_parameters(m, frame, state, call, code)
+    m.entered.add((code.module.path, function.place))
+    mode = state.get(MODE, "on")
+    if code.mode:
+        state.set(MODE, code.mode)
+    value = m.enter(frame, state)
+    state.set(MODE, mode)
+    if function.kind == "generator":
+        made = containers.make(m, f, state, call.place, "list", None, union(frame.yields), "generator")
+        value = frozenset((made,))
+    m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement))
+    return value
+
+
+def _bind_parameters(m: Machine, frame: Frame, state: State, call: Call, code: Code) -> None:
+    bound, extra, keywords = bind(code.function, call, code.defaults, code.keyword_defaults)
+    for name, value in bound.items():
+        state.set((frame.thing, name), value or UNKNOWN)
+        for thing in value:
+            if thing.kind in ("tensor", "array", "opaque"):
+                m.graph.variables.setdefault((frame.path, thing), name)
+    for parameter in code.function.parameters:
+        if parameter.kind == "*":
+            made = containers.make(m, frame, state, frame.function.place, "tuple", extra, name="*")
+            if any(a.name == "*" for a in call.arguments):
+                spread = union(a.value for a in call.arguments if a.name == "*")
+                made = containers.make(
+                    m, frame, state, frame.function.place, "tuple", None, union(extra) | spread, "*"
+                )
+            state.set((frame.thing, parameter.name), frozenset((made,)))
+        elif parameter.kind == "**":
+            made = containers.make(m, frame, state, frame.function.place, "dict", [], name="**")
+            for key, value in keywords.items():
+                containers.set_item(state, made, constant(key), value, True)
+            for argument in call.arguments:
+                if argument.name == "**":
+                    state.add((made, "[*]"), argument.value)
+            state.set((frame.thing, parameter.name), frozenset((made,)))
+
+
+def instantiate(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> Value:
+    """Construct an instance of a class of the project."""
+    thing = m.thing("instance", Site(f.module.path, call.place), f.path, cls.name, cls)
+    for field in state.get((thing, "#fields"), frozenset()):
+        state.set((thing, field), NOTHING)
+    state.set((thing, "#fields"), frozenset())
+    found, _ = access.lookup_class(state, cls, "__init__")
+    me = frozenset((thing,))
+    if found:
+        apply(m, f, state, call.with_first(Argument(me, call.place)), found)
+    else:
+        _fill_declared_fields(m, f, state, call, cls, me)
+    return me
+
+
+def _fill_declared_fields(
+    m: Machine, f: Frame, state: State, call: Call, cls: Thing, me: Value
+) -> None:
+    """Bind the arguments of a dataclass or a NamedTuple to its fields, in the order declared."""
+    declared: list[str] = []
+    for base in reversed(access.linear_bases(cls)):
+        names = state.get((base, "#declared"), ())
+        declared += [n for n in names if n not in declared] if names != "maybe" else []
+    queue = list(declared)
+    for argument in call.arguments:
+        name = argument.name or (queue.pop(0) if queue else "")
+        if name and name not in ("*", "**"):
+            access.write_attribute(m, f, state, me, name, argument.value, call.place)
+    found, _ = access.lookup_class(state, cls, "__post_init__")
+    if found:
+        apply(m, f, state, Call(call.place, (Argument(me, call.place),)), found)
+
+
+def _decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -> Value:
+    """Apply a decorator to a function or class."""
+    argument = call.arguments[0] if call.arguments else Argument(UNKNOWN, call.place)
+    inner = argument.value
+    if len(decorator) != 1:
+        return inner
+    (thing,) = decorator
+    if thing.kind == "external":
+        name = thing.name.removeprefix("builtins.")
+        if name in ("property", "staticmethod", "classmethod", "functools.cached_property"):
+            kind = "property" if "property" in name else name
+            return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
+        mode = libraries.context_mode(thing.name)
+        return _with_mode(m, inner, mode) if mode else inner
+    if thing.kind == "context":
+        return _with_mode(m, inner, thing.name)
+    if thing.kind in ("function", "method"):
+        result = apply(m, f, state, call, decorator)
+        return result if of_kind(result, "function", "method", "partial", "instance") else inner
+    return inner
+
+
+def _with_mode(m: Machine, inner: Value, mode: str) -> Value:
+    modes = {"no_grad": "off", "inference": "inference", "enable": "on"}
+    if mode not in modes:
+        return inner
+    found: set[Thing] = set()
+    for thing in ordered(inner):
+        if thing.kind == "function":
+            data = thing.data._replace(mode=modes[mode])
+            found.add(m.thing("function", thing.site, thing.path, f"{thing.name}@{mode}", data))
+        else:
+            found.add(thing)
+    return frozenset(found)
+
+
+def unknown_call(
+    m: Machine, f: Frame, state: State, call: Call, callees: list[Thing], name: str = ""
+) -> Value:
+    """Call code that is not known: it may differentiate, keep and hand on whatever it gets."""
+    for argument in call.arguments:
+        consume(m, f, state, argument.value, argument.place)
+    values = [a.value for a in call.arguments]
+    holders = [frozenset((t,)) for t in callees]
+    tensors = containers.reachable(state, [*values, *holders])
+    may_run_backward(state, tensors)
+    if any(part in name for part in _GRANTING_NAMES):
+        for tensor in tensors:
+            if tracked(state, tensor) == "no":
+                state.set((tensor, "#tracked"), "maybe")
+    for callee in callees:
+        containers.escape(state, callee, values)
+    run_callbacks(m, f, state, call, values, ())
+    return containers.carry(m, f, state, call.place, [*values, *holders], name)
+
+
+def run_callbacks(
+    m: Machine, f: Frame, state: State, call: Call, values: list[Value], given: tuple[Value, ...]
+) -> Value:
+    """Enter the functions among values, as code that is not known may call them."""
+    results: list[Value] = []
+    for value in values:
+        for thing in of_kind(value, "function", "method", "partial"):
+            if thing.kind == "method" and not isinstance(thing.data, tuple):
+                continue
+            arguments = tuple(Argument(v, call.place) for v in given)
+
+            def once(s: State, thing: Thing = thing, arguments: tuple[Argument, ...] = arguments) -> None:
+                results.append(apply(m, f, s, Call(call.place, arguments), frozenset((thing,))))
+
+            m.branch(f, state, [lambda s: None, once])
+    return union(results)

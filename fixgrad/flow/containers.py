@@ -1,0 +1,300 @@
+"""Lists, tuples, dicts and sets: an item is a cell where its index is known, else one cell for all.
+
+Cells of a container: "[0]", "['w']" the items that are known one by one; "[*]" what any item may be;
+#length a number as text, or "maybe".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.arrays import array_item, sources_of
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.ir import Op, Place
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import derive, identity
+from fixgrad.flow.values import (
+    NOTHING,
+    NUMBER,
+    UNKNOWN,
+    Site,
+    Thing,
+    Value,
+    known,
+    of_kind,
+    ordered,
+    union,
+)
+from fixgrad.knowledge import tensor_operator
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+CONTAINERS = ("list", "tuple", "dict", "set")
+MOST_ITEMS = 64  # known one by one
+
+
+def make(
+    m: Machine,
+    f: Frame,
+    state: State,
+    place: Place,
+    kind: str,
+    items: list[Value] | None,
+    anything: Value = NOTHING,
+    name: str = "",
+) -> Thing:
+    """Make a container of known items, or of whatever `anything` is."""
+    thing = m.thing("list" if kind == "set" else kind, Site(f.module.path, place), f.path, name)
+    for field in state.get((thing, "#fields"), ()):
+        state.set((thing, field), NOTHING)
+    state.set((thing, "[*]"), union(items) | anything if items is not None else anything)
+    sized = items is not None and len(items) <= MOST_ITEMS
+    state.set((thing, "#length"), str(len(items)) if items is not None and sized else "maybe")
+    fields: list[str] = []
+    if items is not None and sized:
+        for n, item_value in enumerate(items):
+            fields.append(f"[{n}]")
+            state.set((thing, f"[{n}]"), item_value)
+    state.set((thing, "#fields"), frozenset(fields))
+    return thing
+
+
+def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute a display: `[a, *b]`, `(a, b)`, `{k: v}`, `{a}`, and slices."""
+    values = [consume(m, f, state, v, op.place) for v in f.values(op)]
+    if op.target == "slice":
+        f.registers[op.out] = NUMBER
+    elif op.target == "dict":
+        f.registers[op.out] = frozenset((_dict(m, f, op, state, values),))
+    else:
+        thing = _sequence(m, f, op, state, values)
+        for n, register in enumerate(op.args):
+            m.item_places[thing, n] = f.place_of(register)
+        f.registers[op.out] = frozenset((thing,))
+
+
+def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
+    names = op.names or ("",) * len(values)
+    items: list[Value] | None = []
+    anything = NOTHING
+    for value, name in zip(values, names, strict=True):
+        inner = [value] if name != "*" else _star(m, f, state, value, op)
+        if inner is None:
+            anything |= any_element(m, f, state, value, op) | union(items or [])
+            items = None
+        elif items is not None:
+            items += inner
+        else:
+            anything |= union(inner)
+    if items is None:
+        anything |= union(v for v, n in zip(values, names, strict=True) if n != "*")
+    return make(m, f, state, op.place, op.target, items, anything)
+
+
+def _star(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:
+    return elements(m, f, state, value, op)
+
+
+def _dict(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
+    thing = make(m, f, state, op.place, "dict", [])
+    n = 0
+    while n < len(values):
+        if op.names[n] == "**":
+            for other in of_kind(values[n], "dict"):
+                for field in state.get((other, "#fields"), frozenset()):
+                    _put(state, thing, field, state.get((other, field), NOTHING), True)
+                state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
+            n += 1
+        else:
+            set_item(state, thing, values[n], values[n + 1], True)
+            n += 2
+    return thing
+
+
+_KEYS: dict[str, Value] = {}  # the key behind the name of a cell
+
+
+def _field(key: Value) -> str | None:
+    sure, value = known(key)
+    if not (sure and isinstance(value, str | int)):
+        return None
+    field = f"[{value!r}]"
+    _KEYS.setdefault(field, key)
+    return field
+
+
+def _put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> None:
+    if strong:
+        state.set((thing, field), value)
+    else:
+        state.add((thing, field), value)
+    state.add((thing, "#fields"), frozenset((field,)))
+
+
+def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool) -> None:
+    """Write an item."""
+    field = _field(key)
+    if field is not None:
+        _put(state, thing, field, value, strong)
+    else:
+        for other in state.get((thing, "#fields"), frozenset()):
+            state.add((thing, other), value)
+    state.add((thing, "[*]"), value)
+
+
+def item(state: State, thing: Thing, key: Value) -> Value:
+    """Read an item."""
+    field = _field(key)
+    if field is not None:
+        sure, number = known(key)
+        if sure and isinstance(number, int) and number < 0:
+            length = state.get((thing, "#length"), "maybe")
+            field = f"[{int(length) + number}]" if length != "maybe" else "[?]"
+        found = state.get((thing, field))
+        if found:
+            return frozenset(found)
+    elif any(t.kind == "number" for t in key) and thing.kind != "dict":
+        return frozenset((thing,)) | state.get((thing, "[*]"), NOTHING)  # an index or a slice
+    return frozenset(state.get((thing, "[*]"), NOTHING)) or UNKNOWN
+
+
+def part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
+    """Read an element that is unpacked: target is "0", "-1", or "*1" for the starred rest."""
+    length = state.get((thing, "#length"), "maybe")
+    if op.target.startswith("*"):
+        whole = frozenset(state.get((thing, "[*]"), NOTHING))
+        return frozenset((make(m, f, state, op.place, "list", None, whole),))
+    number = int(op.target)
+    if length == "maybe":
+        return frozenset(state.get((thing, "[*]"), NOTHING)) or UNKNOWN
+    at = number if number >= 0 else int(length) + number
+    return frozenset(state.get((thing, f"[{at}]"), NOTHING)) or UNKNOWN
+
+
+def append(state: State, thing: Thing, value: Value, strong: bool) -> None:
+    """Add an item at the end."""
+    length = state.get((thing, "#length"), "maybe")
+    if strong and length != "maybe" and int(length) < MOST_ITEMS:
+        _put(state, thing, f"[{length}]", value, True)
+        state.set((thing, "#length"), str(int(length) + 1))
+    else:
+        state.set((thing, "#length"), "maybe")
+    state.add((thing, "[*]"), value)
+
+
+def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute the element of a comprehension."""
+    container, value = f.values(op)
+    value = consume(m, f, state, value, op.place)
+    for thing in ordered(container):
+        append(state, thing, value, len(container) == 1)
+
+
+def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:
+    """Return the elements of an iterable one by one, where all of them are known."""
+    if len(value) != 1:
+        return None
+    (thing,) = value
+    if thing.kind in ("list", "tuple"):
+        length = state.get((thing, "#length"), "maybe")
+        if length == "maybe":
+            return None
+        return [frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in range(int(length))]
+    if thing.kind == "dict":
+        items = known_items(state, thing)
+        return None if items is None else [key for key, _ in items]
+    return None
+
+
+def known_items(state: State, thing: Thing) -> list[tuple[Value, Value]] | None:
+    """Return the keys and values of a dict where all are known, ordered by key."""
+    fields = sorted(state.get((thing, "#fields"), frozenset()))
+    values = [frozenset(state.get((thing, name), NOTHING)) for name in fields]
+    if not state.get((thing, "[*]"), NOTHING) <= union(values):
+        return None
+    return [(_KEYS[name], value) for name, value in zip(fields, values, strict=True)]
+
+
+def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Value:
+    """Return what any element of an iterable may be."""
+    found: list[Value] = []
+    for thing in ordered(value):
+        if thing.kind in ("list", "tuple"):
+            found.append(frozenset(state.get((thing, "[*]"), NOTHING)))
+        elif thing.kind == "dict":
+            found.append(UNKNOWN)
+        elif thing.kind == "tensor":
+            row = tensor_operator("[]")
+            assert row is not None
+            name = f"element of {thing.number}"
+            found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
+        elif thing.kind == "array":
+            found.append(frozenset((array_item(m, f, state, thing, UNKNOWN, op, f"element of {thing.number}"),)))
+        elif thing.kind == "module":
+            found.append(frozenset(state.get((thing, "#inner"), NOTHING)) or value)
+        elif thing.kind in ("const", "number", "text"):
+            found.append(NUMBER)
+        else:
+            found.append(carry(m, f, state, op.place, [frozenset((thing,))], "element"))
+    return union(found) or UNKNOWN
+
+
+def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
+    """Return the tensors, and what unknown code carries of tensors, inside values."""
+    found: dict[Thing, None] = {}
+    seen: set[Thing] = set()
+    pending = [t for v in values for t in ordered(v)]
+    while pending:
+        thing = pending.pop()
+        if thing in seen:
+            continue
+        seen.add(thing)
+        if thing.kind == "tensor":
+            found[identity(thing)] = None
+        elif thing.kind == "opaque":
+            if state.get((thing, "#inputs")):
+                found[thing] = None
+        elif thing.kind == "grad":
+            continue
+        elif thing.kind == "method" and isinstance(thing.data, Thing):
+            pending.append(thing.data)
+        elif thing.kind == "method" and isinstance(thing.data, tuple):
+            pending.append(thing.data[0])
+        elif thing.kind == "module":
+            found[thing] = None
+        elif thing.kind in (*CONTAINERS, "instance"):
+            for field in state.get((thing, "#fields"), frozenset()):
+                pending.extend(ordered(state.get((thing, field), NOTHING)))
+            pending.extend(ordered(state.get((thing, "[*]"), NOTHING)))
+    return ordered(found)
+
+
+def carry(
+    m: Machine, f: Frame, state: State, place: Place, values: Iterable[Value], name: str = ""
+) -> Value:
+    """Return the result of code that is not known: it may carry whatever tensors went in."""
+    values = list(values)
+    inputs = frozenset(reachable(state, values))
+    held = sources_of(state, (t for v in values for t in v if t.kind in ("array", "number", "opaque")))
+    if not inputs and not held:
+        return UNKNOWN
+    thing = m.thing("opaque", Site(f.module.path, place), f.path, f"result {name}")
+    state.set((thing, "#cut"), held)
+    state.set((thing, "#inputs"), inputs - {thing})
+    m.graph.carried.setdefault(thing, set()).update(inputs - {thing})
+    return frozenset((thing,))
+
+
+def escape(state: State, holder: Thing, values: Iterable[Value]) -> None:
+    """Note that an unknown object keeps values and may hand them on later."""
+    if holder.kind == "opaque" and holder.name != "unknown":
+        inputs = frozenset(reachable(state, values)) - {holder}
+        if inputs:
+            state.add((holder, "#inputs"), inputs)
+
+
+def element_op(place: Place) -> Op:
+    """Return an operation that stands for taking an element at a place."""
+    return Op("item", place)

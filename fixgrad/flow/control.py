@@ -1,0 +1,300 @@
+"""Executes what steers a program: branches, loops, try, with, return, definitions, imports."""
+
+from __future__ import annotations
+
+from fixgrad.flow import access, containers
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.gradients import consume, expect_gradient, guarded_branches
+from fixgrad.flow.ir import Op
+from fixgrad.flow.machine import Frame, Handler, Loop, Machine
+from fixgrad.flow.state import MODE, Changes, State
+from fixgrad.flow.values import (
+    NONE,
+    UNKNOWN,
+    Code,
+    Site,
+    Value,
+    known,
+    of_kind,
+    union,
+)
+
+UNROLLED = 8  # the longest container whose loop is executed element by element
+
+
+def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
+    test = f.registers[op.args[0]]
+    taken, otherwise = op.blocks
+    sure, value = _truth(test, op.target)
+    if sure:
+        m.block(f, taken if value else otherwise, state)
+        return
+    guards = guarded_branches(test)
+
+    def way(block: int, copy: State) -> None:
+        for thing in guards[block]:
+            copy.set((thing, "#guarded"), True)
+        m.block(f, op.blocks[block], copy)
+        for thing in guards[block]:
+            copy.set((thing, "#guarded"), False)
+
+    m.branch(f, state, [lambda s: way(0, s), lambda s: way(1, s)])
+
+
+def _truth(test: Value, target: str) -> tuple[bool, bool]:
+    sure, value = known(test)
+    if sure:
+        return True, bool(value)
+    if target in ("and", "or") and test and all(t.kind in ("tensor", "array", "list", "function", "instance") for t in test):
+        return False, True
+    return False, False
+
+
+def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
+    head, body, orelse = op.blocks
+    if op.target == "for":
+        _for(m, f, op, state)
+    else:
+        endless = len(head) == 1 and head[0].kind == "const" and bool(head[0].constant)
+
+        def turn(s: State) -> None:
+            m.block(f, head, s)
+            if not s.dead:
+                m.block(f, body, s)
+
+        m.loop(f, state, turn, endless)
+    if not state.dead:
+        m.block(f, orelse, state)
+
+
+def _for(m: Machine, f: Frame, op: Op, state: State) -> None:
+    iterable = f.registers[op.args[0]]
+    consume(m, f, state, iterable, op.place)
+    elements = containers.elements(m, f, state, iterable, op)
+    if elements is not None and 0 < len(elements) <= UNROLLED and _worth_unrolling(elements):
+        _unrolled(m, f, op, state, elements)
+        return
+    element = containers.any_element(m, f, state, iterable, op)
+
+    def turn(s: State) -> None:
+        f.registers[op.out] = element
+        m.block(f, op.blocks[1], s)
+
+    m.loop(f, state, turn, endless=False)
+
+
+def _worth_unrolling(elements: list[Value]) -> bool:
+    return any(t.kind not in ("const", "number", "text") for v in elements for t in v)
+
+
+def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value]) -> None:
+    breaks: list[Changes] = []
+    base = State(state)
+    for element in elements:
+        loop = Loop(base)
+        f.loops.append(loop)
+        m.loops.append(loop)
+        f.registers[op.out] = element
+        copy = State(base)
+        m.block(f, op.blocks[1], copy)
+        m.loops.pop()
+        f.loops.pop()
+        breaks += [_over(base, changes, state) for changes in loop.breaks]
+        going_on = list(loop.continues)
+        if not copy.dead:
+            going_on.append(copy.changes_since(base))
+        base.merge(going_on)
+        if base.dead:
+            break
+    paths = breaks if base.dead else [*breaks, base.changes_since(state)]
+    state.merge(paths)
+
+
+def _over(base: State, changes: Changes, origin: State) -> Changes:
+    return {**base.changes_since(origin), **changes}
+
+
+def _jump(m: Machine, f: Frame, op: Op, state: State) -> None:
+    if f.loops:
+        loop = f.loops[-1]
+        exits = loop.breaks if op.kind == "break" else loop.continues
+        exits.append(state.changes_since(loop.base))
+    state.dead = True
+
+
+def _return(m: Machine, f: Frame, op: Op, state: State) -> None:
+    value = f.registers[op.args[0]] if op.args else NONE
+    m.leave(f, state, value)
+
+
+def _raise(m: Machine, f: Frame, op: Op, state: State) -> None:
+    state.dead = True
+
+
+def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
+    body, orelse, final, *handlers = op.blocks
+    before: Changes = {}
+    inside = State(state)
+    m.block(f, body, inside)
+    after = inside.changes_since(state)
+
+    def succeed(s: State) -> None:
+        s.cells.update(after)
+        s.dead = inside.dead
+        if not s.dead:
+            m.block(f, orelse, s)
+
+    def fail(number: int, s: State) -> None:
+        s.merge([before, after])
+        m.block(f, handlers[number], s)
+
+    ways = [succeed, *(lambda s, n=n: fail(n, s) for n in range(len(handlers)))]  # type: ignore[misc]
+    m.branch(f, state, ways)
+    if not state.dead:
+        m.block(f, final, state)
+
+
+def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
+    context = f.registers[op.args[0]]
+    f.registers[op.out] = context
+    managers = of_kind(context, "context")
+    before = state.get(MODE, "on")
+    fails = any(t.name == "raises" for t in managers)
+    m.expecting_failure += fails
+    for manager in managers:
+        if manager.name in MODES:
+            state.set(MODE, MODES[manager.name])
+        elif manager.name == "set":
+            before = manager.data[1]
+    for instance in of_kind(context, "instance"):
+        entered = access.call_method_if_any(m, f, state, op, instance, "__enter__")
+        if entered is not None:
+            f.registers[op.out] = entered
+    for generator in of_kind(context, "list"):
+        f.registers[op.out] = containers.any_element(m, f, state, frozenset((generator,)), op)
+    m.block(f, op.blocks[0], state)
+    m.expecting_failure -= fails
+    if managers:
+        state.set(MODE, before)
+    if fails:
+        state.dead = False
+
+
+MODES = {"no_grad": "off", "inference": "inference", "enable": "on"}
+
+
+def _assert(m: Machine, f: Frame, op: Op, state: State) -> None:
+    expect_gradient(m, f, state, f.registers[op.args[0]], op.place)
+
+
+def _display(m: Machine, f: Frame, op: Op, state: State) -> None:
+    consume(m, f, state, f.registers[op.args[0]], op.place)
+
+
+def _function(m: Machine, f: Frame, op: Op, state: State) -> None:
+    assert isinstance(op.constant, int)
+    code = f.module.functions[op.constant]
+    plain = tuple(f.registers[n] for n, name in zip(op.args, op.names, strict=True) if not name)
+    keyword = tuple(
+        (name, f.registers[n]) for n, name in zip(op.args, op.names, strict=True) if name
+    )
+    frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
+    data = Code(f.module, code, frames, plain, keyword)
+    f.registers[op.out] = frozenset(
+        (m.thing("function", Site(f.module.path, op.place), f.path, code.name, data),)
+    )
+
+
+def _class(m: Machine, f: Frame, op: Op, state: State) -> None:
+    assert isinstance(op.constant, int)
+    code = f.module.functions[op.constant]
+    site = Site(f.module.path, op.place)
+    frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
+    data = Code(f.module, code, frames, (), (), tuple(f.registers[n] for n in op.args))
+    thing = m.thing("class", site, f.path, code.name, data)
+    f.registers[op.out] = frozenset((thing,))
+    body = Frame(thing, f.module, code, frames, f.path)
+    m.enter(body, state)
+    names = frozenset(o.target for o in code.body if o.kind == "store")
+    state.set((thing, "#fields"), names)
+    declared = tuple(o.target for o in code.body if o.kind in ("declare", "store"))
+    state.set((thing, "#declared"), declared)
+
+
+def _import(m: Machine, f: Frame, op: Op, state: State) -> None:
+    whole = str(op.constant)
+    m.load_module(m, f.module.path, op.target)
+    f.registers[op.out] = _module(m, f, whole)
+
+
+def _module(m: Machine, f: Frame, name: str) -> Value:
+    thing = m.load_module(m, f.module.path, name)
+    if thing is not None:
+        return frozenset((thing,))
+    return frozenset((m.thing("external", None, (), name),))
+
+
+def _import_from(m: Machine, f: Frame, op: Op, state: State) -> None:
+    name = str(op.constant)
+    module = m.load_module(m, f.module.path, op.target)
+    if module is not None:
+        found = access.module_attribute(state, module, name)
+        inner = m.load_module(m, f.module.path, f"{op.target}.{name}".replace("..", "."))
+        f.registers[op.out] = found or (frozenset((inner,)) if inner is not None else UNKNOWN)
+    elif op.target.startswith("."):
+        f.registers[op.out] = UNKNOWN
+    else:
+        f.registers[op.out] = frozenset((m.thing("external", None, (), f"{op.target}.{name}"),))
+
+
+def _import_star(m: Machine, f: Frame, op: Op, state: State) -> None:
+    module = m.load_module(m, f.module.path, op.target)
+    if module is None:
+        stars = state.get((f.thing, "#stars"), ())
+        state.set((f.thing, "#stars"), (*stars, op.target))
+        return
+    for field in state.get((module, "#fields"), frozenset()):
+        if not field.startswith("_"):
+            state.set((f.thing, field), access.module_attribute(state, module, field))
+
+
+def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:
+    values = f.values(op)
+    if op.target == "from":
+        values = [containers.any_element(m, f, state, v, op) for v in values]
+    f.yields.extend(values)
+    f.registers[op.out] = UNKNOWN
+
+
+def _opaque(m: Machine, f: Frame, op: Op, state: State) -> None:
+    values = f.values(op)
+    f.registers[op.out] = union(values) if op.target == "pattern" and values else UNKNOWN
+
+
+def _inserted(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute a statement that the plan inserts: `x.requires_grad_()`."""
+    name, _, method = op.target.removesuffix("()").rpartition(".")
+    receiver = access.read_dotted(m, f, state, name, op)
+    m.send(m, f, state, Call(op.place), receiver, method)
+
+
+HANDLERS: dict[str, Handler] = {
+    "branch": _branch,
+    "loop": _loop,
+    "break": _jump,
+    "continue": _jump,
+    "return": _return,
+    "raise": _raise,
+    "try": _try,
+    "with": _with,
+    "assert": _assert,
+    "display": _display,
+    "function": _function,
+    "class": _class,
+    "import": _import,
+    "import-from": _import_from,
+    "import-star": _import_star,
+    "yield": _yield,
+    "opaque": _opaque,
+    "inserted": _inserted,
+}

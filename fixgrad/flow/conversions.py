@@ -1,0 +1,226 @@
+"""Where tensors come from outside data: conversions, factories, nn.Parameter.
+
+Facts of a converted tensor: #born "array" (NumPy by flow), "literal" (Python numbers), "unknown",
+"tensor" (made of a tensor) or "size"; #copied after a plan made it a copy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.arrays import literal_dtype, named_dtype, read_array, sources_of
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import cut_from, dtype, grant, identity, log, make, tracked
+from fixgrad.flow.values import (
+    NOTHING,
+    Thing,
+    Value,
+    is_constant,
+    known,
+    of_kind,
+)
+from fixgrad.knowledge import Conversion, Factory
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+_DATA_NAMES = ("data", "obj", "buffer", "array", "ext_tensor")
+
+
+def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> Value:
+    """Execute a conversion."""
+    data = call.get(0, None) or next((a for a in call.arguments if a.name in _DATA_NAMES), None)
+    value = consume(m, f, state, data.value, data.place) if data is not None else NOTHING
+    tensors = _tensors_in(state, value)
+    if row.name.endswith("Variable"):
+        return _variable(m, f, state, call, row, value)
+    if tensors and row.name in ("torch.as_tensor", "torch.asarray") and of_kind(value, "tensor"):
+        return frozenset(of_kind(value, "tensor"))
+    born, arrays = _born(state, value, row, call)
+    for array in arrays:
+        read_array(m, f, state, array, call.place)
+    thing = make(
+        m, f, state, call.place, row.name,
+        of_dtype=_dtype(state, call, row, value, arrays),
+        storage=_storage(state, row, arrays, call),
+    )  # fmt: skip
+    m.graph.born[thing] = born
+    if call.receiver is not None and thing.site is not None:
+        m.graph.receivers[thing.site] = call.receiver
+    if row.positional_dtype and len(call.positional()) > 1 and thing.site is not None:
+        m.graph.positional_dtype.add(thing.site)
+    state.set((thing, "#copied"), False)
+    cut_from(m, state, thing, {*sources_of(state, [*arrays, *numbers_in(state, value)]), *tensors})
+    for array in arrays:
+        state.add((array, "#made"), frozenset((thing,)))
+    tracked_ones = [t for t in tensors if tracked(state, t) != "no"]
+    if tracked_ones:
+        log(m, f, state, "rewrap", thing, call.place, detail=row.name, others=tracked_ones)
+    _keyword(m, f, state, call, row, thing)
+    return frozenset((thing,))
+
+
+def _born(
+    state: State, value: Value, row: Conversion, call: Call
+) -> tuple[str, list[Thing]]:
+    """Say what a conversion is given, and return the arrays in it."""
+    arrays = of_kind(value, "array")
+    listed = of_kind(value, "list", "tuple")
+    for thing in listed:
+        arrays += _arrays_listed(state, thing)
+    if _tensors_in(state, value):
+        return "tensor", arrays
+    if arrays:
+        return "array", arrays
+    if row.name == "torch.from_numpy":
+        return "array", [t for t in of_kind(value, "opaque") if t.name != "unknown"]
+    legacy = row.dtype != "array" and not row.dtype_keyword
+    numbers = bool(value) and all(t.kind in ("const", "number") for t in value)
+    if numbers or not value:
+        return ("size", []) if legacy else ("literal", [])
+    if listed:
+        inner = frozenset(t for thing in listed for t in state.get((thing, "[*]"), NOTHING))
+        plain = all(t.kind in ("const", "number", "list", "tuple") for t in inner)
+        return ("literal" if plain and inner else "unknown"), []
+    if legacy and len(call.positional()) != 1:
+        return "size", []
+    return "unknown", [t for t in of_kind(value, "opaque") if t.name != "unknown"]
+
+
+def _arrays_listed(state: State, thing: Thing, depth: int = 0) -> list[Thing]:
+    inner = state.get((thing, "[*]"), NOTHING)
+    found = of_kind(inner, "array")
+    if depth < 4:
+        for other in of_kind(inner, "list", "tuple"):
+            found += _arrays_listed(state, other, depth + 1)
+    return found
+
+
+def numbers_in(state: State, value: Value) -> list[Thing]:
+    """Return the numbers of a value, and of the lists in it."""
+    found = of_kind(value, "number")
+    for thing in of_kind(value, "list", "tuple"):
+        found += of_kind(state.get((thing, "[*]"), NOTHING), "number")
+    return found
+
+
+def _tensors_in(state: State, value: Value) -> list[Thing]:
+    found = of_kind(value, "tensor")
+    for thing in of_kind(value, "list", "tuple"):
+        found += of_kind(state.get((thing, "[*]"), NOTHING), "tensor")
+    return found
+
+
+def _dtype(
+    state: State, call: Call, row: Conversion, value: Value, arrays: list[Thing]
+) -> str:
+    given = call.get(1 if row.positional_dtype else None, "dtype")
+    if given is not None and row.dtype_keyword:
+        return named_dtype(given.value)
+    if row.dtype != "array":
+        return row.dtype
+    name = literal_dtype(state, value)
+    if of_kind(value, "list", "tuple", "const") and not arrays and name == "float64":
+        return "float32"
+    return name
+
+
+def _storage(state: State, row: Conversion, arrays: list[Thing], call: Call) -> set[Thing]:
+    if row.shares == "never":
+        return set()
+    target = row.dtype
+    given = call.get(1 if row.positional_dtype else None, "dtype")
+    if given is not None and row.dtype_keyword:
+        target = named_dtype(given.value)
+    fixed = target not in ("array", "unknown")
+    copies = {t for t in arrays if fixed and dtype(state, t) not in ("unknown", target)}
+    shared: set[Thing] = set()
+    for array in arrays:
+        if array not in copies:
+            shared |= {array, *state.get((array, "#storage"), ())}
+    return shared
+
+
+def _keyword(
+    m: Machine, f: Frame, state: State, call: Call, row: Conversion, thing: Thing
+) -> None:
+    """Apply `requires_grad=` of a conversion; most do not take it."""
+    flag = call.keyword("requires_grad")
+    if flag is None:
+        return
+    sure, on = known(flag)
+    if not row.keyword:
+        if not sure or on:
+            log(m, f, state, "bad-keyword", thing, call.place, detail=row.name)
+    elif sure:
+        grant(m, f, state, thing, call.place, on=bool(on), strong=True, form="keyword")
+        if not on:
+            m.graph.refused.add(thing)
+    else:
+        state.set((thing, "#tracked"), "maybe")
+
+
+def _variable(
+    m: Machine, f: Frame, state: State, call: Call, row: Conversion, value: Value
+) -> Value:
+    """Execute `Variable(t)`: a new tensor on the same storage, detached."""
+    tensors = of_kind(value, "tensor")
+    if not tensors:
+        return m.unknown(m, f, state, call, [], row.name)
+    base = identity(tensors[0])
+    thing = make(
+        m, f, state, call.place, row.name, of_dtype=dtype(state, base),
+        storage={base, *state.get((base, "#storage"), ())},
+    )  # fmt: skip
+    cut_from(m, state, thing, tensors)
+    m.graph.born[thing] = "wrapped"
+    volatile = call.keyword("volatile")
+    if volatile is not None and not is_constant(volatile, False):
+        m.graph.refused.add(thing)
+    _keyword(m, f, state, call, row, thing)
+    return frozenset((thing,))
+
+
+def make_parameter(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
+    """Execute `nn.Parameter(t)`."""
+    data = call.get(0, "data")
+    tensors = of_kind(data.value, "tensor") if data is not None else []
+    shared: set[Thing] = set()
+    for tensor in tensors:
+        shared |= {identity(tensor), *state.get((identity(tensor), "#storage"), ())}
+    thing = make(
+        m, f, state, call.place, "torch.nn.Parameter",
+        of_dtype=dtype(state, tensors[0]) if tensors else "unknown", storage=shared,
+    )  # fmt: skip
+    flag = call.get(1, "requires_grad")
+    sure, on = known(flag.value) if flag is not None else (True, True)
+    state.set((thing, "#tracked"), ("yes" if on else "no") if sure else "maybe")
+    return frozenset((thing,))
+
+
+def spread_requires_grad(
+    m: Machine, f: Frame, state: State, call: Call, row: Factory
+) -> Value:
+    """Execute a factory: a native tensor, tracked where its keyword says so."""
+    for argument in call.arguments:
+        consume(m, f, state, argument.value, argument.place)
+    given = call.keyword("dtype")
+    first = call.get(0, None)
+    of_dtype = row.dtype if row.dtype not in ("data", "same") else "unknown"
+    if row.dtype == "same" and first is not None and of_kind(first.value, "tensor"):
+        of_dtype = dtype(state, of_kind(first.value, "tensor")[0])
+    thing = make(
+        m, f, state, call.place, "factory",
+        of_dtype=named_dtype(given) if given is not None else of_dtype,
+    )  # fmt: skip
+    flag = call.keyword("requires_grad")
+    if flag is not None:
+        sure, on = known(flag)
+        if sure:
+            grant(m, f, state, thing, call.place, on=bool(on), strong=True, form="keyword")
+        else:
+            state.set((thing, "#tracked"), "maybe")
+    return frozenset((thing,))
+

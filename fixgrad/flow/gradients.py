@@ -1,0 +1,78 @@
+"""When a read of `.grad` is a demand: its value is used, and no test for None stands before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.ir import Place
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import identity, log, make
+from fixgrad.flow.values import UNKNOWN, Site, Thing, Value, ordered
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Place) -> Value:
+    """Return the gradient of a tensor as a value whose use, not whose reading, is the demand."""
+    site = Site(f.module.path, place)
+    return frozenset((m.thing("grad", site, f.path, "", tensor),))
+
+
+_HOUSEKEEPING = ("zero_", "detach_", "requires_grad_")
+
+
+def consume(
+    m: Machine, f: Frame, state: State, value: Value, place: Place, method: str = ""
+) -> Value:
+    """Use a value: the gradients in it are demanded and become tensors.
+
+    Zeroing a gradient behind a test for None asks for nothing.
+    """
+    if not any(t.kind == "grad" for t in value):
+        return value
+    result: set[Thing] = set()
+    for thing in ordered(value):
+        if thing.kind != "grad":
+            result.add(thing)
+            continue
+        tensor = thing.data
+        me = identity(tensor)
+        idle = method in _HOUSEKEEPING and state.get((me, "#guarded"))
+        if not idle and not state.get((me, "#manual")):
+            log(m, f, state, "grad", tensor, thing.site.place if thing.site else place)
+        if not state.get((me, "#manual")):
+            result.add(make(m, f, state, thing.site.place if thing.site else place, "gradient"))
+    return frozenset(result) or UNKNOWN
+
+
+def none_test(m: Machine, value: Value, positive: bool) -> Value | None:
+    """Return the outcome of `x.grad is [not] None`, or None where no gradient is tested."""
+    tensors = tuple(t.data for t in ordered(value) if t.kind == "grad")
+    if not tensors:
+        return None
+    return frozenset((m.thing("none-test", None, (), "", (tensors, positive)),))
+
+
+def guarded_branches(test: Value) -> tuple[list[Thing], list[Thing]]:
+    """Return the tensors whose gradient is known to be there if the test holds, and if not."""
+    taken: list[Thing] = []
+    otherwise: list[Thing] = []
+    for thing in ordered(test):
+        if thing.kind == "none-test":
+            tensors, positive = thing.data
+            (taken if positive else otherwise).extend(identity(t) for t in tensors)
+        elif thing.kind == "grad":
+            taken.append(identity(thing.data))
+    return taken, otherwise
+
+
+def expect_gradient(m: Machine, f: Frame, state: State, test: Value, place: Place) -> None:
+    """`assert x.grad is not None` demands the gradient; `is None` says that none is wanted."""
+    for thing in ordered(test):
+        if thing.kind == "grad":
+            log(m, f, state, "grad", thing.data, place)
+        elif thing.kind == "none-test":
+            tensors, positive = thing.data
+            for tensor in tensors:
+                log(m, f, state, "grad" if positive else "no-grad-expected", tensor, place)

@@ -1,0 +1,121 @@
+"""What a run leaves behind: the tensors of a program, how they come of each other, and their uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from fixgrad.flow.ir import Place
+from fixgrad.flow.uses import Use
+from fixgrad.flow.values import Path, Site, Thing, Value, ordered
+
+
+class Made(NamedTuple):
+    """How one tensor or array is made."""
+
+    effect: str  # "torch.from_numpy", "torch.Tensor.float", "-", "gradient", "factory"
+    mode: str  # whether autograd recorded there
+    dtype: str
+    alias: str  # "copy", "view", "maybe-self", ... of the operation
+
+
+class CallResult(NamedTuple):
+    """What one call of a project's function returned."""
+
+    value: Value
+    statement: Site
+
+
+def _harmless(thing: Thing) -> bool:
+    return thing.kind == "tensor" and not thing.name.startswith(("torch.nn.Parameter", "parameter"))
+
+
+class FlowGraph:
+    """Filled by the machine while it runs; read by rules and repairs afterwards."""
+
+    def __init__(self) -> None:
+        self.uses: dict[tuple[object, ...], Use] = {}
+        self.carried: dict[Thing, set[Thing]] = {}  # computed from, the gradient flows
+        self.cut: dict[Thing, set[Thing]] = {}  # computed from, the gradient does not
+        self.made: dict[Thing, Made] = {}
+        self.born: dict[Thing, str] = {}  # of conversions: "array", "literal", "unknown", ...
+        self.positional_dtype: set[Site] = set()  # conversions given a dtype without keyword
+        self.refused: set[Thing] = set()  # requires_grad=False is written there
+        self.manual: set[Thing] = set()  # the program sets their .grad itself
+        self.calls: dict[tuple[Site, Path], CallResult] = {}
+        self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
+        self.receivers: dict[Site, Place] = {}  # of a conversion `torch.f(a)`: where `torch` stands
+        self.names_of: dict[tuple[str, str], str] = {}  # (file, "torch") -> "th"
+        self.local_names: dict[tuple[str, str], list[tuple[Place, str]]] = {}  # in functions
+        self.before_cpu: dict[Site, Place] = {}  # `x.cpu()` -> where `x` stands
+        self.sharing: dict[Thing, list[Thing]] = {}  # array -> the tensors on its memory
+        self.roots: set[Site] = set()  # calls by unknown callers
+        self.called: set[str] = set()  # external functions that were called
+        self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
+        self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
+
+    def of_kind(self, *kinds: str) -> Iterator[Use]:
+        """Yield the uses of these kinds in the order in which they were first met."""
+        return (use for use in self.uses.values() if use.kind in kinds)
+
+    def upstream(self, things: Iterable[Thing], through_cuts: bool = False) -> list[Thing]:
+        """Return the things and all they are computed from, nearest first."""
+        found: dict[Thing, None] = {}
+        pending = [self.identity(t) for t in things]
+        while pending:
+            thing = pending.pop(0)
+            if thing in found:
+                continue
+            found[thing] = None
+            sources = set(self.carried.get(thing, ()))
+            if through_cuts and not self.is_conversion(thing):
+                sources |= self.cut.get(thing, set())
+            pending.extend(ordered(sources))
+        return list(found)
+
+    def identity(self, thing: Thing) -> Thing:
+        """Return the tensor that a no-op link returns."""
+        while thing in self.aliases:
+            thing = self.aliases[thing]
+        return thing
+
+    def is_conversion(self, thing: Thing) -> bool:
+        """Say whether a tensor is made of outside data, not of a tensor or a size."""
+        return self.born.get(thing) in ("array", "literal", "unknown", "tensor")
+
+    def origins(self, thing: Thing) -> list[Thing] | None:
+        """Return the conversions a tensor comes from, or None where something else may track it.
+
+        Native tensors, gradients and numbers on the way do no harm; what is not known, a parameter or
+        a module does.
+        """
+        conversions: list[Thing] = []
+        recorded = set(self.upstream([thing]))
+        for source in self.upstream([thing], through_cuts=True):
+            if self.is_conversion(source):
+                if source in recorded and (self.born[source] == "tensor" or source in self.refused):
+                    return None
+                conversions.append(source)
+            elif source in recorded and not _harmless(source):
+                return None
+        return conversions or None
+
+    def spell(self, site: Site, qualified: str) -> str | None:
+        """Return how a name of torch is written at a place: "torch.no_grad", "th.no_grad", "no_grad"."""
+        prefix, rest = qualified, ""
+        while prefix:
+            name = self._name_at(site, prefix)
+            if name is not None:
+                return name + rest
+            prefix, dot, last = prefix.rpartition(".")
+            rest = dot + last + rest
+        return None
+
+    def _name_at(self, site: Site, qualified: str) -> str | None:
+        name = self.names_of.get((site.path, qualified))
+        if name is not None:
+            return name
+        for place, local in self.local_names.get((site.path, qualified), ()):
+            if place[:2] <= site.place[:2] and site.place[2:] <= place[2:]:
+                return local
+        return None

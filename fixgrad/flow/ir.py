@@ -1,0 +1,96 @@
+"""The intermediate form of one module: operations over registers, in nested blocks, as plain data.
+
+    module   ::= function*                        the module's own body is function 0
+    function ::= name(parameter, ...) { op* }
+    op       ::= [%out =] kind [target] [%arg, ...] [constant] { op* } ...   @line:column
+    kind     ::= const | load | store | delete | attr | setattr | index | setindex | call | method
+               | binary | inplace | unary | compare | pack | item | function | class | import
+               | branch | loop | try | with | return | raise | break | continue | yield | assert
+               | format | none-of-these: opaque
+
+Registers are numbered per function and assigned by one op each. The form holds no syntax node, refers to
+nothing outside itself, and is a pure function of the file's text. It does not know torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+Place: TypeAlias = tuple[int, int, int, int]  # line, column, end line, end column, as in Span
+Constant: TypeAlias = str | bytes | int | float | complex | bool | None
+
+LOCAL, GLOBAL = 0, -1  # scopes of load and store; n > 0 is the n-th enclosing function
+
+
+class Op(NamedTuple):
+    """One step of a function; its blocks, if any, are its branches or its body."""
+
+    kind: str
+    place: Place  # of the expression, or of the statement
+    out: int = -1  # register of the result
+    target: str = ""  # "grad" of attr, "+" of binary, "x" of load and store
+    args: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()  # beside args: "" positional, "*", "**", or the keyword
+    constant: Constant = None  # value of const, scope of load and store, function number
+    blocks: tuple[tuple[Op, ...], ...] = ()
+
+
+Block: TypeAlias = tuple[Op, ...]
+
+
+class Parameter(NamedTuple):
+    """One parameter of a function."""
+
+    name: str
+    kind: str  # "", "*", "**", "keyword" (after the star), "positional" (before the slash)
+    annotation: str  # dotted source text: "np.ndarray"; empty where there is none
+
+
+class Function(NamedTuple):
+    """A function, lambda, class body or module body."""
+
+    name: str  # "Net.forward"
+    kind: str  # "module", "class", "function", "lambda", "generator"
+    place: Place
+    parameters: tuple[Parameter, ...]
+    defaults: int  # how many of the plain parameters have a default, from the right
+    body: Block
+    places: tuple[Place, ...]  # by register: where its value is written
+    tokens: frozenset[str]  # attribute and call names in it, nested functions excluded
+
+
+class Module(NamedTuple):
+    """All the functions of one file; number 0 is the file's own body."""
+
+    path: str
+    functions: tuple[Function, ...]
+
+
+def text_of(function: Function) -> str:
+    """Print a function in the notation of this module's docstring."""
+    head = ", ".join(p.kind.replace("keyword", "").replace("positional", "") + p.name for p in function.parameters)
+    return "\n".join([f"fn {function.name}({head}) {{", *_lines(function.body, "  "), "}"])
+
+
+def _lines(block: Block, indent: str) -> Iterator[str]:
+    for op in block:
+        if op.kind == "stmt":
+            continue
+        yield indent + _one_line(op)
+        for inner in op.blocks:
+            yield indent + "{"
+            yield from _lines(inner, indent + "  ")
+            yield indent + "}"
+
+
+def _one_line(op: Op) -> str:
+    names = op.names or ("",) * len(op.args)
+    args = ", ".join(
+        (name if name.startswith("*") else f"{name}=" if name else "") + f"%{arg}"
+        for name, arg in zip(names, op.args, strict=True)
+    )
+    out = f"%{op.out} = " if op.out >= 0 else ""
+    constant = f" {op.constant!r}" if op.kind in ("const", "function", "class") else ""
+    target = f"[{op.target}]" if op.target else ""
+    return f"{out}{op.kind}{target}{constant}{' ' + args if args else ''}  @{op.place[0]}:{op.place[1] + 1}"

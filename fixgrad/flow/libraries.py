@@ -1,0 +1,303 @@
+"""Calls of names that are not the project's: what they do is looked up by their qualified name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import builtin_calls, containers
+from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, write_array
+from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.modules import make_module
+from fixgrad.flow.optimizers import make_optimizer, tensors_inside
+from fixgrad.flow.state import MODE, State
+from fixgrad.flow.tensor_methods import by_row
+from fixgrad.flow.tensors import backward, log, make, tracked
+from fixgrad.flow.values import (
+    NONE,
+    NOTHING,
+    UNKNOWN,
+    Site,
+    Thing,
+    Value,
+    is_constant,
+    known,
+    of_kind,
+)
+from fixgrad.knowledge import (
+    ArrayCall,
+    Demand,
+    array_function,
+    callbacks,
+    context,
+    conversion,
+    demand,
+    dtype_of,
+    exports,
+    factory,
+    module_class,
+    tensor_function,
+)
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+_PARAMETER = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
+_GENERATORS = {
+    "numpy.random.default_rng": "numpy.random.Generator",
+    "numpy.random.RandomState": "numpy.random.RandomState",
+    "numpy.random.Generator": "numpy.random.Generator",
+}
+
+
+def context_mode(name: str) -> str | None:
+    """Return what a context manager of torch does to recording: "no_grad", "set", ..."""
+    return context(name)
+
+
+def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
+    """Call a function or class by its qualified name."""
+    if name.startswith("builtins."):
+        return builtin_calls.call_builtin(m, f, state, call, name.removeprefix("builtins."))
+    m.graph.called.add(name)
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(m, f, state, call)
+    mode = context(name)
+    if mode is not None:
+        return _context(m, state, call, mode)
+    if name.startswith("torch."):
+        return _call_torch(m, f, state, call, name)
+    if name in _GENERATORS:
+        return frozenset((m.thing("external", None, (), _GENERATORS[name]),))
+    if name.rpartition(".")[2] == "raises" or name == "contextlib.suppress":
+        return frozenset((m.thing("context", None, (), "raises"),))
+    row = array_function(name)
+    if row is not None:
+        return _call_array_function(m, f, state, call, name, row)
+    if exports(name):
+        for argument in call.arguments:
+            _export(m, f, state, argument, name)
+    return m.unknown(m, f, state, call, [], name)
+
+
+def _context(m: Machine, state: State, call: Call, mode: str) -> Value:
+    if mode != "set":
+        return frozenset((m.thing("context", None, (), mode),))
+    before = state.get(MODE, "on")
+    flag = call.get(0, "mode")
+    sure, on = known(flag.value) if flag is not None else (False, None)
+    now = ("on" if on else "off") if sure else "maybe"
+    state.set(MODE, now)
+    return frozenset((m.thing("context", None, (), "set", (now, before)),))
+
+
+def _call_torch(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
+    if name in _PARAMETER:
+        return make_parameter(m, f, state, call, name)
+    converting = conversion(name)
+    if converting is not None:
+        return convert(m, f, state, call, converting)
+    made = factory(name)
+    if made is not None:
+        return spread_requires_grad(m, f, state, call, made)
+    asked = demand(name)
+    if asked is not None:
+        return _demand(m, f, state, call, asked)
+    module = module_class(name)
+    if module is not None:
+        return make_module(m, f, state, call, module)
+    row = tensor_function(name)
+    if row is not None:
+        return by_row(m, f, state, call, row, [], name.rpartition(".")[2])
+    return m.unknown(m, f, state, call, [], name)
+
+
+def _demand(m: Machine, f: Frame, state: State, call: Call, row: Demand) -> Value:
+    """Execute a function that asks for gradients."""
+    for argument in call.arguments:
+        consume(m, f, state, argument.value, argument.place)
+    if row.name.startswith("torch.optim."):
+        return make_optimizer(m, f, state, call, row.name)
+    if row.need == "own-leaves":
+        values = [a.value for a in call.arguments]
+        m.callbacks(m, f, state, call, values, (UNKNOWN,))
+        return UNKNOWN
+    if "gradcheck" in row.name:
+        return _gradcheck(m, f, state, call, row)
+    return _differentiate(m, f, state, call, row)
+
+
+def _gradcheck(m: Machine, f: Frame, state: State, call: Call, row: Demand) -> Value:
+    inputs = call.get(row.position, row.keyword)
+    if inputs is not None:
+        for tensor in tensors_inside(state, inputs.value):
+            log(m, f, state, "gradcheck", tensor, inputs.place, detail=row.name)
+    return UNKNOWN
+
+
+def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) -> Value:
+    """Execute autograd.grad or autograd.backward."""
+    roots = call.get(row.roots, row.roots_keyword)
+    inputs = call.get(row.position if row.need == "tracked" else None, row.keyword)
+    if row.need != "tracked":
+        inputs = call.get(None, row.inputs_keyword)
+    if inputs is not None:
+        for tensor in tensors_inside(state, inputs.value):
+            log(m, f, state, "inputs", tensor, inputs.place, detail=row.name)
+    create = call.keyword("create_graph")
+    keeps = any(
+        (value := call.keyword(name)) is not None and not is_constant(value, False)
+        for name in ("retain_graph", "create_graph")
+    )
+    found = containers.reachable(state, [roots.value]) if roots is not None else []
+    fills = row.need != "tracked"
+    backward(m, f, state, found, call.place, row.name, fills=fills, keeps=keeps)
+    if fills:
+        return NONE
+    recorded = create is not None and not is_constant(create, False)
+    of = [tracked(state, t) for t in found]
+    status = ("yes" if "yes" in of else "maybe") if recorded else "no"
+    gradient = make(
+        m, f, state, call.place, "gradient", is_tracked=status, inputs=found if recorded else ()
+    )
+    made = containers.make(m, f, state, call.place, "tuple", None, frozenset((gradient,)))
+    return frozenset((made,))
+
+
+def _export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -> None:
+    """Note that NumPy takes the values of an argument, or of the tensors listed in it."""
+    value = consume(m, f, state, argument.value, argument.place)
+    for thing in of_kind(value, "tensor", "opaque"):
+        if thing.kind == "tensor" or state.get((thing, "#inputs")):
+            log(m, f, state, "export", thing, argument.place, detail=name)
+    for thing in of_kind(value, "list", "tuple"):
+        for tensor in of_kind(state.get((thing, "[*]"), NOTHING), "tensor"):
+            place = _item_place(m, state, thing, tensor) or argument.place
+            log(m, f, state, "export", tensor, place, detail=name if place != argument.place else "list")
+
+
+def _item_place(
+    m: Machine, state: State, container: Thing, tensor: Thing
+) -> tuple[int, int, int, int] | None:
+    for field in state.get((container, "#fields"), frozenset()):
+        number = field[1:-1]
+        if number.isdigit() and tensor in state.get((container, field), NOTHING):
+            return m.item_places.get((container, int(number)))
+    return None
+
+
+def _call_array_function(
+    m: Machine, f: Frame, state: State, call: Call, name: str, row: ArrayCall
+) -> Value:
+    calls_back = callbacks(name)
+    if calls_back:
+        return _call_back(m, f, state, call, name)
+    for argument in call.arguments:
+        if row.reads:
+            _export(m, f, state, argument, name)
+        for array in arrays_in(state, argument.value):
+            read_array(m, f, state, array, argument.place)
+    for position in row.writes:
+        written = call.get(position, None)
+        for thing in of_kind(written.value, "array", "opaque") if written else []:
+            write_array(m, f, state, thing, call.place)
+    out = call.keyword("out")
+    for thing in of_kind(out or NOTHING, "array", "opaque"):
+        write_array(m, f, state, thing, call.place)
+    m.callbacks(m, f, state, call, [a.value for a in call.arguments], ())
+    result = _array_result(m, f, state, call, name, row)
+    if call.keyword("requires_grad") is not None:
+        for thing in of_kind(result, "array"):
+            log(m, f, state, "bad-keyword", thing, call.place, detail=name)
+    return result
+
+
+def _array_result(
+    m: Machine, f: Frame, state: State, call: Call, name: str, row: ArrayCall
+) -> Value:
+    if row.returns == "none":
+        return NONE
+    if row.returns == "other":
+        return UNKNOWN
+    first = call.get(0, None)
+    inputs = [t for a in call.arguments for t in arrays_in(state, a.value)]
+    inputs += [t for a in call.arguments for t in of_kind(a.value, "tensor")]
+    literal = dtype_of(name) if name.startswith("numpy.") else None
+    if literal is not None:
+        row = row._replace(dtype=literal)
+    if row.alias != "copy" and first is not None:
+        inputs = [*of_kind(first.value, "opaque"), *inputs]
+    made = make_array(m, f, state, call.place, row, inputs, call)
+    if row.returns == "arrays":
+        whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
+        return frozenset((whole,))
+    return frozenset((made,))
+
+
+def _call_back(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
+    """Call a function that calls the project's functions with arrays."""
+    for row in callbacks(name):
+        function = call.get(row.position, row.keyword)
+        if function is None:
+            continue
+        given = tuple(_given(m, f, state, call, kind) for kind in row.parameters)
+        more = call.keyword("args")
+        extra = _extra_arguments(state, more) if more is not None else ()
+        m.callbacks(m, f, state, call, [function.value], (*given, *extra))
+    for argument in call.arguments:
+        if not of_kind(argument.value, "function", "method", "partial"):
+            _export(m, f, state, argument, name)
+    made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"result {name}")
+    return frozenset((made,))
+
+
+def _extra_arguments(state: State, more: Value) -> tuple[Value, ...]:
+    for thing in of_kind(more, "tuple", "list"):
+        length = state.get((thing, "#length"), "maybe")
+        if length != "maybe":
+            return tuple(
+                frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in range(int(length))
+            )
+    return (more,) if more and not of_kind(more, "tuple", "list") else ()
+
+
+def _given(m: Machine, f: Frame, state: State, call: Call, kind: str) -> Value:
+    if kind == "array":
+        return frozenset((new_array(m, f, state, call.place, of_dtype="float64"),))
+    return UNKNOWN
+
+
+def _partial(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    if not call.arguments:
+        return UNKNOWN
+    first, *rest = call.arguments
+    data = (first.value, tuple(rest))
+    return frozenset((m.thing("partial", Site(f.module.path, call.place), f.path, "", data),))
+
+
+def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    op = containers.element_op(call.place)
+    anything = NOTHING
+    for argument in call.arguments:
+        anything |= containers.any_element(m, f, state, argument.value, op)
+    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
+
+
+def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    first = call.get(0, "x")
+    return first.value if first is not None else UNKNOWN
+
+
+def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return frozenset((m.thing("external", None, (), "functools.wraps()"),))
+
+
+_SPECIAL = {
+    "functools.partial": _partial,
+    "functools.wraps": _wraps,
+    "itertools.chain": _chain,
+    "copy.copy": _copy,
+    "copy.deepcopy": _copy,
+}

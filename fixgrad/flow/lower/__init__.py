@@ -1,0 +1,123 @@
+"""Turns a file's text into its intermediate form; the only place that reads Python's syntax trees.
+
+`lower` is total: text that is not Python yields a `Problem`, valid Python always a `Module`.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from fixgrad.flow.ir import Function, Module, Parameter
+from fixgrad.flow.lower.builder import Builder, Columns, Unit
+from fixgrad.flow.lower.expressions import lower as lower_expression
+from fixgrad.flow.lower.scopes import Scope, has_yield, local_names
+from fixgrad.flow.lower.statements import lower_body
+from fixgrad.source import Problem, Source
+
+_AnyFunction = ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def lower(source: Source) -> Module | Problem:
+    """Lower a file, or say where and why it is not Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SyntaxWarnings are the user's linter's business
+            tree = ast.parse(source.text)
+    except SyntaxError as error:
+        column = (error.offset or 1) - 1
+        return Problem(source.path, error.lineno or 1, max(column, 0), f"not valid Python: {error.msg}")
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Problem(source.path, 1, 0, f"Python cannot parse this file: {error or type(error).__name__}")
+    try:
+        return _module(tree, source)
+    except RecursionError:
+        return Problem(source.path, 1, 0, "the code is nested too deeply to be analysed")
+
+
+def _module(tree: ast.Module, source: Source) -> Module:
+    unit = Unit(Columns(source.lines()), _lower_function, _lower_class)
+    unit.functions.append(None)
+    b = Builder(unit, Scope("module", local_names(tree), None), "")
+    lower_body(b, tree.body)
+    unit.functions[0] = _finish(b, "module", (1, 0, 1, 0), (), 0)
+    return Module(source.path, tuple(f for f in unit.functions if f is not None))
+
+
+def _finish(
+    b: Builder,
+    kind: str,
+    place: tuple[int, int, int, int],
+    parameters: tuple[Parameter, ...],
+    defaults: int,
+) -> Function:
+    return Function(
+        b.name, kind, place, parameters, defaults, tuple(b.ops), tuple(b.places), frozenset(b.tokens)
+    )
+
+
+def _lower_function(outer: Builder, node: _AnyFunction, name: str) -> int:
+    """Lower a function and emit, in the function around it, the operation that makes it."""
+    unit = outer.unit
+    number = len(unit.functions)
+    unit.functions.append(None)
+    b = Builder(unit, Scope("function", local_names(node), outer.scope), _qualified(outer, name))
+    if isinstance(node, ast.Lambda):
+        b.act("return", node.body, "", (lower_expression(b, node.body),))
+    else:
+        lower_body(b, node.body)
+    generator = not isinstance(node, ast.Lambda) and has_yield(node)
+    kind = "generator" if generator else "lambda" if isinstance(node, ast.Lambda) else "function"
+    place = unit.columns.place(node)
+    plain = len(node.args.defaults)
+    unit.functions[number] = _finish(b, kind, place, _parameters(node.args), plain)
+    defaults = [lower_expression(outer, d) for d in node.args.defaults]
+    names = [""] * len(defaults)
+    for parameter, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
+        if default is not None:
+            defaults.append(lower_expression(outer, default))
+            names.append(parameter.arg)
+    return outer.emit("function", node, b.name, tuple(defaults), tuple(names), number)
+
+
+def _lower_class(outer: Builder, node: ast.ClassDef) -> int:
+    unit = outer.unit
+    number = len(unit.functions)
+    unit.functions.append(None)
+    b = Builder(unit, Scope("class", local_names(node), outer.scope), _qualified(outer, node.name))
+    lower_body(b, node.body)
+    place = unit.columns.place(node)
+    unit.functions[number] = _finish(b, "class", place, (), 0)
+    bases = tuple(lower_expression(outer, base) for base in node.bases)
+    return outer.emit("class", node, b.name, bases, ("",) * len(bases), number)
+
+
+def _qualified(outer: Builder, name: str) -> str:
+    return f"{outer.name}.{name}" if outer.name else name
+
+
+def _parameters(args: ast.arguments) -> tuple[Parameter, ...]:
+    found = [Parameter(a.arg, "positional", _annotation(a)) for a in args.posonlyargs]
+    found += [Parameter(a.arg, "", _annotation(a)) for a in args.args]
+    if args.vararg is not None:
+        found.append(Parameter(args.vararg.arg, "*", ""))
+    found += [Parameter(a.arg, "keyword", _annotation(a)) for a in args.kwonlyargs]
+    if args.kwarg is not None:
+        found.append(Parameter(args.kwarg.arg, "**", ""))
+    return tuple(found)
+
+
+def _annotation(arg: ast.arg) -> str:
+    """Return a dotted annotation as text; others say nothing."""
+    node = arg.annotation
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value if node.value.replace(".", "").isidentifier() else ""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        return ".".join([node.id, *reversed(parts)])
+    return ""

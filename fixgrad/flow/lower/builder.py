@@ -1,0 +1,121 @@
+"""Collects the operations of one function while its syntax tree is walked."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from fixgrad.flow.ir import Block, Constant, Function, Op, Place
+from fixgrad.flow.lower.scopes import Scope
+
+
+class Columns:
+    """Converts ast's UTF-8 byte columns to characters; free for lines that are ASCII."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._wide = {n: line for n, line in enumerate(lines, 1) if not line.isascii()}
+
+    def place(self, node: ast.stmt | ast.expr) -> Place:
+        """Return where a node stands, in characters."""
+        end_line = node.end_lineno or node.lineno
+        end = node.end_col_offset or 0
+        if not self._wide:
+            return node.lineno, node.col_offset, end_line, end
+        return (
+            node.lineno,
+            self._characters(node.lineno, node.col_offset),
+            end_line,
+            self._characters(end_line, end),
+        )
+
+    def _characters(self, line: int, column: int) -> int:
+        text = self._wide.get(line)
+        return column if text is None else len(text.encode()[:column].decode(errors="replace"))
+
+
+LowerFunction: TypeAlias = Callable[["Builder", Any, str], int]
+LowerClass: TypeAlias = Callable[["Builder", ast.ClassDef], int]
+
+
+class Unit:
+    """What all functions of one module share while it is lowered."""
+
+    def __init__(self, columns: Columns, lower_function: LowerFunction, lower_class: LowerClass) -> None:
+        self.columns = columns
+        self.lower_class = lower_class
+        self.lower_function = lower_function  # emits the operation that makes the function
+        self.functions: list[Function | None] = []
+        self.comprehensions = 0
+
+
+class Builder:
+    """The function being lowered: its operations so far, its registers, its scope."""
+
+    def __init__(self, unit: Unit, scope: Scope, name: str) -> None:
+        self.unit = unit
+        self.scope = scope
+        self.name = name
+        self.places: list[Place] = []
+        self.tokens: set[str] = set()
+        self.ops: list[Op] = []
+        self.hidden = 0
+
+    def emit(
+        self,
+        kind: str,
+        node: ast.stmt | ast.expr | Place,
+        target: str = "",
+        args: tuple[int, ...] = (),
+        names: tuple[str, ...] = (),
+        constant: Constant = None,
+        blocks: tuple[Block, ...] = (),
+    ) -> int:
+        """Add an operation that has a result; return its register."""
+        place = node if isinstance(node, tuple) else self.unit.columns.place(node)
+        out = len(self.places)
+        self.places.append(place)
+        self.ops.append(Op(kind, place, out, target, args, names, constant, blocks))
+        return out
+
+    def act(
+        self,
+        kind: str,
+        node: ast.stmt | ast.expr | Place,
+        target: str = "",
+        args: tuple[int, ...] = (),
+        constant: Constant = None,
+        blocks: tuple[Block, ...] = (),
+    ) -> None:
+        """Add an operation that has no result."""
+        place = node if isinstance(node, tuple) else self.unit.columns.place(node)
+        self.ops.append(Op(kind, place, -1, target, args, (), constant, blocks))
+
+    @contextmanager
+    def block(self) -> Iterator[list[Op]]:
+        """Collect what is emitted inside into a block of its own."""
+        outer, self.ops = self.ops, []
+        try:
+            yield self.ops
+        finally:
+            self.ops = outer
+
+    def load(self, name: str, node: ast.expr | ast.stmt | Place) -> int:
+        """Read a variable."""
+        cell, scope = self.scope.find(name)
+        if self.scope.kind == "module" and scope == 0:
+            scope = -1
+        return self.emit("load", node, cell, constant=scope)
+
+    def store(self, name: str, value: int, node: ast.expr | ast.stmt | Place) -> None:
+        """Write a variable."""
+        cell, scope = self.scope.find(name)
+        if self.scope.kind == "module" and scope == 0:
+            scope = -1
+        self.act("store", node, cell, (value,), scope)
+
+    def hidden_name(self) -> str:
+        """Return a local name that no program can use."""
+        self.hidden += 1
+        return f"%{self.hidden}"

@@ -1,0 +1,260 @@
+"""Follows a program through its operations with sets of things in place of values.
+
+The machine executes the intermediate form: branches on copies of the state that are joined, loop bodies
+to a fixpoint, calls of the project's own functions by entering them. Along the way it records every use
+that a rule may ask about. Given the operations of a plan, it follows the program as it will be after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from fixgrad.edits import Operation
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.ir import Block, Function, Module, Op, Place
+from fixgrad.flow.state import MODE, Changes, State
+from fixgrad.flow.values import (
+    NONE,
+    NOTHING,
+    UNKNOWN,
+    Path,
+    Site,
+    Thing,
+    Value,
+    union,
+)
+
+Handler: TypeAlias = Callable[["Machine", "Frame", Op, State], None]
+Apply: TypeAlias = Callable[["Machine", "Frame", State, Call, Value], Value]  # call a value
+Send: TypeAlias = Callable[["Machine", "Frame", State, Call, Value, str], Value]  # call a method
+Unknown: TypeAlias = Callable[["Machine", "Frame", State, Call, list[Thing], str], Value]
+Callbacks: TypeAlias = Callable[
+    ["Machine", "Frame", State, Call, list[Value], tuple[Value, ...]], Value
+]
+LONGEST_PATH = 12  # calls inside calls
+_TOLD_APART_BY_DATA = {"grad", "method", "none-test", "partial", "wrapped", "super", "context"}
+MOST_TURNS = 6  # of a loop before its fixpoint is taken as it is
+
+
+class Frame:
+    """One function being executed: its registers, its variables' owner, its exits so far."""
+
+    def __init__(
+        self, thing: Thing, module: Module, function: Function, outer: tuple[Thing, ...], path: Path
+    ) -> None:
+        self.thing = thing  # owns the local variables
+        self.module = module
+        self.function = function
+        self.outer = outer  # frames of the functions around it, innermost first
+        self.path = path
+        self.registers: list[Value] = [NOTHING] * len(function.places)
+        self.base: State | None = None
+        self.returns: list[tuple[Value, Changes]] = []
+        self.loops: list[Loop] = []
+        self.yields: list[Value] = []
+        self.statement: Place = function.place
+        self.owner: Thing | None = None  # the class whose method this is, for super()
+        self.overlay: Mapping[Place, list[Operation]] = {}
+
+    def values(self, op: Op) -> list[Value]:
+        """Return the values of an operation's arguments."""
+        return [self.registers[n] for n in op.args]
+
+    def place_of(self, register: int) -> Place:
+        """Return where a register's value is written."""
+        return self.function.places[register]
+
+
+class Loop:
+    """The exits of the loop being executed."""
+
+    def __init__(self, base: State) -> None:
+        self.base = base
+        self.breaks: list[Changes] = []
+        self.continues: list[Changes] = []
+
+
+class Machine:
+    """One run over a project; see the module's docstring."""
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        apply: Apply,
+        send: Send,
+        unknown: Unknown,
+        callbacks: Callbacks,
+        load_module: Callable[[Machine, str, str], Thing | None],
+        overlay: Iterable[Operation] = (),
+        budget: int = 400_000,
+    ) -> None:
+        self.handlers = handlers
+        self.apply = apply
+        self.send = send
+        self.unknown = unknown
+        self.callbacks = callbacks
+        self.load_module = load_module  # (importing file, dotted name) -> module thing
+        self.budget = budget
+        self.graph = FlowGraph()
+        self.entered: set[tuple[str, int]] = set()  # (path, place) of functions executed
+        self.expecting_failure = 0
+        self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
+        self.stack: list[Function] = []
+        self.loops: list[Loop] = []  # of all functions being executed
+        self._things: dict[tuple[object, ...], Thing] = {}
+        self.expression_overlay: dict[str, dict[Place, list[Operation]]] = {}
+        self.statement_overlay: dict[str, dict[Place, list[Operation]]] = {}
+        for operation in overlay:
+            statement = operation.kind in ("wrap-with", "insert-after", "delete")
+            table = self.statement_overlay if statement else self.expression_overlay
+            places = table.setdefault(operation.span.path, {})
+            operations = places.setdefault(operation.span[1:], [])
+            if operation not in operations:
+                operations.append(operation)
+
+    def thing(
+        self, kind: str, site: Site | None, path: Path, name: str = "", data: object = None
+    ) -> Thing:
+        """Return the one thing of this kind that this expression makes under these calls."""
+        told_apart = kind in _TOLD_APART_BY_DATA or isinstance(data, Thing)
+        key = (kind, site, path, name, data if told_apart else None)
+        found = self._things.get(key)
+        if found is None:
+            found = Thing(kind, site, path, name, data, len(self._things) + 1)
+            self._things[key] = found
+        return found
+
+    def module_thing(self, path: str) -> Thing:
+        """Return the thing that owns the globals of a file."""
+        return self.thing("file", None, (), path)
+
+    def instances_of(self, cls: Thing) -> list[Thing]:
+        """Return the instances of a class made so far."""
+        return [t for t in self._things.values() if t.kind == "instance" and t.data is cls]
+
+    def submodule(self, package: Thing, name: str) -> Thing | None:
+        """Return a module inside a package of the project."""
+        return self.load_module(self, package.name, f".{name}")
+
+    def block(self, f: Frame, block: Block, state: State) -> None:
+        """Execute operations in order until the block or the path ends."""
+        statements = self.statement_overlay.get(f.module.path)
+        open_statement = OpenStatement(self, f, state) if statements else None
+        for op in block:
+            if state.dead:
+                break
+            if op.kind == "stmt":
+                f.statement = op.place
+                if open_statement is not None and statements is not None:
+                    open_statement.close()
+                    open_statement.begin(statements.get(op.place, ()))
+                continue
+            if open_statement is not None and open_statement.deleted:
+                continue
+            self.budget -= 1
+            if f.overlay and op.out >= 0 and op.place in f.overlay:
+                self.handlers["overlay"](self, f, op, state)
+                continue
+            handler = self.handlers.get(op.kind)
+            if handler is not None:
+                handler(self, f, op, state)
+        if open_statement is not None:
+            open_statement.close()
+
+    def enter(self, f: Frame, caller: State) -> Value:
+        """Execute a function's body over the caller's state; return what it returns."""
+        f.base = caller
+        f.overlay = self.expression_overlay.get(f.module.path, {})
+        state = State(caller)
+        self.stack.append(f.function)
+        self.block(f, f.function.body, state)
+        self.stack.pop()
+        if not state.dead:
+            f.returns.append((NONE, state.changes_since(caller)))
+        caller.merge([changes for _, changes in f.returns])
+        return union(value for value, _ in f.returns)
+
+    def branch(self, f: Frame, state: State, ways: list[Callable[[State], None]]) -> None:
+        """Take each way on a copy of the state and join what is left alive."""
+        paths: list[Changes] = []
+        for way in ways:
+            copy = State(state)
+            way(copy)
+            if not copy.dead:
+                paths.append(copy.changes_since(state))
+        state.merge(paths)
+
+    def loop(self, f: Frame, state: State, turn: Callable[[State], None], endless: bool) -> None:
+        """Repeat a turn until the state at its head no longer changes.
+
+        The body is taken to run at least once: loops over nothing are rare, and gradients granted or
+        filled in a loop are counted on after it.
+        """
+        last: list[Changes] = []
+        loop = Loop(state)
+        for _ in range(MOST_TURNS):
+            loop = Loop(state)
+            f.loops.append(loop)
+            self.loops.append(loop)
+            copy = State(state)
+            turn(copy)
+            self.loops.pop()
+            f.loops.pop()
+            last = list(loop.continues)
+            if not copy.dead:
+                last.append(copy.changes_since(state))
+            if not last or not state.merge([{}, *last]):
+                break
+        exits = loop.breaks if endless else [*last, *loop.breaks]
+        if exits or endless:
+            state.merge(exits)
+
+    def leave(self, f: Frame, state: State, value: Value) -> None:
+        """Return from the function: this path ends here."""
+        assert f.base is not None
+        f.returns.append((value, state.changes_since(f.base)))
+        state.dead = True
+
+
+class OpenStatement:
+    """Applies the plan's statement operations while a statement of a block is executed."""
+
+    def __init__(self, machine: Machine, frame: Frame, state: State) -> None:
+        self.machine, self.frame, self.state = machine, frame, state
+        self.mode: str | None = None
+        self.after: list[Operation] = []
+        self.deleted = False
+
+    def begin(self, operations: Iterable[Operation]) -> None:
+        """Start a statement that carries these operations."""
+        for operation in operations:
+            if operation.kind == "wrap-with" and self.mode is None:
+                self.mode = self.state.get(MODE, "on")
+                self.state.set(MODE, "off")
+            elif operation.kind == "insert-after":
+                self.after.append(operation)
+            elif operation.kind == "delete":
+                self.deleted = True
+
+    def close(self) -> None:
+        """End the statement begun last, if any."""
+        self.deleted = False
+        if self.mode is not None:
+            self.state.set(MODE, self.mode)
+            self.mode = None
+        after, self.after = self.after, []
+        for operation in after:
+            self.machine.handlers["inserted"](
+                self.machine, self.frame, _inserted(operation), self.state
+            )
+
+
+def _inserted(operation: Operation) -> Op:
+    return Op("inserted", operation.span[1:], target=operation.argument)
+
+
+def unknown_if_nothing(value: Value) -> Value:
+    """Return what may be said of a value that nothing on the way has set."""
+    return value or UNKNOWN

@@ -1,0 +1,300 @@
+"""Methods of things that are not the project's own: tensors, arrays, containers, modules, optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from fixgrad.flow import access, containers
+from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, sources_of, write_array
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.modules import call_module, parameters
+from fixgrad.flow.optimizers import demand_parameters, optimizer_method
+from fixgrad.flow.state import State
+from fixgrad.flow.tensor_methods import run_backward, tensor_method
+from fixgrad.flow.tensors import derive, dtype, grant, log
+from fixgrad.flow.values import (
+    NONE,
+    NOTHING,
+    NUMBER,
+    UNKNOWN,
+    Thing,
+    Value,
+    known,
+    of_kind,
+    union,
+)
+from fixgrad.knowledge import array_method, exports_method
+from fixgrad.knowledge import tensor_method as method_row
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+Method: TypeAlias = Callable[["Machine", "Frame", State, Call, Thing, str, bool], Value]
+
+_RETURNS_ITSELF = frozenset(
+    ("to", "cuda", "cpu", "float", "double", "half", "train", "eval", "apply", "share_memory")
+)
+
+
+def array_call(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    """Call a method of an array."""
+    for argument in call.arguments:
+        value = consume(m, f, state, argument.value, argument.place)
+        for tensor in of_kind(value, "tensor"):
+            log(m, f, state, "export", tensor, argument.place, detail=name)
+    read_array(m, f, state, thing, call.place)
+    row = array_method(name)
+    if row is None:
+        return UNKNOWN
+    if -1 in row.writes:
+        write_array(m, f, state, thing, call.place)
+    if row.returns == "none":
+        return NONE
+    if name == "tolist":
+        element = new_array(m, f, state, call.place, of_dtype=dtype(state, thing))
+        made = containers.make(m, f, state, call.place, "list", None, frozenset((element,)))
+        return frozenset((made,))
+    if name == "item":
+        return NUMBER
+    if row.returns == "other":
+        return UNKNOWN
+    made_array = make_array(m, f, state, call.place, row, [thing], call)
+    if row.returns == "arrays":
+        return frozenset(
+            (containers.make(m, f, state, call.place, "list", None, frozenset((made_array,))),)
+        )
+    return frozenset((made_array,))
+
+
+def container_call(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    """Call a method of a list, tuple, dict or set."""
+    values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
+    first = values[0] if values else NOTHING
+    if thing.kind == "dict":
+        return _dict_call(m, f, state, call, thing, name, values)
+    match name:
+        case "append" | "add":
+            containers.append(state, thing, first, strong)
+            return NONE
+        case "extend" | "update":
+            _extend(m, f, state, call, thing, first, strong)
+            return NONE
+        case "insert":
+            state.set((thing, "#length"), "maybe")
+            state.add((thing, "[*]"), values[1] if len(values) > 1 else NOTHING)
+            return NONE
+        case "pop" | "popleft" | "__getitem__":
+            return frozenset(state.get((thing, "[*]"), NOTHING)) or UNKNOWN
+        case "copy" | "union" | "intersection" | "difference":
+            return frozenset((thing,))
+        case "index" | "count":
+            return NUMBER
+        case "clear":
+            containers.make(m, f, state, call.place, "list", [])
+            state.set((thing, "[*]"), NOTHING)
+            state.set((thing, "#length"), "0")
+            return NONE
+    return NONE if name in ("sort", "reverse", "remove", "discard") else UNKNOWN
+
+
+def _extend(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, more: Value, strong: bool
+) -> None:
+    op = containers.element_op(call.place)
+    items = containers.elements(m, f, state, more, op)
+    if items is None:
+        state.set((thing, "#length"), "maybe")
+        state.add((thing, "[*]"), containers.any_element(m, f, state, more, op))
+    for value in items or []:
+        containers.append(state, thing, value, strong)
+
+
+def _dict_call(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, values: list[Value]
+) -> Value:
+    items = containers.known_items(state, thing)
+    anything = frozenset(state.get((thing, "[*]"), NOTHING))
+    match name:
+        case "values":
+            listed = [v for _, v in items] if items is not None else None
+            made = containers.make(m, f, state, call.place, "list", listed, anything, "values")
+            return frozenset((made,))
+        case "keys":
+            listed = [k for k, _ in items] if items is not None else None
+            made = containers.make(m, f, state, call.place, "list", listed, UNKNOWN, "keys")
+            return frozenset((made,))
+        case "items":
+            pairs = items if items is not None else [(UNKNOWN, anything)]
+            tuples: list[Value] = [
+                frozenset((containers.make(m, f, state, call.place, "tuple", [k, v], name=f"item {n}"),))
+                for n, (k, v) in enumerate(pairs)
+            ]
+            listed = tuples if items is not None else None
+            made = containers.make(m, f, state, call.place, "list", listed, union(tuples), "items")
+            return frozenset((made,))
+        case "get" | "pop" | "__getitem__":
+            found = containers.item(state, thing, values[0]) if values else anything
+            return found | (values[1] if len(values) > 1 else NOTHING)
+        case "setdefault":
+            if len(values) > 1:
+                containers.set_item(state, thing, values[0], values[1], False)
+            return anything | union(values[1:])
+        case "update":
+            _dict_update(state, call, thing, values)
+            return NONE
+        case "copy":
+            return frozenset((thing,))
+    return UNKNOWN
+
+
+def _dict_update(state: State, call: Call, thing: Thing, values: list[Value]) -> None:
+    from fixgrad.flow.values import constant
+
+    for argument, value in zip(call.arguments, values, strict=True):
+        if argument.name and argument.name != "**":
+            containers.set_item(state, thing, constant(argument.name), value, True)
+        for other in of_kind(value, "dict"):
+            for key, inner in containers.known_items(state, other) or []:
+                containers.set_item(state, thing, key, inner, True)
+            state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
+
+
+def module_method(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    """Call a method that every torch.nn.Module has."""
+    if name in ("parameters", "named_parameters", "buffers", "named_buffers"):
+        return _parameters_call(m, f, state, call, thing, name)
+    if name == "forward":
+        return call_module(m, f, state, call, thing)
+    if name == "requires_grad_":
+        flag = call.get(0, "requires_grad")
+        on = True if flag is None else known(flag.value) != (True, False)
+        for parameter in parameters(m, state, thing):
+            if parameter.kind == "tensor":
+                grant(m, f, state, parameter, call.place, on=on, strong=True, form="module")
+        return frozenset((thing,))
+    if name in ("register_buffer", "register_parameter", "add_module"):
+        key = call.get(0, "name")
+        value = call.get(1, "tensor" if name == "register_buffer" else "param")
+        sure, text = known(key.value) if key is not None else (False, None)
+        if sure and value is not None:
+            me = frozenset((thing,))
+            access.write_attribute(m, f, state, me, str(text), value.value, call.place)
+        return NONE
+    if name in ("children", "modules", "named_children", "named_modules"):
+        inner = frozenset(state.get((thing, "#inner"), NOTHING)) | {thing}
+        return frozenset((containers.make(m, f, state, call.place, "list", None, inner),))
+    if name == "append":
+        inner = union(a.value for a in call.arguments)
+        state.add((thing, "#inner"), inner)
+        return frozenset((thing,))
+    if name in _RETURNS_ITSELF:
+        return frozenset((thing,))
+    return m.unknown(m, f, state, call, [thing], name)
+
+
+def _parameters_call(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str
+) -> Value:
+    found = frozenset(parameters(m, state, thing)) if "parameters" in name else NOTHING
+    found = found or UNKNOWN
+    if name.startswith("named"):
+        pair = containers.make(m, f, state, call.place, "tuple", [UNKNOWN, found], name="pair")
+        found = frozenset((pair,))
+    return frozenset((containers.make(m, f, state, call.place, "list", None, found, name),))
+
+
+def instance_method(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str
+) -> Value:
+    """Call a method that an instance of a project's class does not define itself."""
+    if name in ("assertRaises", "assertRaisesRegex"):
+        return frozenset((m.thing("context", None, (), "raises"),))
+    bases = access.external_bases(thing.data)
+    if any(b.startswith("torch.nn.") for b in bases):
+        return module_method(m, f, state, call, thing, name, True)
+    if any(b.startswith("torch.optim.") for b in bases) and name == "add_param_group":
+        demand_parameters(m, f, state, call, "add_param_group")
+        return NONE
+    if any(b.endswith("NamedTuple") for b in bases) and name == "_replace":
+        return frozenset((thing,))
+    return m.unknown(m, f, state, call, [thing], name)
+
+
+def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Value:
+    """Call `super().name()` where the base is not of the project."""
+    _, instance = thing.data
+    if name == "__init__":
+        bases = access.external_bases(instance.data) if instance.kind == "instance" else []
+        if any(b.startswith("torch.optim.") for b in bases):
+            demand_parameters(m, f, state, call, "torch.optim.Optimizer")
+        for argument in call.arguments:
+            consume(m, f, state, argument.value, argument.place)
+        return NONE
+    if instance.kind == "instance":
+        return instance_method(m, f, state, call, instance, name)
+    return UNKNOWN
+
+
+def opaque_method(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str
+) -> Value:
+    """Call a method of something unknown; the method's name may tell what it is."""
+    me = Argument(frozenset((thing,)), call.receiver or call.place)
+    if name == "backward":
+        run_backward(m, f, state, call, [thing])
+        return NONE
+    if name == "requires_grad_":
+        return frozenset((thing,))
+    if name in ("assertRaises", "assertRaisesRegex"):
+        return frozenset((m.thing("context", None, (), "raises"),))
+    if name == "add_param_group":
+        demand_parameters(m, f, state, call, name)
+        return NONE
+    if name in ("numpy", "__array__"):
+        log(m, f, state, "export", thing, me.place, detail=name)
+        made = new_array(m, f, state, call.place, sources=sources_of(state, [thing]))
+        return frozenset((made,))
+    if name == "astype":
+        row = array_method(name)
+        assert row is not None
+        return frozenset((make_array(m, f, state, call.place, row, [thing], call),))
+    if exports_method(name):
+        _log_exports(m, f, state, call, name)
+    row_of_tensor = method_row(name)
+    if state.get((thing, "#inputs")) and row_of_tensor is not None and not row_of_tensor.attribute:
+        if row_of_tensor.returns == "tensor" and not row_of_tensor.inplace:
+            extra = [t for a in call.arguments for t in of_kind(a.value, "tensor", "opaque")]
+            extra = [t for t in extra if t.kind == "tensor" or state.get((t, "#inputs"))]
+            return frozenset((derive(m, f, state, call.place, row_of_tensor, [thing, *extra]),))
+        if row_of_tensor.returns == "scalar" or name == "tolist":
+            return NUMBER
+    return m.unknown(m, f, state, call, [thing], name)
+
+
+def _log_exports(m: Machine, f: Frame, state: State, call: Call, name: str) -> None:
+    for argument in call.arguments:
+        for tensor in of_kind(argument.value, "tensor"):
+            log(m, f, state, "export", tensor, argument.place, detail=name)
+        for array in arrays_in(state, argument.value):
+            read_array(m, f, state, array, argument.place)
+
+
+METHODS: dict[str, Method] = {
+    "tensor": tensor_method,
+    "array": array_call,
+    "list": container_call,
+    "tuple": container_call,
+    "dict": container_call,
+    "module": module_method,
+    "optimizer": optimizer_method,
+}
+
+__all__ = ["METHODS", "base_method", "instance_method", "opaque_method"]

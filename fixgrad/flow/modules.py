@@ -1,0 +1,87 @@
+"""Modules of torch.nn that the project does not define: what they own and what comes out of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.containers import reachable
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import derive, identity
+from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, ordered
+from fixgrad.knowledge import ModuleClass, TensorOp
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def make_module(m: Machine, f: Frame, state: State, call: Call, row: ModuleClass) -> Value:
+    """Construct a torch.nn module."""
+    thing = m.thing("module", Site(f.module.path, call.place), f.path, row.name, row)
+    inner = [t for a in call.arguments for t in _modules_in(state, a.value)]
+    state.set((thing, "#inner"), frozenset(inner))
+    state.set((thing, "#storage"), frozenset(inner))
+    if row.parameters:
+        parameter_of(m, state, thing)
+    return frozenset((thing,))
+
+
+def _modules_in(state: State, value: Value) -> list[Thing]:
+    found = of_kind(value, "module", "instance", "opaque")
+    for thing in of_kind(value, "list", "tuple", "dict"):
+        found += of_kind(state.get((thing, "[*]"), NOTHING), "module", "instance", "opaque")
+    return found
+
+
+def parameter_of(m: Machine, state: State, module: Thing) -> Thing:
+    """Return the tensor that stands for all parameters of a module."""
+    thing = m.thing("tensor", module.site, module.path, f"parameter of {module.name}")
+    if state.get((thing, "#tracked")) is None:
+        state.set((thing, "#tracked"), "yes")
+        state.set((thing, "#leaf"), "yes")
+        state.set((thing, "#dtype"), "float32")
+    state.set((module, "#parameter"), frozenset((thing,)))
+    return thing
+
+
+def parameters(m: Machine, state: State, thing: Thing, seen: set[Thing] | None = None) -> list[Thing]:
+    """Return the tensors that `parameters()` of a module yields, as far as they are known."""
+    seen = seen if seen is not None else set()
+    if thing in seen:
+        return []
+    seen.add(thing)
+    found: list[Thing] = []
+    if thing.kind == "tensor":
+        return [thing] if thing.name == "torch.nn.Parameter" else []
+    if thing.kind == "module":
+        found += ordered(state.get((thing, "#parameter"), NOTHING))
+        children = ordered(state.get((thing, "#inner"), NOTHING))
+    else:
+        fields = sorted(state.get((thing, "#fields"), frozenset()))
+        children = [t for field in fields for t in ordered(state.get((thing, field), NOTHING))]
+        children += ordered(state.get((thing, "[*]"), NOTHING)) if thing.kind != "instance" else []
+    for child in children:
+        if child.kind in ("module", "tensor", "instance", "list", "dict"):
+            found += parameters(m, state, child, seen)
+        elif child.kind == "opaque":
+            found.append(child)
+    return list(dict.fromkeys(found))
+
+
+def call_module(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    """Call a module: the result carries from the inputs and is tracked by its own parameters."""
+    inputs = [t for t in reachable(state, [a.value for a in call.arguments]) if t is not thing]
+    inputs += of_kind(_inputs_of_containers(state, call), "tensor")
+    owned = parameters(m, state, thing)
+    row = thing.data if isinstance(thing.data, ModuleClass) else ModuleClass(thing.name)
+    effect = TensorOp(row.name, grad=row.grad, saves=True)
+    everything = list(dict.fromkeys([*inputs, *(identity(t) for t in owned)]))
+    return frozenset((derive(m, f, state, call.place, effect, everything),))
+
+
+def _inputs_of_containers(state: State, call: Call) -> Value:
+    found: set[Thing] = set()
+    for argument in call.arguments:
+        for thing in of_kind(argument.value, "list", "tuple"):
+            found |= state.get((thing, "[*]"), frozenset())
+    return frozenset(found)

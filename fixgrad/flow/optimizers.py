@@ -1,0 +1,83 @@
+"""Optimizers: what they are given is demanded as a leaf, and a step moves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import identity, log, overwrite_arrays, tracked
+from fixgrad.flow.values import NONE, NOTHING, UNKNOWN, Site, Thing, Value, of_kind, ordered
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def make_optimizer(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
+    """Construct an optimizer of torch.optim."""
+    thing = m.thing("optimizer", Site(f.module.path, call.place), f.path, name)
+    given = demand_parameters(m, f, state, call, name)
+    state.set((thing, "#params"), frozenset(given))
+    return frozenset((thing,))
+
+
+def demand_parameters(m: Machine, f: Frame, state: State, call: Call, name: str) -> list[Thing]:
+    """Record that the tensors of an optimizer's argument are demanded as leaves."""
+    argument = call.get(0, "params") or call.get(0, "param_group")
+    if argument is None:
+        return []
+    found = tensors_inside(state, argument.value)
+    for thing in found:
+        log(m, f, state, "optimizer", thing, argument.place, detail=name)
+    return [identity(t) for t in found]
+
+
+def tensors_inside(state: State, value: Value) -> list[Thing]:
+    """Return the tensors in lists, tuples, dicts and param groups; not those behind objects."""
+    found: dict[Thing, None] = {}
+    seen: set[Thing] = set()
+    pending = ordered(value)
+    while pending:
+        thing = pending.pop(0)
+        if thing in seen:
+            continue
+        seen.add(thing)
+        if thing.kind == "tensor":
+            found[thing] = None
+        elif thing.kind in ("list", "tuple"):
+            pending.extend(ordered(state.get((thing, "[*]"), NOTHING)))
+        elif thing.kind == "dict":
+            inner = state.get((thing, "['params']"))
+            pending.extend(ordered(inner if inner else state.get((thing, "[*]"), NOTHING)))
+    return list(found)
+
+
+def optimizer_method(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    """Call a method of an optimizer."""
+    if name == "add_param_group":
+        given = demand_parameters(m, f, state, call, f"{thing.name}.{name}")
+        state.add((thing, "#params"), frozenset(given))
+        return NONE
+    if name == "step":
+        result = _closure(m, f, state, call)
+        for tensor in ordered(state.get((thing, "#params"), NOTHING)):
+            log(m, f, state, "step", tensor, call.place, detail=thing.name)
+            if tracked(state, tensor) != "no":
+                overwrite_arrays(state, tensor)
+        return result
+    return NONE if name == "zero_grad" else UNKNOWN
+
+
+def _closure(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    argument = call.get(0, "closure")
+    if argument is None or not of_kind(argument.value, "function", "method", "partial"):
+        return NONE
+    results: list[Value] = []
+
+    def turn(s: State) -> None:
+        results.append(m.apply(m, f, s, Call(call.place), argument.value))
+
+    m.loop(f, state, turn, endless=False)
+    return results[-1] if results else UNKNOWN

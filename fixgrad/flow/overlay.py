@@ -1,0 +1,83 @@
+"""Executes an expression as a plan leaves it: with a grant, a detach, a keyword more or less."""
+
+from __future__ import annotations
+
+import re
+
+from fixgrad.edits import Operation
+from fixgrad.flow import access
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.ir import Op, Place
+from fixgrad.flow.machine import Frame, Machine
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import grant, identity, make
+from fixgrad.flow.values import NOTHING, UNKNOWN, Value, of_kind
+
+PLANNED = 1_000_000  # added to the last column of what a plan puts behind an expression
+_METHOD = re.compile(r"\.(\w+)\(([^()]*)\)")
+
+
+def execute_planned(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute an operation together with what the plan does to its expression."""
+    operations = f.overlay[op.place]
+    kinds = {o.kind for o in operations}
+    if "unwrap-method" in kinds:
+        f.registers[op.out] = f.registers[op.args[0]]
+    elif "unwrap-call" in kinds and len(op.args) > 1:
+        f.registers[op.out] = f.registers[op.args[1]]
+    else:
+        handler = m.handlers.get(op.kind)
+        if handler is not None:
+            handler(m, f, op, state)
+    for number, operation in enumerate(operations, 1):
+        value = f.registers[op.out]
+        f.registers[op.out] = _changed(m, f, op, state, value, operation, number) or UNKNOWN
+
+
+def _changed(
+    m: Machine, f: Frame, op: Op, state: State, value: Value, operation: Operation, number: int
+) -> Value:
+    # A place of its own, so that what the plan adds is not taken for the expression itself.
+    line, column, end_line, end_column = op.place
+    place: Place = (line, column, end_line, end_column + PLANNED * 10 * number)
+    match operation.kind:
+        case "append":
+            for step, (name, argument) in enumerate(_METHOD.findall(operation.argument)):
+                at = (line, column, end_line, place[3] + PLANNED * step)
+                if argument:
+                    value = _to_float(m, f, state, value, at)
+                else:
+                    value = m.send(m, f, state, Call(at, receiver=op.place), value, name)
+        case "keyword":
+            _keyword(m, f, state, value, operation.argument, place)
+        case "callee":
+            _copied(state, value)
+        case "replace":
+            value = access.read_dotted(m, f, state, operation.argument, op)
+        case "call":
+            arrays = of_kind(value, "array", "opaque")
+            value = frozenset((make(m, f, state, place, "torch.as_tensor", storage=arrays),))
+    return value
+
+
+def _to_float(m: Machine, f: Frame, state: State, value: Value, place: Place) -> Value:
+    cut = frozenset(identity(t) for t in of_kind(value, "tensor"))
+    made = make(m, f, state, place, "derived", of_dtype="float32", inputs=cut)
+    return frozenset((made,))
+
+
+def _keyword(
+    m: Machine, f: Frame, state: State, value: Value, text: str, place: Place
+) -> None:
+    for thing in of_kind(value, "tensor"):
+        if text == "requires_grad=True":
+            grant(m, f, state, thing, place, on=True, strong=len(value) == 1, form="planned")
+        elif text.startswith("dtype="):
+            state.set((identity(thing), "#dtype"), text.rpartition(".")[2])
+
+
+def _copied(state: State, value: Value) -> None:
+    for thing in of_kind(value, "tensor"):
+        me = identity(thing)
+        state.set((me, "#storage"), NOTHING)
+        state.set((me, "#copied"), True)

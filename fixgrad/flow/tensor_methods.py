@@ -1,0 +1,274 @@
+"""Methods of a tensor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import containers
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.arrays import arrays_in, named_dtype, new_array, read_array
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.optimizers import tensors_inside
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import (
+    backward,
+    derive,
+    dtype,
+    grant,
+    identity,
+    log,
+    make,
+    tracked,
+    use_values,
+    write_in_place,
+)
+from fixgrad.flow.values import (
+    NONE,
+    NUMBER,
+    TEXT,
+    UNKNOWN,
+    Site,
+    Thing,
+    Value,
+    is_constant,
+    known,
+    of_kind,
+)
+from fixgrad.knowledge import TensorOp, cast, factory_method
+from fixgrad.knowledge import tensor_method as method_row
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+_HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook")
+_DEVICES = ("cuda", "xpu", "mps", "ipu", "hpu")
+
+
+def tensor_method(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    """Call a method of a tensor."""
+    me = frozenset((thing,))
+    if name == "requires_grad_":
+        flag = call.get(0, "requires_grad")
+        return _set_flag(m, f, state, call, thing, flag.value if flag else None, strong)
+    if name == "backward":
+        run_backward(m, f, state, call, [thing])
+        return NONE
+    if name in _HOOKS:
+        return _hook(m, f, state, call, thing, name)
+    if name in ("numpy", "__array__"):
+        return frozenset((to_numpy(m, f, state, call, thing, name),))
+    if name in ("to", "type", "type_as", "cpu") or name in _DEVICES or cast(name):
+        return frozenset((_cast(m, f, state, call, thing, name),))
+    if name == "detach_":
+        state.set((identity(thing), "#tracked"), "no")
+        state.set((identity(thing), "#leaf"), "yes")
+        return me
+    if name in ("tolist", "item"):
+        use_values(m, f, state, [thing], call.place)
+        return _python_values(m, f, state, call, thing, name)
+    row = method_row(name)
+    if row is not None:
+        return by_row(m, f, state, call, row, [thing], name)
+    made = factory_method(name)
+    if made is not None:
+        return frozenset((make(m, f, state, call.place, "factory"),))
+    return m.unknown(m, f, state, call, [thing], name)
+
+
+def _set_flag(
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    thing: Thing,
+    flag: Value | None,
+    strong: bool,
+) -> Value:
+    sure, on = known(flag) if flag is not None else (True, True)
+    if sure:
+        grant(m, f, state, thing, call.place, on=bool(on), strong=strong, form="method")
+    else:
+        state.set((identity(thing), "#tracked"), "maybe")
+    return frozenset((thing,))
+
+
+def run_backward(m: Machine, f: Frame, state: State, call: Call, roots: list[Thing]) -> None:
+    """Execute `loss.backward(...)`."""
+    keeps = any(
+        (value := call.keyword(name)) is not None and not is_constant(value, False)
+        for name in ("retain_graph", "create_graph")
+    )
+    inputs = call.keyword("inputs")
+    for argument in call.arguments:
+        consume(m, f, state, argument.value, argument.place)
+    if inputs is not None:
+        argument_place = next(a.place for a in call.arguments if a.name == "inputs")
+        for tensor in tensors_inside(state, inputs):
+            log(m, f, state, "inputs", tensor, argument_place, detail="backward")
+    backward(m, f, state, roots, call.place, "backward", fills=True, keeps=keeps)
+
+
+def _hook(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Value:
+    log(m, f, state, "hook", thing, call.place, detail=name)
+    if name == "retain_grad":
+        state.set((identity(thing), "#retained"), "yes")
+    for argument in call.arguments:
+        gradient = make(m, f, state, call.place, "gradient")
+        m.callbacks(m, f, state, call, [argument.value], (frozenset((gradient,)),))
+    return NONE if name == "retain_grad" else UNKNOWN
+
+
+def to_numpy(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str
+) -> Thing:
+    """Take a tensor's values to NumPy: an array that shares its memory."""
+    use_values(m, f, state, [thing], call.place)
+    if tracked(state, thing) != "no" and known(call.keyword("force") or UNKNOWN) != (True, True):
+        log(m, f, state, "export", thing, call.receiver or call.place, detail=name)
+    me = identity(thing)
+    return new_array(
+        m, f, state, call.place, of_dtype=dtype(state, thing), sources=(me,),
+        storage=(me, *(t for t in state.get((me, "#storage"), ()) if t.kind == "tensor")),
+    )  # fmt: skip
+
+
+def _python_values(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str
+) -> Value:
+    """Take a tensor's values to Python: numbers that remember where they come from."""
+    number = m.thing("number", Site(f.module.path, call.place), f.path, name)
+    state.set((number, "#cut"), frozenset((identity(thing),)))
+    found = frozenset((number,))
+    if name == "item":
+        return found
+    return frozenset((containers.make(m, f, state, call.place, "list", None, found),))
+
+
+def _cast(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Thing:
+    """Cast or move: the same object where nothing changes, else a new tensor."""
+    if name == "cpu" and call.receiver is not None:
+        m.graph.before_cpu[Site(f.module.path, call.place)] = call.receiver
+    target, moves = _target(state, call, thing, name)
+    now = dtype(state, thing)
+    row = method_row(name) or TensorOp(name, alias="maybe-self")
+    if moves == "yes" or (target and "unknown" not in (target, now) and target != now):
+        row = row._replace(alias="copy")
+        return derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
+    if moves == "no" and (not target or target == now != "unknown"):
+        base = identity(thing)
+        same = m.thing("tensor", Site(f.module.path, call.place), f.path, "same", base)
+        m.graph.aliases[same] = base
+        return same
+    made = derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
+    state.set((made, "#perhaps"), frozenset((identity(thing),)))
+    return made
+
+
+def _target(state: State, call: Call, thing: Thing, name: str) -> tuple[str, str]:
+    """Return the dtype asked for, "" where none is, and whether the tensor changes its device."""
+    fixed = cast(name)
+    if fixed:
+        return fixed, "no"
+    if name in _DEVICES:
+        return "", "yes"
+    if name == "cpu":
+        return "", "no"
+    target, moves = "", "no"
+    for argument in call.arguments:
+        if argument.name in ("", "dtype", "device", "other", "tensor"):
+            named = named_dtype(argument.value)
+            tensors = of_kind(argument.value, "tensor")
+            if named != "unknown":
+                target = named
+            elif tensors:
+                target, moves = dtype(state, tensors[0]), "maybe"
+            else:
+                moves = _moves(argument.value)
+                target = "unknown" if argument.name == "dtype" or name == "type" else target
+    return target, moves
+
+
+def _moves(device: Value) -> str:
+    sure, text = known(device)
+    if sure and isinstance(text, str):
+        return "no" if text.startswith("cpu") else "yes"
+    return "maybe"
+
+
+def by_row(
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    row: TensorOp,
+    first: list[Thing],
+    name: str,
+) -> Value:
+    """Apply an operation on tensors that a knowledge row describes."""
+    inputs = list(first)
+    for argument in call.arguments:
+        value = consume(m, f, state, argument.value, argument.place)
+        m.callbacks(m, f, state, call, [value], ())
+        inputs += _tensor_arguments(state, value)
+        for array in arrays_in(state, value):
+            read_array(m, f, state, array, argument.place)
+    target = call.get(None, "dtype")
+    of_dtype = named_dtype(target.value) if target is not None else ""
+    if row.inplace and inputs:
+        if not row.guarded:
+            write_in_place(m, f, state, inputs[0], inputs[1:], call.place, name)
+        return frozenset((inputs[0],))
+    out = call.keyword("out")
+    if out is not None:
+        for tensor in of_kind(out, "tensor"):
+            write_in_place(m, f, state, tensor, inputs, call.place, "out=")
+        return out
+    if row.returns == "scalar":
+        use_values(m, f, state, inputs, call.place)
+        return NUMBER
+    if row.returns == "other":
+        use_values(m, f, state, inputs, call.place)
+        return TEXT if name in ("type", "__repr__") else UNKNOWN
+    if row.outputs:
+        return _several(m, f, state, call, row, inputs)
+    made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype)
+    if row.returns == "tuple":
+        whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
+        return frozenset((whole,))
+    return frozenset((made,))
+
+
+def _tensor_arguments(state: State, value: Value) -> list[Thing]:
+    """Return the tensors of an argument, those in its lists too, and what may carry one."""
+    found = [t for t in of_kind(value, "tensor", "opaque") if t.kind == "tensor" or state.get((t, "#inputs"))]
+    for thing in of_kind(value, "list", "tuple"):
+        inner = state.get((thing, "[*]"), frozenset())
+        found += [t for t in of_kind(inner, "tensor", "opaque") if t.name != "unknown"]
+    return found
+
+
+def _several(
+    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, inputs: list[Thing]
+) -> Value:
+    """Return the results of an operation that has several, each with its own effect.
+
+    Where a call with one argument returns a plain tensor (`x.max()`), the first effect is the result's.
+    """
+    whole = derive(m, f, state, call.place, row, inputs, grad=row.outputs[0])
+    items: list[Value] = [frozenset((whole,))]
+    for number, grad in enumerate(row.outputs[1:], 1):
+        inner = make(
+            m, f, state, call.place, f"output {number}",
+            is_tracked=tracked(state, whole) if grad != "no" else "no",
+            of_dtype=dtype(state, whole) if grad != "no" else "int64",
+            inputs=(identity(t) for t in inputs) if grad != "no" else (),
+        )  # fmt: skip
+        items.append(frozenset((inner,)))
+    if row.returns == "tensor" and all(of_kind(a.value, "tensor") for a in call.arguments):
+        return items[0]
+    return frozenset((containers.make(m, f, state, call.place, "tuple", items),))
+
+
+__all__ = ["by_row", "run_backward", "tensor_method", "to_numpy"]

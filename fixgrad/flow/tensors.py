@@ -1,0 +1,303 @@
+"""What happens to one tensor: made, derived, viewed, granted, written, differentiated, exported.
+
+The facts of a tensor are cells: #tracked and #leaf ("yes", "no", "maybe"), #dtype, #inputs (what it was
+computed from), #cut (what it was computed from without a gradient), #storage (arrays and tensors whose
+memory it shares), #gradient, #freed, #stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.graph import Made
+from fixgrad.flow.ir import Place
+from fixgrad.flow.state import MODE, State
+from fixgrad.flow.uses import Use
+from fixgrad.flow.values import Path, Site, Thing, ordered
+from fixgrad.knowledge import TensorOp, dtype_class
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+CARRIES = ("yes", "zero", "error")
+
+
+def identity(thing: Thing) -> Thing:
+    """Return the thing that holds the facts: `x.float()` of a float32 tensor is x itself."""
+    while thing.kind == "tensor" and isinstance(thing.data, Thing):
+        thing = thing.data
+    return thing
+
+
+def fact(state: State, thing: Thing, field: str, default: str) -> str:
+    """Return a fact of a tensor as text."""
+    return str(state.get((identity(thing), field), default))
+
+
+def tracked(state: State, thing: Thing) -> str:
+    """Say whether autograd tracks the tensor; of what is not known, "maybe"."""
+    if thing.kind == "tensor":
+        return fact(state, thing, "#tracked", "maybe")
+    return "maybe" if thing.kind in ("opaque", "module") else "no"
+
+
+def leaf(state: State, thing: Thing) -> str:
+    """Say whether the tensor is a leaf of the autograd graph."""
+    return fact(state, thing, "#leaf", "maybe")
+
+
+def dtype(state: State, thing: Thing) -> str:
+    """Return the canonical dtype name of a tensor or an array, or "unknown"."""
+    return fact(state, thing, "#dtype", "unknown")
+
+
+def log(
+    m: Machine,
+    f: Frame,
+    state: State,
+    kind: str,
+    thing: Thing,
+    place: Place,
+    *,
+    detail: str = "",
+    others: Iterable[Thing] = (),
+) -> None:
+    """Record a use of a tensor or array; the last visit of a loop's body counts."""
+    if m.expecting_failure:
+        return
+    site = Site(f.module.path, place)
+    use = Use(
+        kind, thing, site, Site(f.module.path, f.statement), f.path,
+        tracked(state, thing), leaf(state, thing), dtype(state, thing),
+        fact(state, thing, "#gradient", "none"), str(state.get(MODE, "on")), detail,
+        tuple(ordered(set(others))), fact(state, thing, "#retained", "no") == "yes",
+    )  # fmt: skip
+    m.graph.uses[kind, site, f.path, identity(thing), detail] = use
+
+
+def make(
+    m: Machine,
+    f: Frame,
+    state: State,
+    place: Place,
+    name: str,
+    *,
+    is_tracked: str = "no",
+    of_dtype: str = "unknown",
+    inputs: Iterable[Thing] = (),
+    storage: Iterable[Thing] = (),
+    effect: str = "",
+    alias: str = "copy",
+) -> Thing:
+    """Make the tensor of an expression, forgetting what an earlier turn of a loop made there."""
+    thing = m.thing("tensor", Site(f.module.path, place), f.path, name)
+    inputs, storage = list(inputs), ordered(set(storage))
+    state.set((thing, "#tracked"), is_tracked)
+    state.set((thing, "#leaf"), {"no": "yes", "yes": "no"}.get(is_tracked, "maybe"))
+    state.set((thing, "#dtype"), of_dtype)
+    state.set((thing, "#inputs"), frozenset(inputs) - {thing})
+    state.set((thing, "#cut"), frozenset())
+    state.set((thing, "#storage"), frozenset(storage) - {thing})
+    state.set((thing, "#gradient"), "none")
+    state.set((thing, "#retained"), "no")
+    state.set((thing, "#freed"), frozenset())
+    state.set((thing, "#perhaps"), frozenset())
+    m.graph.loops[thing] = len(m.loops)
+    for field in ("#stale", "#manual", "#guarded"):
+        state.set((thing, field), False)
+    graph = m.graph
+    for other in storage:
+        sharing = graph.sharing.setdefault(other, [])
+        if thing not in sharing:
+            sharing.append(thing)
+    graph.carried.setdefault(thing, set()).update(t for t in inputs if t is not thing)
+    graph.made[thing] = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
+    return thing
+
+
+def derive(
+    m: Machine,
+    f: Frame,
+    state: State,
+    place: Place,
+    row: TensorOp,
+    inputs: list[Thing],
+    *,
+    grad: str = "",
+    of_dtype: str = "",
+    name: str = "derived",
+) -> Thing:
+    """Make the result of an operation on tensors, as its row says."""
+    use_values(m, f, state, inputs, place)
+    grad = grad or row.grad
+    result_dtype = of_dtype or _result_dtype(state, row, inputs)
+    carried = grad in CARRIES and dtype_class(result_dtype) not in ("integer", "bool")
+    is_tracked = recorded(state, inputs) if carried else "no"
+    shared: set[Thing] = set()
+    if row.alias in ("view", "maybe-view", "maybe-self") and inputs:
+        shared = {identity(inputs[0]), *state.get((identity(inputs[0]), "#storage"), ())}
+    if is_tracked != "no":
+        for source in inputs:
+            state.set((identity(source), "#pending"), True)
+    thing = make(
+        m, f, state, place, name, is_tracked=is_tracked, of_dtype=result_dtype,
+        inputs=(identity(t) for t in inputs) if carried else (), storage=shared,
+        effect=row.name, alias=row.alias,
+    )  # fmt: skip
+    if not carried:
+        cut_from(m, state, thing, inputs)
+    if row.saves:
+        state.set((thing, "#saves"), "yes")
+    return thing
+
+
+def cut_from(m: Machine, state: State, thing: Thing, inputs: Iterable[Thing]) -> None:
+    """Note that a tensor holds the values of others without their gradient."""
+    sources = {identity(t) for t in inputs} - {thing}
+    state.set((thing, "#cut"), frozenset(sources))
+    m.graph.cut.setdefault(thing, set()).update(sources)
+
+
+def recorded(state: State, inputs: Iterable[Thing]) -> str:
+    """Say whether autograd records an operation on these inputs: some is tracked, the mode is on."""
+    mode = state.get(MODE, "on")
+    if mode in ("off", "inference"):
+        return "no"
+    found = {tracked(state, t) for t in inputs}
+    if "yes" in found:
+        return "yes" if mode == "on" else "maybe"
+    return "maybe" if "maybe" in found else "no"
+
+
+def _result_dtype(state: State, row: TensorOp, inputs: list[Thing]) -> str:
+    tensors = [t for t in inputs if t.kind == "tensor"]
+    if row.dtype in ("same", "float", "promote") and tensors:
+        names = {dtype(state, t) for t in tensors}
+        if len({dtype_class(name) for name in names}) > 1:
+            return "unknown"
+        if len(names) > 1 and row.dtype != "promote":
+            return dtype(state, tensors[0])
+        name = names.pop() if len(names) == 1 else "unknown"
+        whole = dtype_class(name) in ("integer", "bool")
+        if len(tensors) < len(inputs) and whole:
+            return "unknown"
+        return "float32" if whole and row.dtype == "float" else name
+    return row.dtype if dtype_class(row.dtype) != "unknown" else "unknown"
+
+
+def use_values(m: Machine, f: Frame, state: State, inputs: Iterable[Thing], place: Place) -> None:
+    """Note that an operation takes the values of tensors."""
+    for thing in inputs:
+        if thing.kind == "tensor" and state.get((identity(thing), "#stale")):
+            log(m, f, state, "stale", thing, place)
+
+
+def grant(
+    m: Machine, f: Frame, state: State, thing: Thing, place: Place, *, on: bool, strong: bool,
+    form: str,
+) -> None:
+    """Set requires_grad on a tensor: on a leaf it counts, on anything else nothing happens."""
+    me = identity(thing)
+    if not on:
+        state.set((me, "#tracked"), "no") if strong else state.add((me, "#tracked"), "no")
+        return
+    log(m, f, state, "granted", thing, place, detail=form)
+    if tracked(state, me) == "yes":
+        return
+    kind = dtype_class(dtype(state, me))
+    if kind in ("integer", "bool"):
+        return
+    state.set((me, "#tracked"), "yes" if strong else "maybe")
+    for base in ordered(state.get((me, "#perhaps"), ())):
+        if tracked(state, base) == "no":
+            state.set((base, "#tracked"), "maybe")
+
+
+def write_in_place(
+    m: Machine, f: Frame, state: State, thing: Thing, inputs: list[Thing], place: Place, detail: str
+) -> None:
+    """Change a tensor in place: what is written flows into it and into whatever shares its memory."""
+    me = identity(thing)
+    if state.get(MODE, "on") in ("on", "maybe"):
+        log(m, f, state, "inplace", thing, place, detail=detail)
+        if recorded(state, [me, *inputs]) != "no":
+            _become_derived(state, me, inputs)
+        m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
+    overwrite_arrays(state, me)
+
+
+def _become_derived(state: State, me: Thing, inputs: list[Thing]) -> None:
+    sharing = [t for t in state.get((me, "#storage"), ()) if t.kind == "tensor"]
+    for thing in [me, *sharing]:
+        if tracked(state, thing) == "yes" and leaf(state, thing) == "yes":
+            continue  # raises: a leaf that requires grad
+        state.set((thing, "#tracked"), recorded(state, [thing, *inputs]))
+        state.set((thing, "#leaf"), {"yes": "no"}.get(tracked(state, thing), "maybe"))
+        sources = frozenset(identity(t) for t in inputs) - {thing}
+        state.add((thing, "#inputs"), sources)
+
+
+def overwrite_arrays(state: State, thing: Thing) -> None:
+    """Mark the arrays that share a tensor's memory as overwritten."""
+    for other in state.get((identity(thing), "#storage"), ()):
+        if other.kind != "tensor":
+            state.set((other, "#overwritten"), True)
+
+
+def upstream(state: State, roots: Iterable[Thing]) -> list[Thing]:
+    """Return the roots and all that autograd recorded them from, nearest first."""
+    found: dict[Thing, None] = {}
+    pending = [identity(t) for t in roots]
+    while pending:
+        thing = pending.pop(0)
+        if thing in found:
+            continue
+        if thing.kind == "tensor" and tracked(state, thing) == "no":
+            continue
+        found[thing] = None
+        pending.extend(ordered(state.get((thing, "#inputs"), ())))
+    return list(found)
+
+
+def backward(
+    m: Machine,
+    f: Frame,
+    state: State,
+    roots: list[Thing],
+    place: Place,
+    detail: str,
+    *,
+    fills: bool,
+    keeps: bool,
+) -> None:
+    """Run the backward pass from roots: leaves get gradients, the graph is freed."""
+    for root in roots:
+        reached = upstream(state, [root])
+        unknown = any(t.kind != "tensor" for t in reached)
+        log(m, f, state, "backward", root, place, detail=detail, others=reached)
+        for thing in reached:
+            if tracked(state, thing) == "no" or thing.kind != "tensor":
+                continue
+            if _gone(m, state, thing, Site(f.module.path, place), f.path):
+                log(m, f, state, "twice", thing, place)
+            if leaf(state, thing) != "no" and fills:
+                state.set((thing, "#gradient"), "maybe" if unknown else "some")
+            elif state.get((thing, "#saves")) == "yes" and not keeps:
+                freed = (Site(f.module.path, place), f.path)
+                state.add((thing, "#freed"), frozenset((freed,)))
+            state.set((thing, "#pending"), False)
+
+
+def _gone(m: Machine, state: State, thing: Thing, site: Site, path: Path) -> bool:
+    """Say whether another backward pass, or this one in an earlier turn, has freed the graph."""
+    freed = state.get((thing, "#freed"), frozenset())
+    made_outside = m.graph.loops.get(thing, 0) < len(m.loops)
+    return bool(freed - {(site, path)}) or (bool(freed) and made_outside)
+
+
+def may_run_backward(state: State, things: Iterable[Thing]) -> None:
+    """Note that unknown code got these tensors and may have differentiated them."""
+    for thing in upstream(state, things):
+        if thing.kind == "tensor" and tracked(state, thing) != "no" and leaf(state, thing) != "no":
+            state.set((thing, "#gradient"), "maybe")

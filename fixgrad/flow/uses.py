@@ -1,0 +1,46 @@
+"""What a run over the program records: each use of a tensor or array that a rule may ask about."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fixgrad.flow.values import Path, Site, Thing
+
+
+class Use(NamedTuple):
+    """One use, as the state was when the program came to it.
+
+    kind, and what it means:
+      grad           `.grad` of the tensor is read for its value
+      optimizer      the tensor is given to an optimizer
+      step           the optimizer that holds the tensor makes a step
+      inputs         the tensor is an input of autograd.grad, backward(inputs=) or the like
+      backward       a gradient is asked for of this root; `others` are the conversions upstream
+      hook           register_hook, retain_grad
+      gradcheck      gradcheck, gradgradcheck
+      granted        requires_grad is set on it by the program
+      export         NumPy takes the tensor's values
+      mixed          NumPy arithmetic between an array and the tensor; `others` is the array
+      inplace        the tensor is changed in place
+      shared-write   an array is written that shares memory with a graph still needed
+      stale          the tensor is a copy of an array that was written since
+      overwritten    an array is read whose memory a tensor's update overwrote
+      twice          a second backward pass through a graph that is gone
+      array-grad     `.grad` is read of an array; `others` are the tensors made of it
+      bad-keyword    requires_grad= is passed to a call that does not take it
+      rewrap         torch.tensor() of a tensor; `others` are the tensors
+    """
+
+    kind: str
+    thing: Thing
+    site: Site  # the expression
+    statement: Site
+    path: Path
+    tracked: str = "no"  # "yes", "no", "maybe"
+    leaf: str = "yes"
+    dtype: str = "unknown"
+    gradient: str = "none"  # of a leaf: "none", "some", "maybe"
+    mode: str = "on"  # whether autograd records: "on", "off", "inference", "maybe"
+    detail: str = ""  # the method or function: "numpy", "torch.optim.SGD"
+    others: tuple[Thing, ...] = ()
+    retained: bool = False  # retain_grad() was called on it

@@ -1,0 +1,120 @@
+"""What a register, a variable or a cell may hold while a program is followed.
+
+A `Value` is a set of things: after a join, any one of them. A `Thing` stands for every object that one
+expression makes under one chain of calls; what can change about it is kept in the `State`, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+from fixgrad.flow.ir import Function, Module, Place
+
+
+class Site(NamedTuple):
+    """An expression or statement of the project."""
+
+    path: str
+    place: Place
+
+
+Path: TypeAlias = tuple[Site, ...]  # the calls that lead here, outermost first
+
+
+class Thing:
+    """One abstract object; compared by identity, made by `Machine.thing` only."""
+
+    __slots__ = ("data", "kind", "name", "number", "path", "site")
+
+    def __init__(
+        self, kind: str, site: Site | None, path: Path, name: str, data: Any, number: int = 0
+    ) -> None:
+        self.kind = kind  # "tensor", "array", "list", "function", "opaque", ...
+        self.site = site  # the expression that makes it
+        self.path = path
+        self.name = name  # "torch.from_numpy" of a conversion, "numpy.sin" of an external, ...
+        self.data = data  # what never changes: a constant, a function, the owner of a method
+        self.number = number  # in order of making, for an order that no run changes
+
+    def __repr__(self) -> str:
+        where = f"@{self.site.place[0]}:{self.site.place[1] + 1}" if self.site else ""
+        return f"{self.kind}({self.name}{where}{'*' * len(self.path)})"
+
+
+Value: TypeAlias = frozenset[Thing]
+
+NOTHING: Value = frozenset()
+UNKNOWN_THING = Thing("opaque", None, (), "unknown", None)
+UNKNOWN: Value = frozenset((UNKNOWN_THING,))
+NUMBER_THING = Thing("number", None, (), "", None)
+NUMBER: Value = frozenset((NUMBER_THING,))
+TEXT: Value = frozenset((Thing("text", None, (), "", None),))
+
+_CONSTANTS: dict[tuple[type, object], Value] = {}
+
+
+def constant(value: object) -> Value:
+    """Return the value that is exactly this Python constant."""
+    key = (type(value), value)
+    found = _CONSTANTS.get(key)
+    if found is None:
+        found = frozenset((Thing("const", None, (), repr(value), value),))
+        if len(_CONSTANTS) < 10_000:
+            _CONSTANTS[key] = found
+    return found
+
+
+NONE = constant(None)
+TRUE = constant(True)
+FALSE = constant(False)
+
+
+def known(value: Value) -> tuple[bool, Any]:
+    """Return (True, x) where the value can only be the constant x, else (False, None)."""
+    if len(value) == 1:
+        (thing,) = value
+        if thing.kind == "const":
+            return True, thing.data
+    return False, None
+
+
+def is_constant(value: Value, what: object) -> bool:
+    """Say whether the value is certainly this constant."""
+    sure, found = known(value)
+    return sure and found is what
+
+
+def ordered(things: Iterable[Thing]) -> list[Thing]:
+    """Return the things in the order they were first made."""
+    found = list(things)
+    return found if len(found) < 2 else sorted(found, key=_number)
+
+
+def _number(thing: Thing) -> int:
+    return thing.number
+
+
+def of_kind(value: Iterable[Thing], *kinds: str) -> list[Thing]:
+    """Return the things of these kinds, in the order they were first made."""
+    return ordered(t for t in value if t.kind in kinds)
+
+
+def union(values: Iterable[Value]) -> Value:
+    """Return whatever any of the values may be."""
+    merged: Value = NOTHING
+    for value in values:
+        merged = value if not merged else merged if value <= merged else merged | value
+    return merged
+
+
+class Code(NamedTuple):
+    """The data of a function or class thing: its code and where its free names are found."""
+
+    module: Module
+    function: Function
+    frames: tuple[Thing, ...]  # of the functions around it, innermost first
+    defaults: tuple[Value, ...]
+    keyword_defaults: tuple[tuple[str, Value], ...]
+    bases: tuple[Value, ...] = ()
+    mode: str = ""  # "no_grad" under @torch.no_grad()

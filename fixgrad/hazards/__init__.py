@@ -1,0 +1,38 @@
+"""Rules about broken grants, and about lines that break once a tensor is tracked.
+
+Each rule says which uses of a run are wrong and which operations mend them; the same query finds what is
+broken in the program as it is and what a plan would break.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fixgrad.edits import Operation
+from fixgrad.findings import Applicability
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.uses import Use
+from fixgrad.flow.values import Site, Thing
+from fixgrad.source import Span
+
+
+class Hazard(NamedTuple):
+    """A use that is wrong, and what mends it."""
+
+    rule: str
+    use: Use
+    what: str  # "`.numpy()` raises on a tensor that requires grad"
+    operations: tuple[Operation, ...] = ()
+    applicability: Applicability = Applicability.SAFE
+    refusal: str = ""  # the code of the reason why nothing mends it
+    wants_leaf: Thing | None = None  # a tensor that must become a leaf as well
+
+
+def span(site: Site) -> Span:
+    """Return a site as a span of the source."""
+    return Span(site.path, *site.place)
+
+
+def born_of_numpy(graph: FlowGraph, thing: Thing) -> bool:
+    """Say whether a tensor comes from conversions only."""
+    return graph.origins(thing) is not None

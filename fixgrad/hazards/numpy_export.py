@@ -1,0 +1,61 @@
+"""NumPy takes the values of a tensor that requires a gradient.
+
+## What it finds
+`.numpy()`, `np.asarray(x)`, `np.sin(x)`, plots and data frames given a tracked, NumPy-born tensor or a value computed
+from it.
+
+## Why it matters
+It raises "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+
+## Example
+```python
+import numpy as np
+import torch
+
+x = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)
+try:
+    print((x * 2).numpy())
+except RuntimeError as error:
+    print(error)
+```
+
+## Repair
+The value is detached first: `print((x * 2).detach().numpy())`.
+
+## Repair safety
+Safe: the call raises today, or would raise once the tensor is tracked; the gradient could not flow through it anyway.
+
+## References
+https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixgrad.edits import Operation
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.uses import Use
+from fixgrad.flow.values import Site
+from fixgrad.hazards import Hazard, span
+
+CODE = "FG208"
+NAME = "numpy-export-of-tracked-tensor"
+
+
+def hazards(graph: FlowGraph) -> Iterator[Hazard]:
+    """Yield the exports that raise."""
+    for use in graph.of_kind("export"):
+        if use.tracked != "no":
+            yield _hazard(graph, use)
+
+
+def _hazard(graph: FlowGraph, use: Use) -> Hazard:
+    what = f"`{use.detail.rpartition('.')[2]}` raises on a tensor that requires grad"
+    certain = use.thing.kind == "tensor" or use.detail in ("numpy", "__array__")
+    if use.detail == "list" or not certain:
+        return Hazard(CODE, use, what, refusal="FG910")
+    site = use.site
+    while site in graph.before_cpu:
+        site = Site(site.path, graph.before_cpu[site])
+    return Hazard(CODE, use, what, (Operation(span(site), "append", ".detach()"),))

@@ -1,0 +1,47 @@
+"""`requires_grad=` is passed to a call that does not take it.
+
+## What it finds
+`np.array(..., requires_grad=True)` and the like, `torch.from_numpy(a, requires_grad=True)`,
+`torch.as_tensor(a, requires_grad=True)` and the tensor classes (`torch.FloatTensor(a, requires_grad=True)`).
+
+## Why it matters
+The call raises `TypeError`. Only `torch.tensor`, `torch.asarray`, `torch.frombuffer` and the factories take the keyword.
+
+## Example
+```python
+import numpy as np
+
+try:
+    a = np.array([2.0, 3.0], requires_grad=True)
+except TypeError as error:
+    print(error)
+```
+
+## Repair
+The keyword is removed from calls of NumPy. A conversion that carried it becomes a tracked leaf.
+
+## Repair safety
+Safe: the call raises today.
+
+## References
+https://numpy.org/doc/stable/reference/generated/numpy.array.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixgrad.edits import Operation
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.hazards import Hazard, span
+
+CODE = "FG201"
+NAME = "requires-grad-on-numpy"
+
+
+def hazards(graph: FlowGraph) -> Iterator[Hazard]:
+    """Yield the calls that do not take the keyword."""
+    for use in graph.of_kind("bad-keyword"):
+        wanted = use.thing if use.thing.kind == "tensor" else None
+        drop = Operation(span(use.site), "drop-keyword", "requires_grad")
+        yield Hazard(CODE, use, f"`{use.detail}` does not take `requires_grad`", (drop,), wants_leaf=wanted)

@@ -1,0 +1,53 @@
+"""An array is written while autograd still needs the tensor that shares its memory.
+
+## What it finds
+`torch.from_numpy(a).requires_grad_()` (or another grant that shares memory) whose array is written between the forward
+and the backward pass.
+
+## Why it matters
+The gradient is silently wrong: no version counter sees a write through NumPy.
+
+## Example
+```python
+import numpy as np
+import torch
+
+a = np.array([1.0])
+x = torch.from_numpy(a).requires_grad_()
+y = (x**2).sum()
+a *= 10
+y.backward()
+print(x.grad)  # 20, not 2
+```
+
+## Repair
+The tensor gets a copy: `x = torch.tensor(a, requires_grad=True)`.
+
+## Repair safety
+Unsafe: a program may count on seeing later writes.
+
+## References
+https://docs.pytorch.org/docs/stable/generated/torch.from_numpy.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixgrad.edits import Operation
+from fixgrad.findings import Applicability
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.hazards import Hazard, span
+
+CODE = "FG209"
+NAME = "shared-storage"
+
+
+def hazards(graph: FlowGraph) -> Iterator[Hazard]:
+    """Yield the writes that change a gradient behind autograd's back."""
+    for use in graph.of_kind("shared-write"):
+        site = use.thing.site
+        if use.tracked == "yes" and site is not None and graph.is_conversion(use.thing):
+            clone = Operation(span(site), "append", ".clone()")
+            what = "the array is written while autograd still needs its values"
+            yield Hazard(CODE, use, what, (clone,), Applicability.UNSAFE)

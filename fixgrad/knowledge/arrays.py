@@ -1,0 +1,71 @@
+"""Lookups for numpy, scipy and what else takes or gives arrays."""
+
+from __future__ import annotations
+
+import functools
+
+from fixgrad.knowledge.read import fields, files, table
+from fixgrad.knowledge.rows import ArrayCall, Callback
+
+
+@functools.cache
+def array_function(qualified: str) -> ArrayCall | None:
+    """Look up "numpy.load", "numpy.random.Generator.normal", "scipy.ndimage.gaussian_filter"."""
+    module, _, name = qualified.rpartition(".")
+    module = table("arrays")["same_names"].get(module, module)
+    if module in files("arrays") and name in (rows := table(f"arrays/{module}")):
+        return ArrayCall(qualified, **fields(rows[name]))
+    for prefix, row in array_prefixes():
+        if qualified.startswith(prefix):
+            return row._replace(name=qualified)
+    return None
+
+
+@functools.cache
+def array_prefixes() -> tuple[tuple[str, ArrayCall], ...]:
+    """Return the defaults for whole modules, longest prefix first: ("scipy.ndimage.", row)."""
+    rows = table("arrays")["prefix"]
+    ordered = sorted(rows, key=lambda prefix: (-len(prefix), prefix))
+    return tuple((prefix, ArrayCall(prefix, **fields(rows[prefix]))) for prefix in ordered)
+
+
+@functools.cache
+def array_method(name: str) -> ArrayCall | None:
+    """Look up a method or an attribute of ndarray: "astype", "T", "sort"."""
+    known = table("ndarray")
+    if name in known["method"]:
+        return ArrayCall(f"numpy.ndarray.{name}", **fields(known["method"][name]))
+    if name in known["attribute"]:
+        row = fields(known["attribute"][name])
+        return ArrayCall(f"numpy.ndarray.{name}", **row, attribute=True)
+    return None
+
+
+def is_ufunc(qualified: str) -> bool:
+    """Say whether a name is a numpy or scipy ufunc: "numpy.sin", "scipy.special.erf"."""
+    module, _, name = qualified.rpartition(".")
+    return name in table("arrays")["ufunc"].get(module, ())
+
+
+@functools.cache
+def exports(qualified: str) -> bool:
+    """Say whether a function calls numpy on its arguments: a tracked tensor there raises."""
+    row = array_function(qualified)
+    if row is not None:
+        return row.reads
+    known = table("exports")
+    if qualified in known["fine"]["names"]:
+        return False
+    return any(qualified.startswith(prefix) for prefix in known["prefix"])
+
+
+def exports_method(name: str) -> bool:
+    """Say whether a method of that name on an unknown object is known to call numpy: "imshow"."""
+    return name in table("exports")["method"]
+
+
+@functools.cache
+def callbacks(qualified: str) -> tuple[Callback, ...]:
+    """Return the arguments that a numpy or scipy function calls back; () when there are none."""
+    rows = table("callbacks").get(qualified, ())
+    return tuple(Callback(qualified, **fields(row)) for row in rows)

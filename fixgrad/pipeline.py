@@ -1,0 +1,276 @@
+"""The story from top to bottom: paths, sources, findings, repairs, patches, files."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import NamedTuple, TypeVar
+
+from fixgrad import project, write
+from fixgrad.catalogue import selection
+from fixgrad.edits import Operation, Patch
+from fixgrad.errors import FixgradError
+from fixgrad.findings import Applicability, Refusal, Repair
+from fixgrad.report import Entry
+from fixgrad.source import Problem, Source
+
+_UNPLACEABLE = "FG908"
+_PLEASE_REPORT = "please report it to fixgrad with the file, and with what `fixgrad -v` says"
+
+_Result = TypeVar("_Result")
+
+
+class Options(NamedTuple):
+    """What to look at and what to do about it."""
+
+    paths: tuple[str, ...] = ()
+    fix: bool = False  # write the repaired files
+    diff: bool = False  # plan every patch, as --fix would, without writing
+    unsafe: bool = False
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    traceback: bool = False  # show where in fixgrad a bug struck
+
+
+class Outcome(NamedTuple):
+    """What a run found and did."""
+
+    files: int  # how many were looked at
+    entries: tuple[Entry, ...] = ()  # what was found and is not in the patches
+    repaired: tuple[Repair, ...] = ()  # what the patches repair
+    patches: tuple[tuple[Source, Patch], ...] = ()  # written with `fix`
+    problems: tuple[Problem, ...] = ()
+    sources: tuple[Source, ...] = ()  # as they stand after the run
+
+
+class _Analysed(NamedTuple):
+    """What the analysis says; its own type is not loaded where no file mentions torch."""
+
+    repairs: tuple[Repair, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class _Plan(NamedTuple):
+    """The repairs that go together, the patches they make, and those that were left out."""
+
+    repairs: tuple[Repair, ...] = ()
+    patches: tuple[tuple[Source, Patch], ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def run(options: Options) -> Outcome:
+    """Do what the options ask of the files they name."""
+    selected = selection(options.select, options.ignore)
+    files = project.find_files(options.paths, exclude=options.exclude)
+    interrupted = _take_back_interrupted(options)
+    sources, unreadable = project.read_all(files)
+    outcome = _outcome_of(sources, options, selected)
+    if options.fix:
+        write.write(outcome.patches)
+    problems = (*interrupted, *unreadable, *outcome.problems)
+    return outcome._replace(files=len(files), problems=tuple(sorted(set(problems))))
+
+
+def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
+    """Do the same to the contents of one file that came from standard input; nothing is written."""
+    selected = selection(options.select, options.ignore)
+    source = project.decode(path, data)
+    if isinstance(source, Problem):
+        return Outcome(1, problems=(source,))
+    return _outcome_of([source], options, selected)._replace(files=1)
+
+
+def _outcome_of(
+    sources: Sequence[Source], options: Options, selected: Callable[[str], bool]
+) -> Outcome:
+    """Analyse, plan and patch; pure."""
+    found = _analysed(sources, options, selected)
+    if not (options.fix or options.diff):
+        return _reported(sources, found, options)
+    plan = _planned(sources, found.repairs, options)
+    if options.fix and plan.patches:
+        # Places move when a file is repaired, so what remains is looked for again.
+        sources = _repaired(sources, plan.patches)
+        rest = _analysed(sources, options, selected)
+    else:
+        settled = {*plan.repairs, *(refusal.finding for refusal in plan.refusals)}
+        left = [r for r in found.repairs if r not in settled and r.finding not in settled]
+        rest = _Analysed(tuple(left), (*found.refusals, *plan.refusals))
+    outcome = _reported(sources, rest, options)
+    problems = (*found.problems, *plan.problems, *outcome.problems)
+    return outcome._replace(repaired=plan.repairs, patches=plan.patches, problems=problems)
+
+
+def _analysed(
+    sources: Sequence[Source], options: Options, selected: Callable[[str], bool]
+) -> _Analysed:
+    if not any(project.mentions_torch(source.text) for source in sources):
+        return _Analysed()
+
+    def attempt() -> _Analysed:
+        from fixgrad.analysis import analyse  # noqa: PLC0415  (only where a tensor may be made)
+
+        return _Analysed(*analyse(sources, unsafe=options.unsafe, selected=selected))
+
+    result = _guarded("the analysis", "fixgrad", attempt, options)
+    return _Analysed(problems=(result,)) if isinstance(result, Problem) else result
+
+
+def _reported(sources: Sequence[Source], found: _Analysed, options: Options) -> Outcome:
+    """Return every finding with what its repair alone would change."""
+    by_path = {source.path: source for source in sources}
+    entries = [Entry(refusal, fixable=False) for refusal in found.refusals]
+    problems = list(found.problems)
+    for repair in found.repairs:
+        patches = _rewritten(by_path, [repair], options)
+        if isinstance(patches, Problem):
+            problems.append(patches)
+            entries.append(Entry(repair, fixable=False))
+        elif isinstance(patches, str):
+            entries.append(Entry(Refusal(repair.finding, _UNPLACEABLE, patches), fixable=False))
+        else:
+            edits = tuple(edit for patch in patches.values() for edit in patch.edits)
+            diff = _mini_diff(list(patches.values()))
+            entries.append(Entry(repair, _applied(repair, options), edits, diff))
+    entries.sort(key=lambda entry: (entry.finding.span, entry.finding.rule, entry.finding.message))
+    return Outcome(len(sources), tuple(entries), problems=tuple(problems), sources=tuple(sources))
+
+
+def _planned(sources: Sequence[Source], repairs: Iterable[Repair], options: Options) -> _Plan:
+    """Return what is to be written: the repairs that go together, each whole or not at all."""
+    by_path = {source.path: source for source in sources}
+    wanted = [repair for repair in repairs if _applied(repair, options)]
+    wanted.sort(key=lambda repair: -repair.applicability)  # a safe one wins over an unsafe one
+    plan = _fitting(by_path, wanted, options)
+    while broken := _broken(plan.patches, options):
+        places = {problem.path for problem in broken}
+        rest = [repair for repair in plan.repairs if places.isdisjoint(_paths(repair))]
+        problems = (*plan.problems, *broken)
+        plan = _fitting(by_path, rest, options)._replace(problems=problems)
+    return plan
+
+
+def _fitting(sources: Mapping[str, Source], repairs: list[Repair], options: Options) -> _Plan:
+    """Rewrite with all repairs at once or, where they collide, with one after the other."""
+    patches = _rewritten(sources, repairs, options)
+    if isinstance(patches, dict):
+        return _Plan(tuple(repairs), _paired(sources, patches))
+    kept: list[Repair] = []
+    refusals: list[Refusal] = []
+    problems: list[Problem] = []
+    patches = {}
+    for repair in repairs:
+        near = [other for other in kept if not _paths(repair).isdisjoint(_paths(other))]
+        attempt = _rewritten(sources, [*near, repair], options, only=_paths(repair))
+        if isinstance(attempt, Problem):
+            problems.append(attempt)
+        elif isinstance(attempt, str):
+            refusals.append(Refusal(repair.finding, _UNPLACEABLE, attempt))
+        else:
+            kept.append(repair)
+            patches.update(attempt)
+    return _Plan(tuple(kept), _paired(sources, patches), tuple(refusals), tuple(problems))
+
+
+def _rewritten(
+    sources: Mapping[str, Source],
+    repairs: Sequence[Repair],
+    options: Options,
+    *,
+    only: Set[str] | None = None,
+) -> dict[str, Patch] | str | Problem:
+    """Return the patch of each file, the reason why an edit has no place, or our bug."""
+    operations: dict[str, dict[Operation, None]] = {}
+    for repair in repairs:
+        for operation in repair.operations:
+            if only is None or operation.span.path in only:
+                operations.setdefault(operation.span.path, {})[operation] = None
+    if not operations:
+        return {}
+    from fixgrad.rewrite import RewriteRefused, rewrite  # noqa: PLC0415  (it loads libcst)
+
+    def attempt() -> dict[str, Patch] | str:
+        try:
+            return {path: rewrite(sources[path], tuple(operations[path])) for path in operations}
+        except RewriteRefused as refused:
+            return str(refused)
+
+    return _guarded("rewriting", min(operations), attempt, options)
+
+
+def _broken(patches: Iterable[tuple[Source, Patch]], options: Options) -> list[Problem]:
+    """Return which patches change more than they say; they are never written."""
+    problems: list[Problem] = []
+    for source, patch in patches:
+        from fixgrad.rewrite.check import check  # noqa: PLC0415  (comes with libcst)
+
+        attempt = functools.partial(check, source.text, patch)
+        wrong = _guarded("the check of the new text", source.path, attempt, options)
+        if isinstance(wrong, Problem):
+            problems.append(wrong)
+        elif wrong is not None:
+            message = f"fixgrad has a bug: {wrong}; the file is left as it is; {_PLEASE_REPORT}"
+            problems.append(Problem(source.path, 0, 0, message))
+    return problems
+
+
+def _mini_diff(patches: Sequence[Patch]) -> str:
+    from fixgrad.rewrite.diff import unified  # noqa: PLC0415  (comes with libcst)
+
+    diffs = [unified(patch) for patch in patches]
+    return diffs[0][diffs[0].find("\n@@ ") + 1 :] if len(diffs) == 1 else "".join(diffs)
+
+
+def _guarded(
+    stage: str, path: str, attempt: Callable[[], _Result], options: Options
+) -> _Result | Problem:
+    """Run a stage; a bug of ours in it becomes a problem, and the other files go on."""
+    try:
+        return attempt()
+    except FixgradError:
+        raise
+    except Exception as error:
+        message = f"fixgrad has a bug: {stage} failed ({type(error).__name__}: {error})"
+        if options.traceback:
+            message = f"{message}\n{traceback.format_exc()}"
+        return Problem(path, 0, 0, f"{message}; {_PLEASE_REPORT}")
+
+
+def _applied(repair: Repair, options: Options) -> bool:
+    least = Applicability.UNSAFE if options.unsafe else Applicability.SAFE
+    return repair.applicability >= least and bool(repair.operations)
+
+
+def _paths(repair: Repair) -> set[str]:
+    return {operation.span.path for operation in repair.operations}
+
+
+def _paired(
+    sources: Mapping[str, Source], patches: Mapping[str, Patch]
+) -> tuple[tuple[Source, Patch], ...]:
+    return tuple((sources[path], patches[path]) for path in sorted(patches))
+
+
+def _repaired(
+    sources: Iterable[Source], patches: Iterable[tuple[Source, Patch]]
+) -> tuple[Source, ...]:
+    after = {source.path: _after(source, patch) for source, patch in patches}
+    return tuple(after.get(source.path, source) for source in sources)
+
+
+def _after(source: Source, patch: Patch) -> Source:
+    data = write.encoded(source, patch.after)
+    return source._replace(text=patch.after, digest=project.digest(data))
+
+
+def _take_back_interrupted(options: Options) -> tuple[Problem, ...]:
+    if options.fix:
+        return write.recover(options.paths)
+    return tuple(
+        Problem(path, 0, 0, "half repaired by an interrupted `fixgrad --fix`; run that again")
+        for path in write.interrupted(options.paths)
+    )

@@ -1,0 +1,19 @@
+"""Find and read the user's files; nothing else in fixgrad reads them."""
+
+from __future__ import annotations
+
+from fixgrad.project.discovery import find_files
+from fixgrad.project.reading import decode, digest, mentions_torch, read, read_all, read_bytes
+from fixgrad.project.roots import git_root, patch_paths
+
+__all__ = [
+    "decode",
+    "digest",
+    "find_files",
+    "git_root",
+    "mentions_torch",
+    "patch_paths",
+    "read",
+    "read_all",
+    "read_bytes",
+]

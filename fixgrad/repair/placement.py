@@ -1,0 +1,81 @@
+"""Where a grant stands: in the expression that makes the tensor, or at the call that returns it.
+
+A helper that makes tensors for data and for weights stays as it is: the grant stands at the call whose
+every use is demanded. Where every use of the helper is demanded, it stands in the helper.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from fixgrad.edits import Operation
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.values import Path, Site, Thing, of_kind
+from fixgrad.hazards import span
+from fixgrad.repair.forms import Form, at_call, at_creation
+
+
+class Placement(NamedTuple):
+    """The ways to grant one tensor, or why there is none."""
+
+    forms: tuple[Form, ...] = ()
+    refusal: str = ""
+
+
+class Contexts:
+    """Under which calls each expression makes a tensor, and under which of them it is demanded."""
+
+    def __init__(self, graph: FlowGraph, demanded: set[Thing]) -> None:
+        self.graph = graph
+        self.things = demanded
+        self.paths: dict[Site, set[Path]] = defaultdict(set)
+        self.demanded: dict[Site, set[Path]] = defaultdict(set)
+        for thing in (*graph.made, *graph.aliases):
+            if thing.site is not None and thing.kind == "tensor":
+                self.paths[thing.site].add(thing.path)
+        for thing in demanded:
+            if thing.site is not None:
+                self.demanded[thing.site].add(thing.path)
+                self.paths[thing.site].add(thing.path)
+
+    def always_demanded(self, site: Site, depth: int, call: Site | None) -> bool:
+        """Say whether what passes a call, or what the expression makes at all, is always demanded."""
+        every = self.paths[site]
+        # conservative only where it is all there is: what unknown callers do with the result is not known
+        real = {p for p in every if not p or p[0] not in self.graph.roots} or every
+        through = {p for p in real if call is None or p[depth : depth + 1] == (call,)}
+        return through <= self.demanded[site]
+
+
+def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
+    """Choose the innermost place that grants this tensor and no other."""
+    graph = contexts.graph
+    assert thing.site is not None
+    if thing.name.startswith("element"):
+        return Placement(refusal="FG908")
+    if contexts.always_demanded(thing.site, 0, None):
+        return Placement(tuple(at_creation(graph, thing, step=step)))
+    for depth in range(len(thing.path) - 1, -1, -1):
+        call = thing.path[depth]
+        if not contexts.always_demanded(thing.site, depth, call):
+            continue
+        result = graph.calls.get((call, thing.path[:depth]))
+        if result is None:
+            continue
+        tensors = {graph.identity(t) for t in of_kind(result.value, "tensor")}
+        me = graph.identity(thing)
+        if me in tensors and tensors <= contexts.things and len(result.value) == len(tensors):
+            return Placement(tuple(at_call(call)))
+        after = _after_statement(graph, thing, thing.path[:depth], result.statement)
+        if after is not None:
+            return Placement((after,))
+    return Placement(refusal="FG906")
+
+
+def _after_statement(graph: FlowGraph, thing: Thing, path: Path, statement: Site) -> Form | None:
+    """Grant behind the statement of a call that returns the tensor among other things."""
+    name = graph.variables.get((path, graph.identity(thing)))
+    if name is None:
+        return None
+    return (Operation(span(statement), "insert-after", f"{name}.requires_grad_()"),)

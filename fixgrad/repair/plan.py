@@ -1,0 +1,325 @@
+"""Plans the repairs: grants where they are demanded, what they need to run, and the proof by simulation.
+
+The planner proposes, the flow analysis disposes: a plan is followed through the program as it will be; what
+would then break is mended or changes the form of the grant, and what cannot be mended refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from fixgrad.demands import ROOT, TRACKED, Demand
+from fixgrad.edits import Operation
+from fixgrad.findings import Applicability
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.link import Project
+from fixgrad.flow.values import Thing
+from fixgrad.hazards import (
+    Hazard,
+    born_of_numpy,
+    cast_after_grant,
+    grad_of_array,
+    in_place_update,
+    integer_leaf,
+    mixed_arithmetic,
+    numpy_export,
+    numpy_keyword,
+    rewrapped,
+    shared_storage,
+)
+from fixgrad.repair.forms import Form, is_integer
+from fixgrad.repair.placement import Contexts, place
+from fixgrad.repair.satisfied import made_line, unmet
+from fixgrad.repair.simulate import Key, key_of, simulate, upstream_keys
+from fixgrad.repair.targets import (
+    Target,
+    candidates,
+    collect,
+    direct_demands,
+    root_demands,
+)
+
+_BROKEN = (numpy_keyword, grad_of_array, cast_after_grant, integer_leaf, rewrapped, in_place_update, numpy_export, shared_storage)
+_RIPPLES = (in_place_update, numpy_export, mixed_arithmetic)
+_REASONS = {
+    "FG906": "the expression also makes tensors that are data, and no call tells them apart",
+    "FG908": "the tensor is an element of another one, and no expression makes it alone",
+}
+_MOST_ROUNDS = 12
+_CHANGES_FORM = ("stale", "overwritten", "shared-write")
+
+
+class Grant(NamedTuple):
+    """A target with its ways to be written."""
+
+    target: Target
+    forms: tuple[Form, ...]
+    refusal: tuple[str, str] = ("", "")
+
+
+class Planned(NamedTuple):
+    """What the plan says of one target or one broken grant."""
+
+    target: Target | None
+    hazard: Hazard | None
+    operations: tuple[Operation, ...]
+    applicability: Applicability
+    refusal: tuple[str, str] = ("", "")
+
+
+class Planner:
+    """Searches for a plan that the simulation accepts."""
+
+    def __init__(self, project: Project, base: FlowGraph, wanted: Callable[[str], bool]) -> None:
+        self.project = project
+        self.base = base
+        self.wanted = wanted
+        self.hazards = list(self._broken())
+        self.targets = self._targets()
+        self.forms: dict[Target, tuple[Form, ...]] = {}
+        self.chosen: dict[Target, int] = {}
+        self.ripples: dict[Target, dict[Operation, None]] = {}
+        self.refused: dict[Target, tuple[str, str]] = {}
+
+    def _broken(self) -> Iterator[Hazard]:
+        seen: set[object] = set()
+        for rule in _BROKEN:
+            for hazard in rule.hazards(self.base):
+                ours = hazard.use.thing.kind == "array" or hazard.rule == "FG201" or born_of_numpy(
+                    self.base, hazard.use.thing
+                )
+                key = (hazard.rule, hazard.use.site, hazard.operations)
+                sure = hazard.use.tracked == "yes" or hazard.rule in ("FG201", "FG202", "FG204")
+                if ours and sure and key not in seen and self.wanted(hazard.rule):
+                    seen.add(key)
+                    yield hazard
+
+    def _targets(self) -> list[Target]:
+        demands = direct_demands(self.base)
+        for hazard in self.hazards:
+            if hazard.rule == "FG202" and hazard.wants_leaf is not None and not hazard.refusal:
+                if self._status(hazard.wants_leaf) == "no":
+                    use = hazard.use
+                    demands.append(Demand("FG101", hazard.wants_leaf, "leaf", use, "its `.grad` is read"))
+        ours: list[Demand] = []
+        for hazard in self.hazards:
+            if hazard.rule in ("FG201", "FG203", "FG204") and hazard.wants_leaf is not None:
+                ours.append(Demand(hazard.rule, hazard.wants_leaf, TRACKED, hazard.use, hazard.what))
+        taken = {self.base.identity(d.thing) for d in ours}
+        targets = collect(self.base, demands, self.wanted)
+        targets = [t for t in targets if self.base.identity(t.thing) not in taken]
+        return targets + _own_targets(self.base, ours, demands)
+
+    def _status(self, thing: Thing) -> str:
+        granted = {self.base.identity(u.thing) for u in self.base.of_kind("granted")}
+        return "yes" if self.base.identity(thing) in granted else "no"
+
+    def plan(self) -> list[Planned]:
+        """Return what to do about every finding."""
+        self._place()
+        graph = self._settle()
+        more = self._backward_targets(graph)
+        if more:
+            self.targets += more
+            self._place()
+            self._settle()
+        return self._result()
+
+    def _place(self) -> None:
+        active = [t for t in self.targets if t not in self.refused]
+        contexts = Contexts(self.base, {self.base.identity(t.thing) for t in active} | {t.thing for t in active})
+        for target in active:
+            if target in self.forms:
+                continue
+            placement = place(contexts, target.thing, step=target.step)
+            made = self.base.made[self.base.identity(target.thing)]
+            if placement.refusal:
+                reason = _REASONS[placement.refusal]
+                self.refused[target] = (placement.refusal, reason)
+            elif made.mode == "inference":
+                self.refused[target] = ("FG907", "the tensor is made under inference_mode")
+            else:
+                self.forms[target] = placement.forms
+                self.chosen[target] = 0
+                self.ripples[target] = {}
+
+    def operations(self) -> list[Operation]:
+        """Return every operation of the plan as it stands."""
+        found: dict[Operation, None] = {}
+        for hazard in self.hazards:
+            if not hazard.refusal:
+                found.update(dict.fromkeys(hazard.operations))
+        for target in self._active():
+            found.update(dict.fromkeys(self._form(target)))
+            found.update(self.ripples[target])
+        return list(found)
+
+    def _active(self) -> list[Target]:
+        return [t for t in self.targets if t not in self.refused]
+
+    def _form(self, target: Target) -> Form:
+        return self.forms[target][self.chosen[target]]
+
+    def _settle(self) -> FlowGraph:
+        """Simulate and amend until nothing is left to amend."""
+        graph = self.base
+        for _ in range(_MOST_ROUNDS):
+            operations = self.operations()
+            if not operations:
+                return self.base
+            graph = simulate(self.project, operations)
+            if not (self._amend(graph) or self._refuse_unmet(graph)):
+                return graph
+        for target in self._active():
+            self.refused[target] = ("FG910", "no plan was found that runs")
+        return graph
+
+    def _amend(self, graph: FlowGraph) -> bool:
+        """Mend what the plan would break, or change the form of the grant that breaks it."""
+        changed = False
+        keys = {key_of(t.thing): t for t in self._active()}
+        keys.update({key_of(self.base.identity(t.thing)): t for t in self._active()})
+        for rule in _RIPPLES:
+            for hazard in rule.hazards(graph):
+                for target in _responsible(graph, hazard.use.thing, keys):
+                    changed |= self._ripple(target, hazard)
+        before = {(u.site, u.path) for u in self.base.of_kind("twice")}
+        for use in graph.of_kind("twice"):
+            for target in _responsible(graph, use.thing, keys):
+                if (use.site, use.path) not in before and target not in self.refused:
+                    where = made_line(use.thing)
+                    reason = f"line {where} is computed once and differentiated again at line {use.site.place[0]}"
+                    self.refused[target] = ("FG903", reason)
+                    changed = True
+        for use in graph.of_kind(*_CHANGES_FORM):
+            things = use.others if use.kind != "overwritten" else _made_of(graph, use.thing)
+            for thing in (use.thing, *things):
+                target = keys.get(key_of(thing))
+                if target is not None and target not in self.refused:
+                    changed |= self._next_form(target, use.kind)
+        return changed
+
+    def _ripple(self, target: Target, hazard: Hazard) -> bool:
+        if target in self.refused:
+            return False
+        if hazard.refusal:
+            line = hazard.use.site.place[0]
+            self.refused[target] = (hazard.refusal, f"line {line}: {hazard.what}")
+            return True
+        new = [o for o in hazard.operations if o not in self.ripples[target]]
+        self.ripples[target].update(dict.fromkeys(new))
+        if not new:
+            known = set(self.operations())
+            if known.issuperset(hazard.operations) and hazard.rule != "FG208":
+                self.refused[target] = ("FG910", f"line {hazard.use.site.place[0]}: {hazard.what}")
+                return True
+        return bool(new)
+
+    def _next_form(self, target: Target, why: str) -> bool:
+        forms, now = self.forms[target], self.chosen[target]
+        copies = [_copies(form) for form in forms]
+        want_copy = why != "stale"
+        if copies[now] is want_copy:
+            return False
+        for number, form_copies in enumerate(copies):
+            if form_copies is want_copy and number > now:
+                self.chosen[target] = number
+                return True
+        self.refused[target] = ("FG909", "the array is written and read in ways that neither a copy nor shared memory suits")
+        return True
+
+    def _refuse_unmet(self, graph: FlowGraph) -> bool:
+        changed = False
+        for target in self._active():
+            if target.rule == "FG204":
+                continue
+            for demand in target.demands:
+                found = unmet(graph, demand, key_of(self.base.identity(target.thing)))
+                if found is not None:
+                    self.refused[target] = found
+                    changed = True
+                    break
+        return changed
+
+    def _backward_targets(self, graph: FlowGraph) -> list[Target]:
+        """Return the only candidates of backward passes that still have nothing to differentiate."""
+        found: dict[Key, Target] = {}
+        if not self.wanted("FG104"):
+            return []
+        known = {key_of(self.base.identity(t.thing)) for t in self.targets}
+        after = {(d.use.site, d.use.path) for d in root_demands(graph)}
+        for demand in root_demands(self.base):
+            if (demand.use.site, demand.use.path) not in after:
+                continue
+            possible = candidates(self.base, demand)
+            ours = [t for t in possible if self.base.is_conversion(t) or t.name.endswith("Variable")]
+            if any(key_of(t) in known for t in possible):
+                continue
+            for thing in ours:
+                target = found.setdefault(key_of(thing), Target(thing, thing))
+                target.add(demand)
+                if len(possible) > 1 and target not in self.refused:
+                    line = demand.use.site.place[0]
+                    reason = f"{len(possible)} tensors could be meant by the backward pass at line {line}"
+                    self.refused[target] = ("FG901", reason)
+        return list(found.values())
+
+    def _result(self) -> list[Planned]:
+        planned: list[Planned] = []
+        for target in self.targets:
+            if target in self.refused:
+                planned.append(Planned(target, None, (), Applicability.SAFE, self.refused[target]))
+                continue
+            own = [o for h in self.hazards if _belongs(self.base, h, target) for o in h.operations]
+            operations = (*own, *self._form(target), *self.ripples[target])
+            integer = is_integer(self.base, target.thing)
+            level = Applicability.UNSAFE if integer else Applicability.SAFE
+            planned.append(Planned(target, None, operations, level))
+        for hazard in self.hazards:
+            if any(_belongs(self.base, hazard, t) for t in self.targets):
+                continue
+            refusal = (hazard.refusal, hazard.what) if hazard.refusal else ("", "")
+            planned.append(Planned(None, hazard, hazard.operations, hazard.applicability, refusal))
+        return planned
+
+
+def _own_targets(graph: FlowGraph, ours: list[Demand], demands: list[Demand]) -> list[Target]:
+    """Return the tensors that broken grants are about; each finding is named by its own rule."""
+    targets: dict[Thing, Target] = {}
+    for demand in ours:
+        me = graph.identity(demand.thing)
+        origins = graph.origins(me) or [me]
+        target = targets.setdefault(me, Target(demand.thing, origins[0]))
+        target.add(demand)
+        target.rule = demand.rule
+        target.demands += [d for d in demands if graph.identity(d.thing) is me]
+    return list(targets.values())
+
+
+def _belongs(graph: FlowGraph, hazard: Hazard, target: Target) -> bool:
+    """Say whether a broken grant is reported as its target's finding."""
+    return (
+        hazard.rule == target.rule
+        and hazard.wants_leaf is not None
+        and graph.identity(hazard.wants_leaf) is graph.identity(target.thing)
+    )
+
+
+def _responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list[Target]:
+    return list(dict.fromkeys(keys[k] for k in sorted(upstream_keys(graph, thing) & keys.keys(), key=repr)))
+
+
+def _made_of(graph: FlowGraph, array: Thing) -> list[Thing]:
+    return graph.sharing.get(array, [])
+
+
+def _copies(form: Form) -> bool:
+    return any(o.kind == "callee" or ".clone()" in o.argument for o in form) or _keyword_of_copy(form)
+
+
+def _keyword_of_copy(form: Form) -> bool:
+    return False
+
+
+__all__ = ["Planned", "Planner", "ROOT"]

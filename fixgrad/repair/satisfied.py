@@ -1,0 +1,122 @@
+"""Whether a demand is met in a run, and if not, what stands in the way."""
+
+from __future__ import annotations
+
+from fixgrad.demands import LEAF, Demand
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.uses import Use
+from fixgrad.flow.values import Thing
+from fixgrad.repair.simulate import Key, key_of, same_use, upstream_keys
+
+_OFF = ("off", "inference")
+
+
+def unmet(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | None:
+    """Return the refusal code and reason why a demand is not met after a plan, or None if it is."""
+    kind = "grad" if demand.use.kind == "array-grad" else demand.use.kind
+    if kind in ("bad-keyword", "granted"):
+        return None
+    uses = [u for u in same_use(graph, demand.use, kind) if _concerns(graph, u, target)]
+    for use in uses:
+        found = _unmet_use(graph, demand, use, target)
+        if found is not None:
+            return found
+    if kind == "optimizer":
+        return _never_filled(graph, demand, target)
+    return None
+
+
+def _concerns(graph: FlowGraph, use: Use, target: Key) -> bool:
+    return key_of(use.thing) == target or key_of(graph.identity(use.thing)) == target or (
+        use.kind == "backward"
+    )
+
+
+def _unmet_use(
+    graph: FlowGraph, demand: Demand, use: Use, target: Key
+) -> tuple[str, str] | None:
+    line = use.site.place[0]
+    if use.tracked == "no":
+        return _why_untracked(graph, use, target)
+    if demand.need == LEAF and use.leaf == "no" and not use.retained:
+        return "FG910", f"the tensor at line {line} is computed from a tracked one and is no leaf"
+    if use.kind == "grad" and use.gradient == "none" and not use.retained:
+        return _why_no_gradient(graph, use, target)
+    if use.kind == "inputs":
+        return _input_not_reached(graph, use, target)
+    return None
+
+
+def _why_untracked(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str]:
+    made = graph.made.get(graph.identity(use.thing))
+    line = use.site.place[0]
+    if use.mode in _OFF or (made is not None and made.mode in _OFF):
+        return "FG907", f"autograd is switched off where the gradient is asked for at line {line}"
+    cut = _where_cut(graph, use.thing, target)
+    if cut:
+        return "FG902", cut
+    return "FG905", f"the tensor asked for at line {line} is not tracked even so"
+
+
+def _why_no_gradient(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str]:
+    for backward in graph.of_kind("backward"):
+        made = graph.made.get(graph.identity(backward.thing))
+        if made is not None and made.mode in _OFF and backward.tracked == "no":
+            return "FG907", f"autograd is switched off where line {made_line(backward.thing)} is computed"
+        cut = _where_cut(graph, backward.thing, target)
+        if cut:
+            return "FG902", cut
+    return "FG905", f"no backward pass reaches the tensor before line {use.site.place[0]}"
+
+
+def _input_not_reached(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str] | None:
+    for root in graph.of_kind("backward"):
+        if root.statement != use.statement or root.path != use.path:
+            continue
+        reached = {key_of(t) for t in root.others}
+        unknown = any(t.kind != "tensor" for t in root.others)
+        if root.tracked == "no" or not (unknown or target in reached):
+            made = graph.made.get(graph.identity(root.thing))
+            if made is not None and made.mode in _OFF:
+                return "FG907", f"autograd is switched off where line {made_line(root.thing)} is computed"
+            cut = _where_cut(graph, root.thing, target)
+            return "FG902", cut or f"line {use.site.place[0]} differentiates something else"
+    return None
+
+
+def _never_filled(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | None:
+    """Say so where every step of an optimizer comes before any gradient."""
+    steps = [u for u in graph.of_kind("step") if key_of(graph.identity(u.thing)) == target]
+    if not steps or any(u.gradient != "none" for u in steps):
+        return None
+    return _why_no_gradient(graph, steps[0], target)
+
+
+def _where_cut(graph: FlowGraph, root: Thing, target: Key) -> str:
+    """Say on which line the gradient from a root towards a tensor is cut, "" where it is not."""
+    if target in upstream_keys(graph, root):
+        return ""
+    for thing in graph.upstream([root]):
+        for source in graph.cut.get(thing, ()):
+            if target in upstream_keys(graph, source) or _where_cut_below(graph, source, target, set()):
+                return f"line {made_line(thing)} cuts the gradient on its way to this tensor"
+    return ""
+
+
+def _where_cut_below(graph: FlowGraph, thing: Thing, target: Key, seen: set[Thing]) -> bool:
+    if thing in seen:
+        return False
+    seen.add(thing)
+    for source in graph.upstream([thing]):
+        if key_of(source) == target:
+            return True
+        if any(_where_cut_below(graph, t, target, seen) for t in graph.cut.get(source, ())):
+            return True
+    return False
+
+
+def made_line(thing: Thing) -> int:
+    """Return the line of the expression that makes a tensor."""
+    return thing.site.place[0] if thing.site is not None else 0
+
+

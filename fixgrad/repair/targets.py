@@ -1,0 +1,109 @@
+"""Which tensors are to become tracked, and what each of them is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from fixgrad.demands import (
+    Demand,
+    autograd_input,
+    backward_root,
+    grad_read,
+    gradcheck,
+    hook,
+    optimizer,
+)
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.values import Thing
+from fixgrad.repair.forms import is_integer
+
+_DIRECT = (grad_read, optimizer, autograd_input, hook, gradcheck)
+INTEGER = "FG204"
+
+
+class Target:
+    """One tensor that must become a tracked leaf, with all that asks for it."""
+
+    def __init__(self, thing: Thing, origin: Thing) -> None:
+        self.thing = thing
+        self.origin = origin  # the conversion it comes from
+        self.demands: list[Demand] = []
+        self.rule = ""
+        self.step = False  # computed from the leaf it replaces in a loop
+
+    def add(self, demand: Demand) -> None:
+        """Note one more demand; the rule with the lowest number names the finding."""
+        self.demands.append(demand)
+        if self.rule != INTEGER:
+            self.rule = min(self.rule or demand.rule, demand.rule)
+
+
+def direct_demands(graph: FlowGraph) -> list[Demand]:
+    """Return the demands that name the tensor they mean."""
+    silent = {graph.identity(u.thing) for u in graph.of_kind("no-grad-expected")}
+    silent |= graph.manual
+    return [
+        demand
+        for rule in _DIRECT
+        for demand in rule.demands(graph)
+        if graph.identity(demand.thing) not in silent
+    ]
+
+
+def root_demands(graph: FlowGraph) -> list[Demand]:
+    """Return the backward passes that have nothing to differentiate."""
+    return list(backward_root.demands(graph))
+
+
+def collect(
+    graph: FlowGraph, demands: Iterable[Demand], wanted: Callable[[str], bool]
+) -> list[Target]:
+    """Group demands by tensor; leave out what does not come from conversions alone."""
+    targets: dict[Thing, Target] = {}
+    for demand in demands:
+        thing = demand.thing
+        me = graph.identity(thing)
+        origins = graph.origins(me)
+        if origins is None or me in graph.refused:
+            continue
+        target = targets.get(me)
+        if target is None:
+            target = targets[me] = Target(thing, _main_origin(graph, origins))
+            if is_integer(graph, thing):
+                target.rule = INTEGER
+        elif thing in graph.aliases and thing.site != target.thing.site:
+            target.thing = thing
+        target.add(demand)
+    chosen = [t for t in targets.values() if wanted(t.rule)]
+    return _upstream_first(graph, chosen)
+
+
+def _main_origin(graph: FlowGraph, origins: list[Thing]) -> Thing:
+    """Return the conversion that a finding names: the nearest of an array, else the nearest."""
+    arrays = [t for t in origins if graph.born[t] != "literal"]
+    return (arrays or origins)[0]
+
+
+def _upstream_first(graph: FlowGraph, targets: list[Target]) -> list[Target]:
+    """Tell steps of a loop from results: a result of a demanded leaf needs no grant of its own."""
+    things = {graph.identity(t.thing): t for t in targets}
+    kept: list[Target] = []
+    for target in targets:
+        me = graph.identity(target.thing)
+        above = [things[t] for t in graph.upstream([me])[1:] if t in things and t is not me]
+        if not above:
+            kept.append(target)
+        elif _share_a_demand(target, above):
+            target.step = me in set(graph.upstream([me])) and True
+            kept.append(target)
+    return kept
+
+
+def _share_a_demand(target: Target, above: list[Target]) -> bool:
+    places = {(d.use.kind, d.use.site, d.use.path) for t in above for d in t.demands}
+    return any((d.use.kind, d.use.site, d.use.path) in places for d in target.demands)
+
+
+def candidates(graph: FlowGraph, demand: Demand) -> list[Thing]:
+    """Return the tensors that could be meant by a backward pass."""
+    return backward_root.candidates(graph, demand)

@@ -1,0 +1,38 @@
+"""What a report is made of: one finding and what became of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fixgrad.edits import Edit
+from fixgrad.findings import Applicability, Finding, Refusal, Repair
+
+
+class Entry(NamedTuple):
+    """A finding as it is reported; ordered by place."""
+
+    outcome: Repair | Refusal
+    fixable: bool  # --fix with these options would repair it
+    edits: tuple[Edit, ...] = ()  # of this repair alone
+    diff: str = ""  # of this repair alone, without file headers where one file changes
+
+    @property
+    def finding(self) -> Finding:
+        """The finding itself."""
+        return self.outcome.finding
+
+    @property
+    def tag(self) -> str:
+        """How far the repair may be trusted, or why there is none: "safe", "FG902"."""
+        if isinstance(self.outcome, Refusal):
+            return self.outcome.code
+        return str(self.outcome.applicability)
+
+    @property
+    def waits_for_unsafe(self) -> bool:
+        """Whether `--unsafe-fixes` would repair it."""
+        return (
+            isinstance(self.outcome, Repair)
+            and not self.fixable
+            and self.outcome.applicability is Applicability.UNSAFE
+        )

@@ -1,0 +1,193 @@
+"""What a write was about to do, on disk, so that the next run can take a killed one back.
+
+One JSON file per running write in $XDG_STATE_HOME/fixgrad (or ~/.local/state/fixgrad, or
+%LOCALAPPDATA%), locked by its writer for as long as that lives. Where that folder cannot be
+written there is no journal: a failure is still rolled back, only a kill is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from fixgrad.project import git_root
+from fixgrad.project.reading import digest
+from fixgrad.source import Problem
+
+
+class Swap(NamedTuple):
+    """One file to replace: what stands where, and how to know it again."""
+
+    target: str  # "/home/me/project/train.py", links resolved
+    new: str  # the new content, beside it: "/home/me/project/.fixgrad-4711-8c1f-0.new"
+    old: str  # the old file while the others are renamed: "/home/me/project/.fixgrad-….old"
+    digest_new: str
+    digest_old: str
+
+
+class Journal:
+    """The record of one write: under way until `commit`, then only leftovers to remove."""
+
+    def __init__(self, token: str, swaps: Iterable[Swap]) -> None:
+        self._path = os.path.join(_folder(), f"write-{token}.json")
+        self._descriptor: int | None = None
+        try:
+            os.makedirs(_folder(), mode=0o700, exist_ok=True)
+            self._record(swaps)
+        except OSError:
+            self.remove()
+
+    def _record(self, swaps: Iterable[Swap]) -> None:
+        import json  # noqa: PLC0415  (only those who write need it)
+
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(self._path, flags, 0o600)
+        _lock(self._descriptor)
+        record = json.dumps({"version": 1, "swaps": [swap._asdict() for swap in swaps]}).encode()
+        if os.write(self._descriptor, record) < len(record):
+            raise OSError("the journal was cut short")
+        os.fsync(self._descriptor)
+
+    def commit(self) -> None:
+        """Say that every file is in place: from here on nothing is taken back."""
+        if self._descriptor is None:
+            return
+        committed = os.path.join(_folder(), os.path.basename(self._path).replace("write", "done"))
+        os.rename(self._path, committed)
+        self._path = committed
+
+    def remove(self) -> None:
+        """Forget the write: nothing of it is left to take back or to remove."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+        self.close()
+
+    def close(self) -> None:
+        """Give up the lock and leave the record to the next run."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class _Left(NamedTuple):
+    """A journal whose writer is gone."""
+
+    path: str
+    committed: bool
+    swaps: tuple[Swap, ...]
+
+
+def interrupted(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the files of these projects that a killed run may have left half repaired."""
+    left = [left for left in _left_behind(paths) if not left.committed]
+    return tuple(sorted(swap.target for journal in left for swap in journal.swaps))
+
+
+def recover(paths: Iterable[str]) -> tuple[Problem, ...]:
+    """Take back what killed runs left in these projects; say which files stay as they are.
+
+    A file that was edited since is left alone: whoever edited it has seen the repair.
+    """
+    problems: list[Problem] = []
+    for left in _left_behind(paths):
+        for swap in left.swaps:
+            try:
+                if not left.committed:
+                    problems.extend(_take_back(swap))
+                _remove_leftovers(swap)
+            except OSError as error:
+                message = f"cannot take back an interrupted write: {error}"
+                problems.append(Problem(swap.target, 0, 0, message))
+        with contextlib.suppress(OSError):
+            os.unlink(left.path)
+    return tuple(problems)
+
+
+def _take_back(swap: Swap) -> Iterator[Problem]:
+    now = _digest_of(swap.target)
+    if now == swap.digest_new and _digest_of(swap.old) == swap.digest_old:
+        os.replace(swap.old, swap.target)
+    elif now != swap.digest_old:
+        message = "edited after an interrupted `fixgrad --fix`, so left as it is; review its repair"
+        yield Problem(swap.target, 0, 0, message)
+
+
+def _remove_leftovers(swap: Swap) -> None:
+    for path in (swap.new, swap.old):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _left_behind(paths: Iterable[str]) -> Iterator[_Left]:
+    """Yield the journals of these projects whose writer is gone."""
+    folder = _folder()
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    roots = _roots(paths)
+    for name in names:
+        if name.startswith(("write-", "done-")) and name.endswith(".json"):
+            path = os.path.join(folder, name)
+            swaps = _read(path)
+            if any(_within(swap.target, roots) for swap in swaps):
+                yield _Left(path, name.startswith("done-"), swaps)
+
+
+def _read(path: str) -> tuple[Swap, ...]:
+    """Return what a journal says; nothing where its writer still runs or was cut short."""
+    import json  # noqa: PLC0415  (only after a kill)
+
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return ()
+    try:
+        _lock(descriptor)
+        record = json.loads(os.read(descriptor, os.fstat(descriptor).st_size))
+        return tuple(Swap(**swap) for swap in record["swaps"]) if record["version"] == 1 else ()
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock or raise OSError; the system lets go of it when its holder dies."""
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415  (exists on Windows only)
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl  # noqa: PLC0415  (exists elsewhere only)
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _folder() -> str:
+    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
+    if not state or not os.path.isabs(state):
+        state = os.path.expanduser("~/.local/state")
+    return os.path.join(state, "fixgrad")
+
+
+def _roots(paths: Iterable[str]) -> list[str]:
+    places = [os.path.realpath(path) for path in paths] or [os.path.realpath(".")]
+    folders = [place if os.path.isdir(place) else os.path.dirname(place) for place in places]
+    return [git_root(folder) or folder for folder in folders]
+
+
+def _within(target: str, roots: Iterable[str]) -> bool:
+    return any(target == root or target.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+
+
+def _digest_of(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return digest(file.read())
+    except OSError:
+        return ""

@@ -1,0 +1,243 @@
+"""Replace the contents of several files, all of them or none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from fixgrad.edits import Patch
+from fixgrad.errors import FixgradError
+from fixgrad.project.reading import decode, digest, read_bytes
+from fixgrad.source import Problem, Source
+from fixgrad.write.journal import Journal, Swap
+
+
+class _StuckError(FixgradError):
+    """A write failed and so did taking it back: what lies beside the files must stay."""
+
+
+class _Change(NamedTuple):
+    """One file, checked and encoded."""
+
+    path: str  # as the user knows it
+    swap: Swap
+    old: bytes
+    new: bytes
+    status: os.stat_result
+
+
+def write(patches: Sequence[tuple[Source, Patch]]) -> None:
+    """Write every patch, or none of them and raise FixgradError saying which file stood against it.
+
+    Mode, owner, extended attributes and symbolic links stay; a hard link is broken, as the file is
+    replaced. Read-only files, and files that changed since they were read, are never overwritten.
+    """
+    token = f"{os.getpid()}-{os.urandom(4).hex()}"
+    changes = [
+        _prepare(source, patch, f".fixgrad-{token}-{index}")
+        for index, (source, patch) in enumerate(patches)
+        if patch.after != patch.before
+    ]
+    _refuse_two_names(changes)
+    if not changes:
+        return
+    journal = Journal(token, [change.swap for change in changes])
+    try:
+        for change in changes:
+            _stage(change)
+        with _signals_held():
+            _swap_all(changes, journal)
+    except _StuckError:
+        journal.close()
+        raise
+    except BaseException:
+        with _signals_held():
+            _clean_up(changes)
+            journal.remove()
+        raise
+
+
+def _prepare(source: Source, patch: Patch, temporary: str) -> _Change:
+    path = source.path
+    old = read_bytes(path, max_bytes=sys.maxsize)
+    if isinstance(old, Problem):
+        raise FixgradError(f"{old}; nothing was written")
+    if digest(old) != source.digest:
+        raise _changed(path)
+    target = os.path.realpath(path)
+    status = _status(path, target)
+    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):
+        raise FixgradError(
+            f"{path}: the file is read-only; make it writable or leave it out with --exclude"
+            "; nothing was written"
+        )
+    new = encoded(source, patch.after)
+    again = decode(path, new)
+    if encoded(source, patch.before) != old or getattr(again, "text", None) != patch.after:
+        raise FixgradError(
+            f"{path}: encoded as {source.encoding} the text does not come back as it was"
+            "; convert the file to UTF-8; nothing was written"
+        )
+    beside = os.path.join(os.path.dirname(target), temporary)
+    swap = Swap(target, beside + ".new", beside + ".old", digest(new), source.digest)
+    return _Change(path, swap, old, new, status)
+
+
+def _status(path: str, target: str) -> os.stat_result:
+    try:
+        return os.stat(target)
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def encoded(source: Source, text: str) -> bytes:
+    """Return a new text as the bytes of its file: same encoding, byte order mark as it was."""
+    try:
+        data = text.encode(source.encoding)
+    except UnicodeError as error:
+        line = text.count("\n", 0, getattr(error, "start", 0)) + 1
+        raise FixgradError(
+            f"{source.path}:{line}: cannot be written in the file's encoding {source.encoding}"
+            f" ({error}); convert the file to UTF-8; nothing was written"
+        ) from error
+    return b"\xef\xbb\xbf" + data if source.bom else data
+
+
+def _refuse_two_names(changes: Sequence[_Change]) -> None:
+    names: dict[str, str] = {}
+    for change in changes:
+        other = names.setdefault(change.swap.target, change.path)
+        if other != change.path:
+            raise FixgradError(
+                f"{change.path}: the same file as {other}; give one of them; nothing was written"
+            )
+
+
+def _stage(change: _Change) -> None:
+    """Write the new content beside the file, as durable as the file will be."""
+    try:
+        _write_beside(change.swap.new, change.new, change)
+    except OSError as error:
+        raise _failed(change.path, error) from error
+
+
+def _write_beside(path: str, data: bytes, change: _Change) -> None:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        _dress(file.fileno(), change)
+        os.fsync(file.fileno())
+
+
+def _dress(descriptor: int, change: _Change) -> None:
+    """Give a new file the owner, the mode and, on Linux, the attributes of the one it replaces."""
+    if sys.platform == "win32":
+        return
+    fresh = os.fstat(descriptor)
+    if (fresh.st_uid, fresh.st_gid) != (change.status.st_uid, change.status.st_gid):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, change.status.st_uid, change.status.st_gid)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(change.swap.target):
+                os.setxattr(descriptor, name, os.getxattr(change.swap.target, name))
+    os.fchmod(descriptor, stat.S_IMODE(change.status.st_mode))
+
+
+def _swap_all(changes: Sequence[_Change], journal: Journal) -> None:
+    for change in changes:
+        now = _status(change.path, change.swap.target)
+        if (now.st_ino, now.st_mtime_ns) != (change.status.st_ino, change.status.st_mtime_ns):
+            raise _changed(change.path)
+        _keep_old(change)
+    done: list[_Change] = []
+    try:
+        for change in changes:
+            done.append(change)
+            os.replace(change.swap.new, change.swap.target)
+        _sync_folders(changes)
+        journal.commit()
+    except BaseException as error:
+        _roll_back(done)
+        if isinstance(error, OSError):
+            raise _failed(done[-1].path, error) from error
+        raise
+    for change in changes:
+        with contextlib.suppress(OSError):
+            os.unlink(change.swap.old)
+    journal.remove()
+
+
+def _keep_old(change: _Change) -> None:
+    """Keep the old file under a second name; a copy where the file system knows no hard links."""
+    try:
+        try:
+            os.link(change.swap.target, change.swap.old)
+        except OSError:
+            _write_beside(change.swap.old, change.old, change)
+    except OSError as error:
+        raise _failed(change.path, error) from error
+
+
+def _roll_back(done: Sequence[_Change]) -> None:
+    for change in done:
+        try:
+            if not os.path.exists(change.swap.new):
+                os.replace(change.swap.old, change.swap.target)
+        except OSError as error:
+            raise _StuckError(
+                f"{change.path}: neither written nor taken back ({error.strerror or error})"
+                f"; its old content is in {change.swap.old}"
+            ) from error
+
+
+def _clean_up(changes: Sequence[_Change]) -> None:
+    for change in changes:
+        for path in (change.swap.new, change.swap.old):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _sync_folders(changes: Sequence[_Change]) -> None:
+    """Make the renames durable; not every file system can, and then they are at least atomic."""
+    if sys.platform == "win32":
+        return
+    for folder in sorted({os.path.dirname(change.swap.target) for change in changes}):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C and a polite kill wait for the few renames."""
+    if sys.platform == "win32":
+        yield
+        return
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _changed(path: str) -> FixgradError:
+    return FixgradError(
+        f"{path}: changed while fixgrad was at work; run again; nothing was written"
+    )
+
+
+def _failed(path: str, error: OSError) -> FixgradError:
+    return FixgradError(
+        f"{path}: cannot be written ({error.strerror or error}); nothing was written"
+    )

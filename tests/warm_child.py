@@ -1,0 +1,75 @@
+"""A child that has imported torch once and forks for every program it is asked to run.
+
+Started as `python warm_child.py`; reads one JSON request a line from stdin, answers one JSON line each.
+It runs in an interpreter of its own, so that the tests' own state never reaches a program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import sys
+import tempfile
+import traceback
+
+
+def run_forked(script: str, seconds: int) -> dict[str, object]:
+    """Run `script` as __main__ in a fork, in its own folder; return exit status and output."""
+    with tempfile.TemporaryFile() as out:
+        pid = os.fork()
+        if pid == 0:
+            _become(script, seconds, out.fileno())
+        _, status = os.waitpid(pid, 0)
+        out.seek(0)
+        code = os.waitstatus_to_exitcode(status)
+        return {"code": code, "output": out.read().decode("utf-8", "replace")}
+
+
+def _become(script: str, seconds: int, out: int) -> None:
+    code = 1
+    try:
+        os.setsid()
+        signal.alarm(seconds)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+        folder = os.path.dirname(script)
+        os.chdir(folder)
+        sys.argv = [script]
+        sys.path.insert(0, folder)
+        runpy.run_path(script, run_name="__main__")
+        code = 0
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    """Answer requests until stdin closes."""
+    import numpy
+    import scipy.optimize
+    import torch
+    import torch._dynamo  # an optimizer imports it: most of a second in each fork
+
+    torch.set_num_threads(1)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    answers.write(json.dumps({"torch": torch.__version__, "numpy": numpy.__version__}) + "\n")
+    answers.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        answers.write(json.dumps(run_forked(request["script"], request["seconds"])) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
