@@ -35,7 +35,7 @@ def analyse(
     lowered = [lower(source) for source in sources]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     project = Project([m for m in lowered if isinstance(m, Module)])
-    base = Linker(project).run().graph
+    base = Linker(project).run()
     planned = Planner(project, base, selected).plan()
     if not unsafe and any(p.applicability < Applicability.SAFE for p in planned):
         planned = _safe_first(project, base, selected, planned)

@@ -12,11 +12,13 @@ from fixgrad.flow.gradients import consume, read_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.modules import parameter_of
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, grant, identity, log, overwrite_arrays, write_in_place
+from fixgrad.flow.tensors import derive, grant, identity, log, overwrite_arrays, tracked, write_in_place
 from fixgrad.flow.values import (
+    FALSE,
     NOTHING,
     NUMBER,
     TEXT,
+    TRUE,
     UNKNOWN,
     Code,
     Thing,
@@ -139,7 +141,9 @@ def each(
         found.append(way(thing, s))
 
     if value:
+        m.alternatives += 1
         m.branch(f, state, [lambda s, t=t: take(t, s) for t in ordered(value)])  # type: ignore[misc]
+        m.alternatives -= 1
     return union(found)
 
 
@@ -182,7 +186,9 @@ def _tensor_attribute(
 ) -> Value:
     if name == "grad":
         return read_gradient(m, f, state, thing, place)
-    if name in ("requires_grad", "is_leaf", "shape", "device", "dtype", "grad_fn"):
+    if name == "requires_grad":
+        return {"yes": TRUE, "no": FALSE}.get(tracked(state, thing), UNKNOWN)
+    if name in ("is_leaf", "shape", "device", "dtype", "grad_fn"):
         return UNKNOWN
     if name in _PLAIN_TENSOR_FACTS:
         return NUMBER
@@ -329,7 +335,8 @@ def _set_tensor_attribute(
             state.set((me, "#tracked"), "maybe")
             state.set((me, "#leaf"), "maybe")
     elif name == "grad":
-        if not is_constant(new, None):
+        scaled = any(t.kind == "grad" or t.name == "gradient" for t in new)  # x.grad *= 0.5
+        if not is_constant(new, None) and not scaled:
             state.set((me, "#manual"), True)
             m.graph.manual.add(me)
     elif name == "data":

@@ -22,6 +22,7 @@ class Call(NamedTuple):
     place: Place
     arguments: tuple[Argument, ...] = ()
     receiver: Place | None = None  # of `x.f()`: where x is written
+    direct: bool = False  # the called function's name stands at this place
 
     def positional(self) -> list[Argument]:
         """Return the plain positional arguments before any star."""

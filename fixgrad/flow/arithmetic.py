@@ -67,7 +67,8 @@ def _tensor_result(
     m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
 ) -> Value:
     row = tensor_operator(op.target) or _PLAIN
-    inputs = [t for t in (*ordered(left), *ordered(right)) if t.kind in _TENSOR_LIKE]
+    groups = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in (left, right)]
+    inputs = [t for group in groups for t in group]
     for operand, register in ((left, op.args[0]), (right, op.args[1])):
         for array in of_kind(operand, "array"):
             read_array(m, f, state, array, op.place)
@@ -75,7 +76,9 @@ def _tensor_result(
                 if tensor.kind == "tensor" and tracked(state, tensor) != "no":
                     place = f.place_of(register)
                     log(m, f, state, "mixed", tensor, place, detail=op.target, others=[array])
-    return frozenset((derive(m, f, state, op.place, row, inputs, of_dtype=_dtype(state, row, left, right)),))
+    of_dtype = _dtype(state, row, left, right)
+    made = derive(m, f, state, op.place, row, inputs, of_dtype=of_dtype, operands=groups)
+    return frozenset((made,))
 
 
 def _dtype(state: State, row: TensorOp, left: Value, right: Value) -> str:
@@ -83,11 +86,12 @@ def _dtype(state: State, row: TensorOp, left: Value, right: Value) -> str:
     if row.dtype not in ("promote", "float", "same"):
         return ""
     names = {dtype(state, t) for t in left | right if t.kind in ("tensor", "array")}
-    if any(t.kind == "opaque" for t in left | right):
+    if any(t.kind in ("opaque", "number") for t in left | right) or len(names) != 1:
         return "unknown"
-    if len(names) != 1:
-        return "float64" if names == {"float32", "float64"} else "unknown"
+    constants = [t.data for t in left | right if t.kind == "const"]
     name = names.pop()
+    if any(isinstance(c, complex) for c in constants) or (name == "bool" and constants):
+        return "unknown"
     floats = any(t.kind == "const" and isinstance(t.data, float) for t in left | right)
     if dtype_class(name) in ("integer", "bool") and (floats or row.dtype == "float"):
         return "float32"
@@ -103,6 +107,8 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, things: list[Thing
     state.set((made, "#cut"), numbers)
     if any(t.kind == "opaque" for t in things):
         state.set((made, "#dtype"), "unknown")
+    if op.target in ("==", "!=", "<", "<=", ">", ">="):
+        state.set((made, "#dtype"), "bool")
     whole = dtype_class(dtype(state, made)) in ("integer", "bool")
     if whole and (op.target == "/" or any(isinstance(t.data, float) for t in things if t.kind == "const")):
         state.set((made, "#dtype"), "float64")
@@ -140,6 +146,9 @@ def _joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
 
 def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `a += b` and its like; the result is `a` itself where `a` can change."""
+    if op.target == "@":
+        binary(m, f, op, state)  # torch and numpy make a new object
+        return
     old, new = (consume(m, f, state, v, op.place) for v in f.values(op))
     result: set[Thing] = set()
     for thing in ordered(old):
@@ -181,7 +190,9 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
         return
     result: set[Thing] = set()
     for thing in ordered(value):
-        if thing.kind in ("tensor",) or (thing.kind == "opaque" and state.get((thing, "#inputs"))):
+        if thing.kind == "tensor" and op.target == "+":
+            result.add(thing)
+        elif thing.kind == "tensor" or (thing.kind == "opaque" and state.get((thing, "#inputs"))):
             row = tensor_operator(op.target, unary=True) or _PLAIN
             result.add(derive(m, f, state, op.place, row, [thing]))
         elif thing.kind == "array":

@@ -79,12 +79,22 @@ def sources_of(state: State, inputs: Iterable[Thing]) -> frozenset[Thing]:
     return frozenset(found)
 
 
+_DTYPE_POSITION = {
+    "array": 1, "asarray": 1, "zeros": 1, "ones": 1, "empty": 1, "asanyarray": 1, "full": 2,
+    "ascontiguousarray": 1, "identity": 1,
+}  # fmt: skip
+
+
 def call_dtype(state: State, row: ArrayCall, inputs: list[Thing], call: Call | None) -> str:
     """Return the dtype of the array that a call makes."""
     if call is not None:
         given = call.keyword("dtype")
         if given is not None:
             return named_dtype(given)
+        position = _DTYPE_POSITION.get(row.name.rpartition(".")[2])
+        second = call.get(position, None) if position is not None else None
+        if second is not None and named_dtype(second.value) != "unknown":
+            return named_dtype(second.value)
     rule = row.dtype
     if rule == "argument" and call is not None:
         first = call.get(0, None)

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import access, containers
-from fixgrad.flow.arguments import Call
+from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, use_values
 from fixgrad.flow.values import (
+    FALSE,
     NONE,
     NOTHING,
     NUMBER,
     TEXT,
+    TRUE,
     UNKNOWN,
     Code,
     Thing,
@@ -30,11 +32,13 @@ from fixgrad.knowledge import tensor_operator
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
-_LOOKS_ONLY = frozenset(("isinstance", "issubclass", "type", "id", "hasattr", "callable", "len", "dir", "vars"))
+_LOOKS_ONLY = frozenset(("issubclass", "type", "id", "hasattr", "callable", "len", "dir", "vars"))
 
 
 def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
     """Call a builtin function or type."""
+    if name == "isinstance":
+        return is_instance(call)
     if name in _LOOKS_ONLY:
         return NUMBER if name == "len" else UNKNOWN
     if name in ("getattr", "setattr"):
@@ -181,8 +185,6 @@ def _map(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
     op = containers.element_op(call.place)
     if len(values) < 2:
         return UNKNOWN
-    from fixgrad.flow.arguments import Argument
-
     listed = containers.elements(m, f, state, values[1], op) if len(values) == 2 else None
     if listed is not None and len(listed) <= containers.MOST_ITEMS:
         results = [
@@ -198,10 +200,56 @@ def _map(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
     return frozenset((containers.make(m, f, state, call.place, "list", None, found),))
 
 
+def _reordered(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    op = containers.element_op(call.place)
+    anything = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
+    for key in values[1:]:
+        m.callbacks(m, f, state, call, [key], (anything,))
+    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
+
+
 def _filter(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     op = containers.element_op(call.place)
-    anything = containers.any_element(m, f, state, values[-1], op) if values else UNKNOWN
-    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
+    if len(values) != 2:
+        return UNKNOWN
+    listed = containers.elements(m, f, state, values[1], op)
+    if listed is None:
+        anything = containers.any_element(m, f, state, values[1], op)
+        return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
+    kept = [v for v in listed if not _dropped(m, f, state, call, values[0], v)]
+    return frozenset((containers.make(m, f, state, call.place, "list", kept),))
+
+
+def _dropped(
+    m: Machine, f: Frame, state: State, call: Call, test: Value, value: Value
+) -> bool:
+    given = Call(call.place, (Argument(value, call.place),))
+    if not of_kind(test, "function", "method", "partial"):
+        return False
+    sure, outcome = known(m.apply(m, f, state, given, test))
+    return sure and not outcome
+
+
+_TYPES = {
+    "torch.Tensor": "tensor", "torch.nn.Parameter": "parameter", "numpy.ndarray": "array",
+    "builtins.list": "list", "builtins.tuple": "tuple", "builtins.dict": "dict",
+}  # fmt: skip
+
+
+def is_instance(call: Call) -> Value:
+    """Return whether a value is of a type, where both are known."""
+    plain = call.positional()
+    if len(plain) != 2 or len(plain[0].value) != 1 or len(plain[1].value) != 1:
+        return UNKNOWN
+    (thing,), (of_type,) = plain[0].value, plain[1].value
+    wanted = _TYPES.get(of_type.name) if of_type.kind == "external" else None
+    if wanted is None or thing.kind not in ("tensor", "array", "list", "tuple", "dict"):
+        return UNKNOWN
+    if wanted == "parameter":
+        return TRUE if thing.name == "torch.nn.Parameter" else FALSE
+    if thing.kind == wanted == "list":
+        return UNKNOWN  # a set is kept as a list
+    return TRUE if thing.kind == wanted else FALSE
 
 
 def _next(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -233,8 +281,8 @@ _HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]
     "list": _sequence,
     "tuple": _sequence,
     "set": _sequence,
-    "sorted": _filter,
-    "reversed": _filter,
+    "sorted": _reordered,
+    "reversed": _reordered,
     "dict": _dict,
     "zip": _zip,
     "enumerate": _enumerate,

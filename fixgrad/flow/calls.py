@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixgrad.flow import access, containers, libraries, methods
 from fixgrad.flow.arguments import Argument, Call, bind
-from fixgrad.flow.gradients import consume
+from fixgrad.flow.gradients import consume, expect_gradient, none_test
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
@@ -12,6 +12,7 @@ from fixgrad.flow.modules import call_module
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import may_run_backward, tracked
 from fixgrad.flow.values import (
+    NONE,
     NOTHING,
     UNKNOWN,
     Code,
@@ -24,6 +25,7 @@ from fixgrad.flow.values import (
     union,
 )
 
+_NONE_ASSERTIONS = {"assertIsNone": False, "assertIsNotNone": True}
 _GRANTING_NAMES = ("requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable")
 
 
@@ -67,7 +69,7 @@ def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
                 frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict")
             )
         arguments.append(Argument(value, place, name))
-    return Call(op.place, tuple(arguments))
+    return Call(op.place, tuple(arguments), direct=True)
 
 
 def _expand_keywords(
@@ -122,11 +124,26 @@ def _apply(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Valu
         case "partial":
             inner, arguments = thing.data
             return apply(m, f, state, Call(call.place, (*arguments, *call.arguments)), inner)
+        case "record":
+            return _make_record(m, f, state, call, thing)
         case "context":
             return _decorate(m, f, state, call, frozenset((thing,)))
         case "wrapped":
             return apply(m, f, state, call, thing.data)
     return unknown_call(m, f, state, call, [thing])
+
+
+def _make_record(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    """Construct a named tuple or a namespace: a bag of fields."""
+    made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"record {thing.name}")
+    names = list(thing.data)
+    for argument in call.arguments:
+        name = argument.name or (names.pop(0) if names else "")
+        if name and name not in ("*", "**"):
+            state.set((made, name), argument.value)
+            state.add((made, "#fields"), frozenset((name,)))
+    state.set((made, "#inputs"), frozenset())
+    return frozenset((made,))
 
 
 def _call_instance(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
@@ -156,13 +173,20 @@ def send(m: Machine, f: Frame, state: State, call: Call, receiver: Value, name: 
         results.append(_send(m, f, s, call, thing, name, True))
 
     if things:
+        m.alternatives += 1
         m.branch(f, state, [lambda s, t=t: way(t, s) for t in things])  # type: ignore[misc]
+        m.alternatives -= 1
     return union(results) or UNKNOWN
 
 
 def _send(
     m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
 ) -> Value:
+    if name in _NONE_ASSERTIONS and call.arguments and thing.kind in ("instance", "opaque"):
+        test = none_test(m, call.arguments[0].value, positive=_NONE_ASSERTIONS[name])
+        if test is not None:
+            expect_gradient(m, f, state, test, call.place)
+            return NONE
     if thing.kind in ("instance", "class"):
         found = access.object_attribute(m, f, state, thing, name, call.place)
         if found and found != UNKNOWN:
@@ -195,12 +219,16 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     again = sum(1 for running in m.stack if running is function)
     if len(f.path) >= LONGEST_PATH or again > 1 or m.budget < 0:
         return unknown_call(m, f, state, call, [])
+    if _is_idle(m, state, call, code):
+        return UNKNOWN
     site = Site(f.module.path, call.place)
     path = (*f.path, site)
     owner = m.thing("frame", Site(code.module.path, function.place), path, function.name)
     frame = Frame(owner, code.module, function, code.frames, path)
     _bind_parameters(m, frame, state, call, code)
-    m.entered.add((code.module.path, function.place))
+    where = (code.module.path, function.place)
+    m.entered.add(where)
+    m.visited.add(where)
     mode = state.get(MODE, "on")
     if code.mode:
         state.set(MODE, code.mode)
@@ -211,6 +239,35 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         value = frozenset((made,))
     m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement))
     return value
+
+
+MOST_ENTRIES = 8  # of a long function by calls that bring no converted data
+_SHORT = 30  # operations: entering is cheaper than asking
+
+
+def _is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
+    """Say whether a call cannot matter: no converted data goes in, none is made inside.
+
+    A long function that converts is entered by its first calls only, unless they bring such data.
+    """
+    function = code.function
+    where = (code.module.path, function.place)
+    if len(function.places) < _SHORT or code.frames:
+        return False
+    if where in m.converting:
+        m.entries[where] += 1
+        if m.entries[where] <= MOST_ENTRIES:
+            return False
+    owner = m.module_thing(code.module.path)
+    values = [state.get((owner, name), NOTHING) for name in sorted(function.tokens)]
+    values += [a.value for a in call.arguments]
+    if not m.graph.from_data.isdisjoint(containers.reachable(state, values)):
+        return False
+    if any(of_kind(v, "function", "method", "partial") for v in values):
+        return False
+    if where in m.converting:
+        m.graph.capped.add(where)
+    return True
 
 
 def _bind_parameters(m: Machine, frame: Frame, state: State, call: Call, code: Code) -> None:
@@ -262,6 +319,11 @@ def _fill_declared_fields(
     for base in reversed(access.linear_bases(cls)):
         names = state.get((base, "#declared"), ())
         declared += [n for n in names if n not in declared] if names != "maybe" else []
+    for name in declared:
+        default, _ = access.lookup_class(state, cls, name)
+        for factory in of_kind(default, "factory"):
+            made = apply(m, f, state, Call(call.place), factory.data)
+            access.write_attribute(m, f, state, me, name, made, call.place)
     queue = list(declared)
     for argument in call.arguments:
         name = argument.name or (queue.pop(0) if queue else "")

@@ -284,6 +284,8 @@ def carry(
     state.set((thing, "#cut"), held)
     state.set((thing, "#inputs"), inputs - {thing})
     m.graph.carried.setdefault(thing, set()).update(inputs - {thing})
+    if not m.graph.from_data.isdisjoint(inputs):
+        m.graph.from_data.add(thing)
     return frozenset((thing,))
 
 

@@ -88,37 +88,40 @@ def _worth_unrolling(elements: list[Value]) -> bool:
 
 
 def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value]) -> None:
+    whole = state.path()
+    calls = f.path
     breaks: list[Changes] = []
-    base = State(state)
-    for element in elements:
-        loop = Loop(base)
+    for number, element in enumerate(elements):
+        turn = whole.path()
+        loop = Loop(whole.mark, turn.mark)
+        f.path = (*calls, Site(f.module.path, (*op.place[:3], number)))
         f.loops.append(loop)
         m.loops.append(loop)
         f.registers[op.out] = element
-        copy = State(base)
-        m.block(f, op.blocks[1], copy)
+        m.block(f, op.blocks[1], turn)
         m.loops.pop()
         f.loops.pop()
-        breaks += [_over(base, changes, state) for changes in loop.breaks]
-        going_on = list(loop.continues)
-        if not copy.dead:
-            going_on.append(copy.changes_since(base))
-        base.merge(going_on)
-        if base.dead:
+        breaks += loop.breaks
+        if loop.continues or turn.dead:
+            going_on = [*loop.continues, *([] if turn.dead else [turn.changes()])]
+            turn.undo()
+            whole.merge(going_on)
+        if whole.dead:
             break
-    paths = breaks if base.dead else [*breaks, base.changes_since(state)]
-    state.merge(paths)
-
-
-def _over(base: State, changes: Changes, origin: State) -> Changes:
-    return {**base.changes_since(origin), **changes}
+    f.path = calls
+    if breaks or whole.dead:
+        paths = breaks if whole.dead else [*breaks, whole.changes()]
+        whole.undo()
+        state.merge(paths)
 
 
 def _jump(m: Machine, f: Frame, op: Op, state: State) -> None:
     if f.loops:
         loop = f.loops[-1]
-        exits = loop.breaks if op.kind == "break" else loop.continues
-        exits.append(state.changes_since(loop.base))
+        if op.kind == "break":
+            loop.breaks.append(state.changes(loop.break_mark))
+        else:
+            loop.continues.append(state.changes(loop.continue_mark))
     state.dead = True
 
 
@@ -133,19 +136,19 @@ def _raise(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     body, orelse, final, *handlers = op.blocks
-    before: Changes = {}
-    inside = State(state)
+    inside = state.path()
     m.block(f, body, inside)
-    after = inside.changes_since(state)
+    after = inside.changes()
+    inside.undo()
 
     def succeed(s: State) -> None:
-        s.cells.update(after)
+        s.apply(after)
         s.dead = inside.dead
         if not s.dead:
             m.block(f, orelse, s)
 
     def fail(number: int, s: State) -> None:
-        s.merge([before, after])
+        s.merge([{}, after])
         m.block(f, handlers[number], s)
 
     ways = [succeed, *(lambda s, n=n: fail(n, s) for n in range(len(handlers)))]  # type: ignore[misc]
@@ -263,6 +266,8 @@ def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:
     if op.target == "from":
         values = [containers.any_element(m, f, state, v, op) for v in values]
     f.yields.extend(values)
+    if f.top is not None:  # a generator may never be asked for more
+        f.returns.append((NONE, state.changes(f.top.mark)))
     f.registers[op.out] = UNKNOWN
 
 

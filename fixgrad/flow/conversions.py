@@ -37,7 +37,8 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     if row.name.endswith("Variable"):
         return _variable(m, f, state, call, row, value)
     if tensors and row.name in ("torch.as_tensor", "torch.asarray") and of_kind(value, "tensor"):
-        return frozenset(of_kind(value, "tensor"))
+        things = frozenset(of_kind(value, "tensor"))
+        return m.send(m, f, state, call.rest(), things, "to") if call.rest().arguments else things
     born, arrays = _born(state, value, row, call)
     for array in arrays:
         read_array(m, f, state, array, call.place)
@@ -47,11 +48,13 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         storage=_storage(state, row, arrays, call),
     )  # fmt: skip
     m.graph.born[thing] = born
+    m.graph.from_data.add(thing)
+    if not call.direct and thing.site is not None:
+        m.graph.indirect.add(thing.site)
     if call.receiver is not None and thing.site is not None:
         m.graph.receivers[thing.site] = call.receiver
     if row.positional_dtype and len(call.positional()) > 1 and thing.site is not None:
         m.graph.positional_dtype.add(thing.site)
-    state.set((thing, "#copied"), False)
     cut_from(m, state, thing, {*sources_of(state, [*arrays, *numbers_in(state, value)]), *tensors})
     for array in arrays:
         state.add((array, "#made"), frozenset((thing,)))

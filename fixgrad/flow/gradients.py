@@ -38,9 +38,11 @@ def consume(
             continue
         tensor = thing.data
         me = identity(tensor)
-        idle = method in _HOUSEKEEPING and state.get((me, "#guarded"))
+        guarded = bool(state.get((me, "#guarded")))
+        idle = method in _HOUSEKEEPING and guarded
         if not idle and not state.get((me, "#manual")):
-            log(m, f, state, "grad", tensor, thing.site.place if thing.site else place)
+            at = thing.site.place if thing.site else place
+            log(m, f, state, "grad", tensor, at, detail="guarded" if guarded else "")
         if not state.get((me, "#manual")):
             result.add(make(m, f, state, thing.site.place if thing.site else place, "gradient"))
     return frozenset(result) or UNKNOWN

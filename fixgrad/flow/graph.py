@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from fixgrad.flow.ir import Place
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, Value, ordered
+
+
+Where: TypeAlias = tuple[str, Place]  # a function by its file and place
 
 
 class Made(NamedTuple):
@@ -38,8 +41,11 @@ class FlowGraph:
         self.carried: dict[Thing, set[Thing]] = {}  # computed from, the gradient flows
         self.cut: dict[Thing, set[Thing]] = {}  # computed from, the gradient does not
         self.made: dict[Thing, Made] = {}
+        self.from_data: set[Thing] = set()  # conversions, and what holds their values
+        self.capped: set[tuple[str, Place]] = set()  # functions no longer entered by each call
         self.born: dict[Thing, str] = {}  # of conversions: "array", "literal", "unknown", ...
         self.positional_dtype: set[Site] = set()  # conversions given a dtype without keyword
+        self.indirect: set[Site] = set()  # conversions called through map, partial or a callback
         self.refused: set[Thing] = set()  # requires_grad=False is written there
         self.manual: set[Thing] = set()  # the program sets their .grad itself
         self.calls: dict[tuple[Site, Path], CallResult] = {}
@@ -49,6 +55,7 @@ class FlowGraph:
         self.local_names: dict[tuple[str, str], list[tuple[Place, str]]] = {}  # in functions
         self.before_cpu: dict[Site, Place] = {}  # `x.cpu()` -> where `x` stands
         self.sharing: dict[Thing, list[Thing]] = {}  # array -> the tensors on its memory
+        self.visits: dict[Where, set[Where]] = {}  # by root: the functions entered below it
         self.roots: set[Site] = set()  # calls by unknown callers
         self.called: set[str] = set()  # external functions that were called
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it

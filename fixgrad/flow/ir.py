@@ -57,7 +57,8 @@ class Function(NamedTuple):
     defaults: int  # how many of the plain parameters have a default, from the right
     body: Block
     places: tuple[Place, ...]  # by register: where its value is written
-    tokens: frozenset[str]  # attribute and call names in it, nested functions excluded
+
+    tokens: frozenset[str]  # what it mentions: "name", ".attribute"; nested functions excluded
 
 
 class Module(NamedTuple):
@@ -65,11 +66,15 @@ class Module(NamedTuple):
 
     path: str
     functions: tuple[Function, ...]
+    imports: tuple[tuple[str, str, str], ...] = ()  # local name, module, name in it or ""
 
 
 def text_of(function: Function) -> str:
     """Print a function in the notation of this module's docstring."""
-    head = ", ".join(p.kind.replace("keyword", "").replace("positional", "") + p.name for p in function.parameters)
+    head = ", ".join(
+        p.kind.replace("keyword", "").replace("positional", "") + p.name
+        for p in function.parameters
+    )
     return "\n".join([f"fn {function.name}({head}) {{", *_lines(function.body, "  "), "}"])
 
 

@@ -13,7 +13,7 @@ from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensor_methods import by_row
-from fixgrad.flow.tensors import backward, log, make, tracked
+from fixgrad.flow.tensors import backward, dtype, leaf, log, make, tracked
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -24,6 +24,7 @@ from fixgrad.flow.values import (
     is_constant,
     known,
     of_kind,
+    ordered,
 )
 from fixgrad.knowledge import (
     ArrayCall,
@@ -67,11 +68,16 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
     mode = context(name)
     if mode is not None:
         return _context(m, state, call, mode)
+    if name.startswith("torch.Tensor."):
+        first = call.get(0, None)
+        if first is not None:
+            rest = call.rest()._replace(receiver=first.place)
+            return m.send(m, f, state, rest, first.value, name.rpartition(".")[2])
     if name.startswith("torch."):
         return _call_torch(m, f, state, call, name)
     if name in _GENERATORS:
         return frozenset((m.thing("external", None, (), _GENERATORS[name]),))
-    if name.rpartition(".")[2] == "raises" or name == "contextlib.suppress":
+    if name.rpartition(".")[2] == "raises":
         return frozenset((m.thing("context", None, (), "raises"),))
     row = array_function(name)
     if row is not None:
@@ -158,7 +164,7 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
         return NONE
     recorded = create is not None and not is_constant(create, False)
     of = [tracked(state, t) for t in found]
-    status = ("yes" if "yes" in of else "maybe") if recorded else "no"
+    status = "maybe" if recorded and set(of) != {"no"} else "no"  # of a linear function: untracked
     gradient = make(
         m, f, state, call.place, "gradient", is_tracked=status, inputs=found if recorded else ()
     )
@@ -287,7 +293,49 @@ def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:
 
 def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
     first = call.get(0, "x")
-    return first.value if first is not None else UNKNOWN
+    if first is None:
+        return UNKNOWN
+    found: set[Thing] = set()
+    for thing in ordered(first.value):
+        if thing.kind != "tensor":
+            found.add(thing)
+            continue
+        status = tracked(state, thing)
+        if status != "no" and leaf(state, thing) == "no":
+            log(m, f, state, "export", thing, first.place, detail="copy.deepcopy")
+        found.add(make(m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing)))
+    return frozenset(found)
+
+
+def _is_tensor(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    kind = m.thing("external", None, (), "torch.Tensor")
+    given = (*call.arguments[:1], Argument(frozenset((kind,)), call.place))
+    return builtin_calls.is_instance(Call(call.place, given))
+
+
+def _field(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    factory = call.keyword("default_factory")
+    if factory is not None:
+        return frozenset((m.thing("factory", Site(f.module.path, call.place), f.path, "", factory),))
+    return call.keyword("default") or UNKNOWN
+
+
+def _record_type(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    fields = call.get(1, "field_names")
+    sure, text = known(fields.value) if fields is not None else (False, None)
+    names: tuple[str, ...] = ()
+    if sure and isinstance(text, str):
+        names = tuple(text.replace(",", " ").split())
+    for thing in of_kind(fields.value, "list", "tuple") if fields is not None else []:
+        length = state.get((thing, "#length"), "maybe")
+        items = [] if length == "maybe" else [known(state.get((thing, f"[{n}]"), UNKNOWN))[1] for n in range(int(length))]
+        names = tuple(str(name) for name in items)
+    return frozenset((m.thing("record", Site(f.module.path, call.place), f.path, "named", names),))
+
+
+def _namespace(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    record = m.thing("record", Site(f.module.path, call.place), f.path, "namespace", ())
+    return m.apply(m, f, state, call, frozenset((record,)))
 
 
 def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
@@ -298,6 +346,11 @@ _SPECIAL = {
     "functools.partial": _partial,
     "functools.wraps": _wraps,
     "itertools.chain": _chain,
+    "collections.namedtuple": _record_type,
+    "types.SimpleNamespace": _namespace,
+    "argparse.Namespace": _namespace,
+    "dataclasses.field": _field,
+    "torch.is_tensor": _is_tensor,
     "copy.copy": _copy,
     "copy.deepcopy": _copy,
 }

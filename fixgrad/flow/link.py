@@ -7,21 +7,19 @@ constructs is constructed, and its methods called in any order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
 from fixgrad.edits import Operation
 from fixgrad.flow import access, arithmetic, calls, containers, control, relevance
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import new_array
 from fixgrad.flow.gradients import consume
-from fixgrad.flow.ir import Function, Module
+from fixgrad.flow.graph import FlowGraph, Where
+from fixgrad.flow.ir import Function, Module, Place
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
 from fixgrad.flow.state import State
-from fixgrad.flow.uses import Use
-from fixgrad.flow.values import NOTHING, UNKNOWN, Code, Path, Site, Thing, Value, of_kind, ordered
+from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, of_kind, ordered
 
-BUDGET = 150_000  # operations executed from one root
+BUDGET = 20_000  # operations executed from one root
 
 HANDLERS: dict[str, Handler] = {
     **control.HANDLERS,
@@ -47,24 +45,20 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-class Run(NamedTuple):
-    """What a run over the project recorded."""
-
-    uses: tuple[Use, ...]
-    state: State  # at the end of the root that recorded them, see `Machine`
-    machine: Machine
-
-
 class Project:
     """The lowered modules of a project and how its imports find them."""
 
     def __init__(self, modules: Sequence[Module]) -> None:
         self.modules = {m.path: m for m in sorted(modules, key=lambda m: m.path)}
-        self.relevant = relevance.relevant_functions(self.modules.values())
+        self.functions = {
+            path: [(f.place, (path, f.place)) for f in m.functions[1:]]
+            for path, m in self.modules.items()
+        }
         self._names: dict[str, str] = {}
         for path in self.modules:
             name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
             self._names.setdefault(name, path)
+        self.relevance = relevance.relevance(self.modules, self.find)
 
     def find(self, importer: str, name: str) -> str | None:
         """Return the file that an import in another file means, or None where it is not ours."""
@@ -83,6 +77,16 @@ class Project:
             folder.pop()
 
 
+    def function_at(self, path: str, place: Place) -> Where:
+        """Return the innermost function or class around a place, else the file's own body."""
+        found: Where = (path, self.modules[path].functions[0].place)
+        start = (0, 0)
+        for around, where in self.functions[path]:
+            if start <= around[:2] <= place[:2] and place[2:] <= around[2:]:
+                found, start = where, around[:2]
+        return found
+
+
 class Linker:
     """Runs modules and roots on one machine."""
 
@@ -92,22 +96,32 @@ class Linker:
         self.loaded: set[str] = set()
         self.machine = Machine(
             HANDLERS, calls.apply, calls.send, calls.unknown_call, calls.run_callbacks,
-            self._load, overlay, BUDGET,
+            self._load, project.relevance.converting, overlay, BUDGET,
         )  # fmt: skip
 
-    def run(self) -> Machine:
-        """Run every module, then every function and class that nothing has entered."""
+    def run(self, only: frozenset[Where] | None = None) -> FlowGraph:
+        """Run every module, then every function and class that nothing has entered.
+
+        With `only`, run these roots and what they import.
+        """
         for path in self.project.modules:
+            if only is None or (path, self.project.modules[path].functions[0].place) in only:
+                self._execute(path)
+        wanted = self.project.modules if only is None else dict.fromkeys(sorted(p for p, _ in only))
+        for path in wanted:
             self._execute(path)
-        roots = [root for path in self.project.modules for root in self._roots(path)]
+        roots = [root for path in wanted for root in self._roots(path)]
         for frame, thing in roots:
-            code: Code = thing.data
-            where = (code.module.path, code.function.place)
-            if thing.kind == "class":
-                self._run_class(frame, thing)
-            elif where not in self.machine.entered:
-                self._run_function(frame, thing)
-        return self.machine
+            where = (thing.data.module.path, thing.data.function.place)
+            if only is not None and where not in only:
+                continue
+            if thing.kind == "class" or where not in self.machine.entered or only is not None:
+                self._visit(where)
+                (self._run_class if thing.kind == "class" else self._run_function)(frame, thing)
+        return self.machine.graph
+
+    def _visit(self, root: Where) -> None:
+        self.machine.visited = self.machine.graph.visits.setdefault(root, {root})
 
     def _load(self, m: Machine, importer: str, name: str) -> Thing | None:
         path = self.project.find(importer, name)
@@ -122,9 +136,10 @@ class Linker:
         self.loaded.add(path)
         frame = self._frame(path)
         outer, self.machine.budget = self.machine.budget, BUDGET
-        self.machine.enter(frame, self.globals)
-        self.globals.dead = False
-        self.machine.budget = outer
+        visited = self.machine.visited
+        self._visit((path, frame.function.place))
+        self.machine.enter(frame, self.globals.permanent())
+        self.machine.budget, self.machine.visited = outer, visited
 
     def _frame(self, path: str) -> Frame:
         module = self.project.modules[path]
@@ -138,16 +153,17 @@ class Linker:
         for field in sorted(self.globals.get((owner, "#fields"), frozenset())):
             for thing in ordered(self.globals.get((owner, field), NOTHING)):
                 ours = isinstance(thing.data, Code) and thing.data.module.path == path
-                if ours and (path, thing.data.function.place) in self.project.relevant:
+                if ours and (path, thing.data.function.place) in self.project.relevance.roots:
                     found[thing] = None
         by_place = sorted(found, key=lambda t: t.data.function.place)
         return [(frame, thing) for thing in by_place if thing.kind in ("function", "class")]
 
     def _run_function(self, frame: Frame, thing: Thing) -> None:
         self.machine.budget = BUDGET
-        state = State(self.globals)
+        state = self.globals.path()
         result = self._call_unknown(frame, state, frozenset((thing,)), thing.data.function, 0)
         self._finish(frame, state, result)
+        state.undo()
 
     def _finish(self, frame: Frame, state: State, result: Value) -> None:
         """Let unknown callers use a root's result: read its gradients, call its functions."""
@@ -196,7 +212,7 @@ class Linker:
         if not fresh:
             return
         self.machine.budget = BUDGET
-        state = State(self.globals)
+        state = self.globals.path()
         made = [t for t in self.machine.instances_of(cls) if self.globals.get((t, "#fields"))]
         me: Value = frozenset(made)
         if not made:
@@ -212,40 +228,45 @@ class Linker:
             me = calls.instantiate(self.machine, frame, state, call, cls)
             state.dead = False
         self._call_methods(frame, state, me, fresh)
+        state.undo()
 
     def _not_entered(self, thing: Thing) -> bool:
         inner = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
         return any((t.data.module.path, t.data.function.place) not in self.machine.entered for t in inner)
 
     def _call_methods(self, frame: Frame, state: State, me: Value, methods: list[Thing]) -> None:
-        def once(method: Thing, s: State) -> None:
-            for instance in ordered(me):
-                function, skip = method.data, 1
-                if method.kind == "wrapped":
-                    inner = of_kind(method.data, "function")
-                    if not inner:
-                        return
-                    function, skip = inner[0].data, 0 if method.name == "staticmethod" else 1
-                bound = Argument(frozenset((instance,)), frame.statement)
-                rest = [
-                    self._parameter(frame, s, function.function, n)
-                    for n in range(skip, len(function.function.parameters))
-                ]
-                given = tuple(a for a in rest if a is not None)
-                callee = frozenset(inner) if method.kind == "wrapped" else frozenset((method,))
-                call = Call(function.function.place, (bound, *given) if skip else given)
-                self._mark_root(frame, call)
-                result = calls.apply(self.machine, frame, s, call, callee)
-                self._finish(frame, s, result)
+        """Call the methods one after the other; once more those that may see what others stored."""
+        called: set[Thing] = set()
+        methods = [t for t in methods if t.name.rpartition(".")[2] != "__init__"]
+        for _ in range(2):
+            stored = False
+            for method in methods:
+                if method not in called and not self._not_entered(method):
+                    continue  # another method calls it
+                called.add(method)
+                after = state.path()
+                for instance in ordered(me):
+                    self._call_method(frame, after, instance, method)
+                changes = after.changes()
+                after.undo()
+                stored |= any(owner in me for owner, _ in changes)
+                state.merge([{}, changes])
+            if not stored:
+                break
 
-        def turn(s: State) -> None:
-            ways = [lambda t: None, *(lambda t, x=x: once(x, t) for x in methods)]  # type: ignore[misc]
-            self.machine.branch(frame, s, ways)
-
-        names = [t.name.rpartition(".")[2] for t in methods]
-        methods = [t for t, n in zip(methods, names, strict=True) if n != "__init__"]
-        if methods:
-            self.machine.loop(frame, state, turn, endless=False)
-
-
-__all__ = ["UNKNOWN", "Linker", "Path", "Project", "Run"]
+    def _call_method(self, frame: Frame, state: State, instance: Thing, method: Thing) -> None:
+        functions = of_kind(method.data, "function") if method.kind == "wrapped" else [method]
+        if not functions:
+            return
+        function = functions[0].data.function
+        skip = 0 if method.kind == "wrapped" and method.name == "staticmethod" else 1
+        bound = Argument(frozenset((instance,)), frame.statement)
+        rest = (
+            self._parameter(frame, state, function, n)
+            for n in range(skip, len(function.parameters))
+        )
+        given = tuple(a for a in rest if a is not None)
+        call = Call(function.place, (bound, *given) if skip else given)
+        self._mark_root(frame, call)
+        result = calls.apply(self.machine, frame, state, call, frozenset(functions))
+        self._finish(frame, state, result)

@@ -7,12 +7,13 @@ that a rule may ask about. Given the operations of a plan, it follows the progra
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from fixgrad.edits import Operation
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Block, Function, Module, Op, Place
 from fixgrad.flow.state import MODE, Changes, State
 from fixgrad.flow.values import (
@@ -35,7 +36,7 @@ Callbacks: TypeAlias = Callable[
 ]
 LONGEST_PATH = 12  # calls inside calls
 _TOLD_APART_BY_DATA = {"grad", "method", "none-test", "partial", "wrapped", "super", "context"}
-MOST_TURNS = 6  # of a loop before its fixpoint is taken as it is
+MOST_TURNS = 4  # of a loop before its fixpoint is taken as it is
 
 
 class Frame:
@@ -50,8 +51,9 @@ class Frame:
         self.outer = outer  # frames of the functions around it, innermost first
         self.path = path
         self.registers: list[Value] = [NOTHING] * len(function.places)
-        self.base: State | None = None
-        self.returns: list[tuple[Value, Changes]] = []
+        self.top: State | None = None  # the state of the function's own block
+        self.returns: list[tuple[Value, Changes]] = []  # from inside branches and loops
+        self.last: Value | None = None  # what the function's own block returns at its end
         self.loops: list[Loop] = []
         self.yields: list[Value] = []
         self.statement: Place = function.place
@@ -70,8 +72,9 @@ class Frame:
 class Loop:
     """The exits of the loop being executed."""
 
-    def __init__(self, base: State) -> None:
-        self.base = base
+    def __init__(self, break_mark: int, continue_mark: int) -> None:
+        self.break_mark = break_mark  # of the path that `break` leaves
+        self.continue_mark = continue_mark  # of the path of one turn
         self.breaks: list[Changes] = []
         self.continues: list[Changes] = []
 
@@ -87,6 +90,7 @@ class Machine:
         unknown: Unknown,
         callbacks: Callbacks,
         load_module: Callable[[Machine, str, str], Thing | None],
+        converting: frozenset[tuple[str, Place]],
         overlay: Iterable[Operation] = (),
         budget: int = 400_000,
     ) -> None:
@@ -95,6 +99,7 @@ class Machine:
         self.send = send
         self.unknown = unknown
         self.callbacks = callbacks
+        self.converting = converting  # functions that reach a conversion
         self.load_module = load_module  # (importing file, dotted name) -> module thing
         self.budget = budget
         self.graph = FlowGraph()
@@ -102,6 +107,9 @@ class Machine:
         self.expecting_failure = 0
         self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
         self.stack: list[Function] = []
+        self.entries: Counter[tuple[str, Place]] = Counter()
+        self.alternatives = 0  # how many choices between things are being followed
+        self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
         self._things: dict[tuple[object, ...], Thing] = {}
         self.expression_overlay: dict[str, dict[Place, list[Operation]]] = {}
@@ -164,26 +172,40 @@ class Machine:
             open_statement.close()
 
     def enter(self, f: Frame, caller: State) -> Value:
-        """Execute a function's body over the caller's state; return what it returns."""
-        f.base = caller
+        """Execute a function's body from the caller's state; return what it returns."""
         f.overlay = self.expression_overlay.get(f.module.path, {})
-        state = State(caller)
+        state = f.top = caller.path()
         self.stack.append(f.function)
         self.block(f, f.function.body, state)
         self.stack.pop()
         if not state.dead:
-            f.returns.append((NONE, state.changes_since(caller)))
-        caller.merge([changes for _, changes in f.returns])
-        return union(value for value, _ in f.returns)
+            f.last = NONE
+        if f.returns or f.last is None:
+            paths = [changes for _, changes in f.returns]
+            if f.last is not None:
+                paths.append(state.changes())
+            state.undo()
+            caller.merge(paths)
+        return union([*(value for value, _ in f.returns), f.last or NOTHING])
+
+    def leave(self, f: Frame, state: State, value: Value) -> None:
+        """Return from the function: this path ends here."""
+        assert f.top is not None
+        if state is f.top:
+            f.last = value
+        else:
+            f.returns.append((value, state.changes(f.top.mark)))
+        state.dead = True
 
     def branch(self, f: Frame, state: State, ways: list[Callable[[State], None]]) -> None:
-        """Take each way on a copy of the state and join what is left alive."""
+        """Take each way on its own path and join what is left alive."""
         paths: list[Changes] = []
         for way in ways:
-            copy = State(state)
-            way(copy)
-            if not copy.dead:
-                paths.append(copy.changes_since(state))
+            path = state.path()
+            way(path)
+            if not path.dead:
+                paths.append(path.changes())
+            path.undo()
         state.merge(paths)
 
     def loop(self, f: Frame, state: State, turn: Callable[[State], None], endless: bool) -> None:
@@ -193,29 +215,24 @@ class Machine:
         filled in a loop are counted on after it.
         """
         last: list[Changes] = []
-        loop = Loop(state)
+        loop = Loop(0, 0)
         for _ in range(MOST_TURNS):
-            loop = Loop(state)
+            path = state.path()
+            loop = Loop(path.mark, path.mark)
             f.loops.append(loop)
             self.loops.append(loop)
-            copy = State(state)
-            turn(copy)
+            turn(path)
             self.loops.pop()
             f.loops.pop()
             last = list(loop.continues)
-            if not copy.dead:
-                last.append(copy.changes_since(state))
+            if not path.dead:
+                last.append(path.changes())
+            path.undo()
             if not last or not state.merge([{}, *last]):
                 break
         exits = loop.breaks if endless else [*last, *loop.breaks]
         if exits or endless:
             state.merge(exits)
-
-    def leave(self, f: Frame, state: State, value: Value) -> None:
-        """Return from the function: this path ends here."""
-        assert f.base is not None
-        f.returns.append((value, state.changes_since(f.base)))
-        state.dead = True
 
 
 class OpenStatement:

@@ -55,7 +55,7 @@ def array_call(
     if row.returns == "none":
         return NONE
     if name == "tolist":
-        element = new_array(m, f, state, call.place, of_dtype=dtype(state, thing))
+        element = new_array(m, f, state, call.place, sources=sources_of(state, [thing]))
         made = containers.make(m, f, state, call.place, "list", None, frozenset((element,)))
         return frozenset((made,))
     if name == "item":

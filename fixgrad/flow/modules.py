@@ -39,7 +39,7 @@ def parameter_of(m: Machine, state: State, module: Thing) -> Thing:
     if state.get((thing, "#tracked")) is None:
         state.set((thing, "#tracked"), "yes")
         state.set((thing, "#leaf"), "yes")
-        state.set((thing, "#dtype"), "float32")
+        state.set((thing, "#dtype"), "unknown")
     state.set((module, "#parameter"), frozenset((thing,)))
     return thing
 

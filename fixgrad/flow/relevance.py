@@ -1,15 +1,17 @@
-"""Which functions can matter: those from which both a conversion and a demand are reached, by name.
+"""Which functions can matter: those from which both a conversion and a demand are reached by name.
 
-Sound for flows that begin and end below one root: it looks at names only, and follows every call to
-every function or class of that name.
+A unit is a top-level function or class with everything in it. A unit reaches the units it names: in its own
+file, by import, or as an attribute of an imported file. What unknown objects may call is not followed, as the
+machine does not follow it either.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
-from fixgrad.flow.ir import Function, Module, Place
+from fixgrad.flow.ir import Module, Place
 
 CONVERSIONS = frozenset(
     (
@@ -19,46 +21,123 @@ CONVERSIONS = frozenset(
 )  # fmt: skip
 DEMANDS = frozenset(
     (
-        "grad", "backward", "optim", "step", "register_hook", "retain_grad", "add_param_group",
-        "gradcheck", "gradgradcheck", "requires_grad_", "requires_grad",
+        ".grad", ".backward", ".register_hook", ".retain_grad", ".add_param_group", ".optim",
+        ".gradcheck", ".gradgradcheck", ".register_post_accumulate_grad_hook", ".requires_grad_",
+        ".requires_grad",
     )
 )  # fmt: skip
+_DEMANDING_IMPORTS = ("torch.optim", "torch.autograd")
+
+Unit: TypeAlias = tuple[str, str]  # file, name of the top-level definition, "" the file's own body
+Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module) -> file
 
 
-def relevant_functions(modules: Iterable[Module]) -> frozenset[tuple[str, Place]]:
-    """Return (path, place) of the functions and classes that are worth entering as roots."""
-    functions = [(m.path, f) for m in modules for f in m.functions]
-    by_name: dict[str, list[int]] = defaultdict(list)
-    for number, (_, function) in enumerate(functions):
-        for name in _answers_to(function):
-            by_name[name].append(number)
-    converts = _closure(functions, by_name, CONVERSIONS)
-    demands = _closure(functions, by_name, DEMANDS)
-    return frozenset((functions[n][0], functions[n][1].place) for n in converts & demands)
+class Relevance(NamedTuple):
+    """What is worth following."""
+
+    roots: frozenset[tuple[str, Place]]  # functions from which a conversion and a demand are reached
+    converting: frozenset[tuple[str, Place]]  # functions from which a conversion is reached
 
 
-def _answers_to(function: Function) -> set[str]:
-    """Return the names by which a function may be called: its own, its class's, its outer one's."""
-    return set(function.name.split(".")) - {"", "<lambda>"}
+def relevance(modules: Mapping[str, Module], find: Find) -> Relevance:
+    """Find the functions that are worth following in a project."""
+    tokens: dict[Unit, set[str]] = defaultdict(set)
+    for path, module in modules.items():
+        for function in module.functions:
+            tokens[path, function.name.partition(".")[0]] |= function.tokens
+    callers = _callers(modules, tokens, find)
+    converting = _closure(_converting(modules, tokens), callers)
+    demanding = _closure(_demanding(modules, tokens), callers)
+    places = {unit: [] for unit in tokens}  # type: dict[Unit, list[tuple[str, Place]]]
+    for path, module in modules.items():
+        for function in module.functions:
+            places[path, function.name.partition(".")[0]].append((path, function.place))
+    return Relevance(_places(places, converting & demanding), _places(places, converting))
 
 
-def _closure(
-    functions: list[tuple[str, Function]], by_name: dict[str, list[int]], tokens: frozenset[str]
-) -> set[int]:
-    callers: dict[str, list[int]] = defaultdict(list)
-    for number, (_, function) in enumerate(functions):
-        for name in function.tokens:
-            if name in by_name:
-                callers[name].append(number)
-        for name in _answers_to(function):  # a class holds its methods, a function those inside
-            callers[name].extend(by_name[name] if function.kind != "class" else ())
-    found = {n for n, (_, function) in enumerate(functions) if function.tokens & tokens}
-    pending = list(found)
+def _places(
+    places: Mapping[Unit, list[tuple[str, Place]]], units: Iterable[Unit]
+) -> frozenset[tuple[str, Place]]:
+    return frozenset(place for unit in units for place in places[unit])
+
+
+def _callers(
+    modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]], find: Find
+) -> dict[Unit, list[Unit]]:
+    """Return for each unit the units that name it."""
+    callers: dict[Unit, list[Unit]] = defaultdict(list)
+    for path, module in modules.items():
+        symbols, files = _imported(module, find)
+        for unit, mentioned in tokens.items():
+            if unit[0] != path:
+                continue
+            for name in mentioned:
+                target = symbols.get(name, (path, name))
+                if target in tokens:
+                    callers[target].append(unit)
+                for file in files.get(name, ()):
+                    for attribute in mentioned:
+                        if attribute[0] == "." and (file, attribute[1:]) in tokens:
+                            callers[file, attribute[1:]].append(unit)
+    return callers
+
+
+def _imported(
+    module: Module, find: Find
+) -> tuple[dict[str, Unit], dict[str, list[str]]]:
+    symbols: dict[str, Unit] = {}
+    files: dict[str, list[str]] = defaultdict(list)
+    for local, name, member in module.imports:
+        inside = f"{name}.{member}" if not name.endswith(".") else name + member
+        for dotted in (inside, name) if member else (name,):
+            file = find(module.path, dotted)
+            if file is None:
+                continue
+            if member and dotted == name:
+                symbols[local] = (file, member)
+            else:
+                files[local].append(file)
+    return symbols, files
+
+
+def _converting(
+    modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]
+) -> set[Unit]:
+    found: set[Unit] = set()
+    for path, module in modules.items():
+        names = {"." + name for name in CONVERSIONS}
+        uses_torch = False
+        for local, name, member in module.imports:
+            if name.partition(".")[0] == "torch":
+                uses_torch = True
+                if member in CONVERSIONS or member == "*":
+                    names.add(local)
+                    names |= CONVERSIONS if member == "*" else set()
+        if uses_torch:
+            found |= {u for u, mentioned in tokens.items() if u[0] == path and mentioned & names}
+    return found
+
+
+def _demanding(
+    modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]
+) -> set[Unit]:
+    found = {unit for unit, mentioned in tokens.items() if mentioned & DEMANDS}
+    for path, module in modules.items():
+        names = {
+            local
+            for local, name, member in module.imports
+            if f"{name}.{member}".startswith(_DEMANDING_IMPORTS)
+        }
+        found |= {u for u, mentioned in tokens.items() if u[0] == path and mentioned & names}
+    return found
+
+
+def _closure(units: set[Unit], callers: Mapping[Unit, list[Unit]]) -> set[Unit]:
+    found = set(units)
+    pending = list(units)
     while pending:
-        number = pending.pop()
-        for name in _answers_to(functions[number][1]):
-            for caller in callers.pop(name, ()):
-                if caller not in found:
-                    found.add(caller)
-                    pending.append(caller)
+        for caller in callers.get(pending.pop(), ()):
+            if caller not in found:
+                found.add(caller)
+                pending.append(caller)
     return found

@@ -13,6 +13,7 @@ from fixgrad.flow.values import Thing
 
 Cell: TypeAlias = tuple[Thing | None, str]
 Changes: TypeAlias = dict[Cell, Any]
+Trail: TypeAlias = list[tuple[Cell, Any]]
 
 ABSENT = object()
 MODE: Cell = (None, "#mode")  # "on", "off", "inference", "maybe": whether autograd records
@@ -36,7 +37,7 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 
 _SETS = {
-    "#cut", "#fields", "#freed", "#inner", "#inputs", "#made", "#parameter", "#params", "#perhaps",
+    "#consumers", "#cut", "#fields", "#freed", "#inner", "#inputs", "#made", "#parameter", "#params", "#perhaps",
     "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#stars"}
@@ -46,60 +47,86 @@ _DISAGREE = {"#dtype": "unknown"}
 
 
 class State:
-    """An overlay of changed cells over the state it was branched from."""
+    """All cells at the point that execution has reached, and the way back.
 
-    __slots__ = ("cells", "dead", "parent")
+    There is one table of cells. A path of a branch is executed on it, its changes are taken down, and they
+    are undone before the next path; `merge` then applies the join of the paths.
+    """
 
-    def __init__(self, parent: State | None = None) -> None:
-        self.parent = parent
-        self.cells: Changes = {}
-        self.dead = parent.dead if parent is not None else False
+    __slots__ = ("cells", "dead", "mark", "trail")
+
+    def __init__(self, cells: dict[Cell, Any] | None = None, trail: Trail | None = None) -> None:
+        self.cells: dict[Cell, Any] = {} if cells is None else cells
+        self.trail: Trail = [] if trail is None else trail  # (cell, what it held), oldest first
+        self.mark = len(self.trail)  # where this path began
+        self.dead = False  # no execution comes here
+
+    def path(self) -> State:
+        """Begin a path from here."""
+        return State(self.cells, self.trail)
+
+    def permanent(self) -> State:
+        """Begin changes that no path around takes back: an import made inside one."""
+        return State(self.cells)
 
     def get(self, cell: Cell, default: Any = None) -> Any:
         """Return what a cell holds here."""
-        state: State | None = self
-        while state is not None:
-            if cell in state.cells:
-                return state.cells[cell]
-            state = state.parent
-        return default
+        return self.cells.get(cell, default)
 
     def set(self, cell: Cell, value: Any) -> None:
         """Write a cell; the old content is gone on this path."""
-        self.cells[cell] = value
+        cells = self.cells
+        self.trail.append((cell, cells.get(cell, ABSENT)))
+        cells[cell] = value
 
     def add(self, cell: Cell, value: Any) -> None:
         """Join a value into a cell, where the write may or may not happen."""
-        self.cells[cell] = join_facts(cell[1], self.get(cell, ABSENT), value)
+        self.set(cell, join_facts(cell[1], self.get(cell, ABSENT), value))
 
-    def changes_since(self, base: State) -> Changes:
-        """Return the cells changed since `base`, which is this state or one it grew from."""
-        layers: list[Changes] = []
-        state: State | None = self
-        while state is not None and state is not base:
-            layers.append(state.cells)
-            state = state.parent
-        merged: Changes = {}
-        for layer in reversed(layers):
-            merged.update(layer)
-        return merged
+    def changes(self, mark: int | None = None) -> Changes:
+        """Return the cells changed since this path, or the one with that mark, began."""
+        cells = self.cells
+        start = self.mark if mark is None else mark
+        return {cell: cells[cell] for cell, _ in self.trail[start:]}
+
+    def undo(self) -> None:
+        """Take back what this path changed."""
+        cells, trail = self.cells, self.trail
+        while len(trail) > self.mark:
+            cell, old = trail.pop()
+            if old is ABSENT:
+                del cells[cell]
+            else:
+                cells[cell] = old
+
+    def apply(self, changes: Changes) -> None:
+        """Write the changes that a path made."""
+        for cell, value in changes.items():
+            self.set(cell, value)
 
     def merge(self, paths: list[Changes]) -> bool:
-        """Replace this state by the join of paths that each began from it.
+        """Join paths that each began here; without a path nothing is reached any more.
 
-        Without a path nothing is reached any more. Says whether a cell changed.
+        Says whether something changed that was there before the paths.
         """
         if not paths:
             self.dead = True
             return False
+        if len(paths) == 1:
+            self.apply(paths[0])
+            return True
         changed = False
-        cells = {cell: None for path in paths for cell in path}
-        for cell in cells:
-            old = self.get(cell, ABSENT)
+        cells = self.cells
+        for cell in {cell: None for path in paths for cell in path}:
+            old = cells.get(cell, ABSENT)
             new: Any = ABSENT
             for path in paths:
                 new = join_facts(cell[1], new, path.get(cell, old))
             if new is not ABSENT and new != old:
-                self.cells[cell] = new
-                changed = True
+                changed = changed or old is not ABSENT or self._known(cell)
+                self.set(cell, new)
         return changed
+
+    def _known(self, cell: Cell) -> bool:
+        """Say whether a new fact is one about something older than these paths."""
+        return cell[1][0] == "#" and (cell[0], "#dtype") in self.cells

@@ -151,6 +151,9 @@ def _cast(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
     if name == "cpu" and call.receiver is not None:
         m.graph.before_cpu[Site(f.module.path, call.place)] = call.receiver
     target, moves = _target(state, call, thing, name)
+    copies = call.keyword("copy")
+    if copies is not None and not is_constant(copies, False):
+        moves = "yes"
     now = dtype(state, thing)
     row = method_row(name) or TensorOp(name, alias="maybe-self")
     if moves == "yes" or (target and "unknown" not in (target, now) and target != now):
@@ -162,7 +165,6 @@ def _cast(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
         m.graph.aliases[same] = base
         return same
     made = derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
-    state.set((made, "#perhaps"), frozenset((identity(thing),)))
     return made
 
 
@@ -208,10 +210,15 @@ def by_row(
 ) -> Value:
     """Apply an operation on tensors that a knowledge row describes."""
     inputs = list(first)
+    operands = [list(first)]
     for argument in call.arguments:
         value = consume(m, f, state, argument.value, argument.place)
         m.callbacks(m, f, state, call, [value], ())
-        inputs += _tensor_arguments(state, value)
+        if row.first_only and inputs:
+            continue
+        for group in _operands(state, value):
+            operands.append(group)
+            inputs += group
         for array in arrays_in(state, value):
             read_array(m, f, state, array, argument.place)
     target = call.get(None, "dtype")
@@ -233,20 +240,28 @@ def by_row(
         return TEXT if name in ("type", "__repr__") else UNKNOWN
     if row.outputs:
         return _several(m, f, state, call, row, inputs)
-    made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype)
+    if row.alias == "self" and inputs and inputs[0].kind == "tensor":
+        return frozenset((inputs[0],))
+    made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands)
     if row.returns == "tuple":
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))
     return frozenset((made,))
 
 
-def _tensor_arguments(state: State, value: Value) -> list[Thing]:
-    """Return the tensors of an argument, those in its lists too, and what may carry one."""
-    found = [t for t in of_kind(value, "tensor", "opaque") if t.kind == "tensor" or state.get((t, "#inputs"))]
+def _operands(state: State, value: Value) -> list[list[Thing]]:
+    """Return the tensors of an argument and of its lists, each with its alternatives."""
+    found = [_tensor_like(state, value)]
     for thing in of_kind(value, "list", "tuple"):
-        inner = state.get((thing, "[*]"), frozenset())
-        found += [t for t in of_kind(inner, "tensor", "opaque") if t.name != "unknown"]
-    return found
+        length = state.get((thing, "#length"), "maybe")
+        fields = ["[*]"] if length == "maybe" else [f"[{n}]" for n in range(int(length))]
+        found += [_tensor_like(state, state.get((thing, field), frozenset())) for field in fields]
+    return [group for group in found if group]
+
+
+def _tensor_like(state: State, value: Value) -> list[Thing]:
+    things = of_kind(value, "tensor", "opaque")
+    return [t for t in things if t.kind == "tensor" or state.get((t, "#inputs"))]
 
 
 def _several(
@@ -262,11 +277,15 @@ def _several(
         inner = make(
             m, f, state, call.place, f"output {number}",
             is_tracked=tracked(state, whole) if grad != "no" else "no",
-            of_dtype=dtype(state, whole) if grad != "no" else "int64",
+            of_dtype=dtype(state, whole) if grad != "no" else "unknown",
             inputs=(identity(t) for t in inputs) if grad != "no" else (),
         )  # fmt: skip
         items.append(frozenset((inner,)))
-    if row.returns == "tensor" and all(of_kind(a.value, "tensor") for a in call.arguments):
+    indices = call.keyword("return_indices")
+    pooled = "pool" in row.name and (indices is None or is_constant(indices, False))
+    if pooled or (
+        row.returns == "tensor" and all(of_kind(a.value, "tensor") for a in call.arguments)
+    ):
         return items[0]
     return frozenset((containers.make(m, f, state, call.place, "tuple", items),))
 

@@ -71,9 +71,16 @@ def log(
         kind, thing, site, Site(f.module.path, f.statement), f.path,
         tracked(state, thing), leaf(state, thing), dtype(state, thing),
         fact(state, thing, "#gradient", "none"), str(state.get(MODE, "on")), detail,
-        tuple(ordered(set(others))), fact(state, thing, "#retained", "no") == "yes",
+        tuple(ordered(set(others))), not m.alternatives, fact(state, thing, "#retained", "no") == "yes",
     )  # fmt: skip
     m.graph.uses[kind, site, f.path, identity(thing), detail] = use
+
+
+_FRESH: tuple[tuple[str, object], ...] = (
+    ("#cut", frozenset()), ("#storage", frozenset()), ("#gradient", "none"), ("#retained", "no"),
+    ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
+    ("#guarded", False), ("#consumers", frozenset()), ("#spoiled", "no"), ("#saves", "no"),
+)  # fmt: skip
 
 
 def make(
@@ -93,25 +100,26 @@ def make(
     """Make the tensor of an expression, forgetting what an earlier turn of a loop made there."""
     thing = m.thing("tensor", Site(f.module.path, place), f.path, name)
     inputs, storage = list(inputs), ordered(set(storage))
+    if state.get((thing, "#dtype")) is not None:
+        # An earlier turn of a loop made it too: what was computed from that one is still around.
+        inputs += ordered(state.get((thing, "#inputs"), ())) if m.loops else []
+        for field, nothing in _FRESH:
+            state.set((thing, field), nothing)
+    state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#tracked"), is_tracked)
     state.set((thing, "#leaf"), {"no": "yes", "yes": "no"}.get(is_tracked, "maybe"))
-    state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#inputs"), frozenset(inputs) - {thing})
-    state.set((thing, "#cut"), frozenset())
-    state.set((thing, "#storage"), frozenset(storage) - {thing})
-    state.set((thing, "#gradient"), "none")
-    state.set((thing, "#retained"), "no")
-    state.set((thing, "#freed"), frozenset())
-    state.set((thing, "#perhaps"), frozenset())
+    if storage:
+        state.set((thing, "#storage"), frozenset(storage) - {thing})
     m.graph.loops[thing] = len(m.loops)
-    for field in ("#stale", "#manual", "#guarded"):
-        state.set((thing, field), False)
     graph = m.graph
     for other in storage:
         sharing = graph.sharing.setdefault(other, [])
         if thing not in sharing:
             sharing.append(thing)
     graph.carried.setdefault(thing, set()).update(t for t in inputs if t is not thing)
+    if not graph.from_data.isdisjoint(inputs):
+        graph.from_data.add(thing)
     graph.made[thing] = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
     return thing
 
@@ -127,13 +135,20 @@ def derive(
     grad: str = "",
     of_dtype: str = "",
     name: str = "derived",
+    operands: list[list[Thing]] | None = None,
 ) -> Thing:
-    """Make the result of an operation on tensors, as its row says."""
+    """Make the result of an operation on tensors, as its row says.
+
+    `operands` groups the inputs: of one group the operation gets any one thing, not all.
+    """
     use_values(m, f, state, inputs, place)
     grad = grad or row.grad
     result_dtype = of_dtype or _result_dtype(state, row, inputs)
     carried = grad in CARRIES and dtype_class(result_dtype) not in ("integer", "bool")
-    is_tracked = recorded(state, inputs) if carried else "no"
+    is_tracked = recorded(state, inputs, operands) if carried else "no"
+    maybe_same = row.alias == "maybe-self" and bool(inputs) and inputs[0].kind == "tensor"
+    if maybe_same and tracked(state, inputs[0]) not in ("no", is_tracked):
+        is_tracked = "maybe"  # under no_grad the tracked tensor itself may come out
     shared: set[Thing] = set()
     if row.alias in ("view", "maybe-view", "maybe-self") and inputs:
         shared = {identity(inputs[0]), *state.get((identity(inputs[0]), "#storage"), ())}
@@ -147,9 +162,20 @@ def derive(
     )  # fmt: skip
     if not carried:
         cut_from(m, state, thing, inputs)
+    if maybe_same:
+        _perhaps_the_same(state, thing, identity(inputs[0]))
     if row.saves:
         state.set((thing, "#saves"), "yes")
+        for source in inputs if is_tracked != "no" else ():
+            state.add((identity(source), "#consumers"), frozenset((thing,)))
     return thing
+
+
+def _perhaps_the_same(state: State, thing: Thing, base: Thing) -> None:
+    state.add((thing, "#perhaps"), frozenset((base,)))
+    state.add((base, "#perhaps"), frozenset((thing,)))
+    if leaf(state, base) == "yes" and tracked(state, base) != "no":
+        state.set((thing, "#leaf"), "maybe")
 
 
 def cut_from(m: Machine, state: State, thing: Thing, inputs: Iterable[Thing]) -> None:
@@ -157,14 +183,21 @@ def cut_from(m: Machine, state: State, thing: Thing, inputs: Iterable[Thing]) ->
     sources = {identity(t) for t in inputs} - {thing}
     state.set((thing, "#cut"), frozenset(sources))
     m.graph.cut.setdefault(thing, set()).update(sources)
+    if not m.graph.from_data.isdisjoint(sources):
+        m.graph.from_data.add(thing)
 
 
-def recorded(state: State, inputs: Iterable[Thing]) -> str:
+def recorded(
+    state: State, inputs: Iterable[Thing], operands: list[list[Thing]] | None = None
+) -> str:
     """Say whether autograd records an operation on these inputs: some is tracked, the mode is on."""
     mode = state.get(MODE, "on")
     if mode in ("off", "inference"):
         return "no"
-    found = {tracked(state, t) for t in inputs}
+    if operands is None:
+        found = {tracked(state, t) for t in inputs}
+    else:
+        found = {_any_one(state, group) for group in operands if group}
     if "yes" in found:
         return "yes" if mode == "on" else "maybe"
     return "maybe" if "maybe" in found else "no"
@@ -184,6 +217,11 @@ def _result_dtype(state: State, row: TensorOp, inputs: list[Thing]) -> str:
             return "unknown"
         return "float32" if whole and row.dtype == "float" else name
     return row.dtype if dtype_class(row.dtype) != "unknown" else "unknown"
+
+
+def _any_one(state: State, group: list[Thing]) -> str:
+    found = {tracked(state, t) for t in group}
+    return found.pop() if len(found) == 1 else "maybe"
 
 
 def use_values(m: Machine, f: Frame, state: State, inputs: Iterable[Thing], place: Place) -> None:
@@ -219,12 +257,24 @@ def write_in_place(
 ) -> None:
     """Change a tensor in place: what is written flows into it and into whatever shares its memory."""
     me = identity(thing)
+    for consumer in state.get((me, "#consumers"), ()):
+        state.set((consumer, "#spoiled"), "yes")
+    state.set((me, "#consumers"), frozenset())
     if state.get(MODE, "on") in ("on", "maybe"):
-        log(m, f, state, "inplace", thing, place, detail=detail)
+        log(m, f, state, "inplace", _leaf_viewed(state, me), place, detail=detail)
         if recorded(state, [me, *inputs]) != "no":
             _become_derived(state, me, inputs)
         m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
     overwrite_arrays(state, me)
+
+
+def _leaf_viewed(state: State, me: Thing) -> Thing:
+    """Return the leaf that a tracked view looks at: writing to the view writes to the leaf."""
+    if tracked(state, me) != "no":
+        for base in ordered(state.get((me, "#storage"), ())):
+            if base.kind == "tensor" and tracked(state, base) == "yes" == leaf(state, base):
+                return base
+    return me
 
 
 def _become_derived(state: State, me: Thing, inputs: list[Thing]) -> None:
@@ -279,6 +329,8 @@ def backward(
         for thing in reached:
             if tracked(state, thing) == "no" or thing.kind != "tensor":
                 continue
+            if state.get((thing, "#spoiled")) == "yes":
+                log(m, f, state, "modified", thing, place)
             if _gone(m, state, thing, Site(f.module.path, place), f.path):
                 log(m, f, state, "twice", thing, place)
             if leaf(state, thing) != "no" and fills:

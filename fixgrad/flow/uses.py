@@ -25,6 +25,7 @@ class Use(NamedTuple):
       shared-write   an array is written that shares memory with a graph still needed
       stale          the tensor is a copy of an array that was written since
       overwritten    an array is read whose memory a tensor's update overwrote
+      modified       a tensor that autograd saved was changed in place before the backward pass
       twice          a second backward pass through a graph that is gone
       array-grad     `.grad` is read of an array; `others` are the tensors made of it
       bad-keyword    requires_grad= is passed to a call that does not take it
@@ -43,4 +44,5 @@ class Use(NamedTuple):
     mode: str = "on"  # whether autograd records: "on", "off", "inference", "maybe"
     detail: str = ""  # the method or function: "numpy", "torch.optim.SGD"
     others: tuple[Thing, ...] = ()
+    sure: bool = True  # the tensor is the only thing that may be there
     retained: bool = False  # retain_grad() was called on it

@@ -31,6 +31,7 @@ class TensorOp(NamedTuple):
     returns: str = "tensor"
     saves: bool = False  # a second backward through it raises
     dtype: str = "same"
+    first_only: bool = False  # the other tensors give their shape or dtype, not their values
     guarded: bool = False  # writes under no_grad of its own: a tracked leaf may be passed
     attribute: bool = False  # read without a call: x.T
 

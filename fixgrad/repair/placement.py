@@ -39,8 +39,16 @@ class Contexts:
                 self.demanded[thing.site].add(thing.path)
                 self.paths[thing.site].add(thing.path)
 
+    def _capped(self, site: Site) -> bool:
+        return any(
+            path == site.path and place[:2] <= site.place[:2] and site.place[2:] <= place[2:]
+            for path, place in self.graph.capped
+        )
+
     def always_demanded(self, site: Site, depth: int, call: Site | None) -> bool:
         """Say whether what passes a call, or what the expression makes at all, is always demanded."""
+        if call is None and self._capped(site):
+            return False  # conservative: not every call of this function was followed
         every = self.paths[site]
         # conservative only where it is all there is: what unknown callers do with the result is not known
         real = {p for p in every if not p or p[0] not in self.graph.roots} or every
@@ -52,7 +60,7 @@ def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
     """Choose the innermost place that grants this tensor and no other."""
     graph = contexts.graph
     assert thing.site is not None
-    if thing.name.startswith("element"):
+    if thing.name.startswith("element") or thing.site in graph.indirect:
         return Placement(refusal="FG908")
     if contexts.always_demanded(thing.site, 0, None):
         return Placement(tuple(at_creation(graph, thing, step=step)))

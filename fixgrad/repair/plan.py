@@ -14,7 +14,7 @@ from fixgrad.edits import Operation
 from fixgrad.findings import Applicability
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.link import Project
-from fixgrad.flow.values import Thing
+from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import (
     Hazard,
     born_of_numpy,
@@ -44,7 +44,7 @@ _BROKEN = (numpy_keyword, grad_of_array, cast_after_grant, integer_leaf, rewrapp
 _RIPPLES = (in_place_update, numpy_export, mixed_arithmetic)
 _REASONS = {
     "FG906": "the expression also makes tensors that are data, and no call tells them apart",
-    "FG908": "the tensor is an element of another one, and no expression makes it alone",
+    "FG908": "no expression makes this tensor alone, so there is no place for the grant",
 }
 _MOST_ROUNDS = 12
 _CHANGES_FORM = ("stale", "overwritten", "shared-write")
@@ -81,16 +81,19 @@ class Planner:
         self.chosen: dict[Target, int] = {}
         self.ripples: dict[Target, dict[Operation, None]] = {}
         self.refused: dict[Target, tuple[str, str]] = {}
+        self.simulated: set[Operation] = set()  # the plan that the last simulation followed
 
     def _broken(self) -> Iterator[Hazard]:
         seen: set[object] = set()
         for rule in _BROKEN:
             for hazard in rule.hazards(self.base):
-                ours = hazard.use.thing.kind == "array" or hazard.rule == "FG201" or born_of_numpy(
+                ours = hazard.use.thing.kind == "array" or hazard.rule in ("FG201", "FG205") or born_of_numpy(
                     self.base, hazard.use.thing
                 )
                 key = (hazard.rule, hazard.use.site, hazard.operations)
-                sure = hazard.use.tracked == "yes" or hazard.rule in ("FG201", "FG202", "FG204")
+                sure = (hazard.use.tracked == "yes" and hazard.use.sure) or hazard.rule in (
+                    "FG201", "FG202", "FG204", "FG205",
+                )  # fmt: skip
                 if ours and sure and key not in seen and self.wanted(hazard.rule):
                     seen.add(key)
                     yield hazard
@@ -155,6 +158,11 @@ class Planner:
             found.update(self.ripples[target])
         return list(found)
 
+    def _places(self) -> set[Site]:
+        """Return where the targets are made and asked for."""
+        found = {d.use.site for t in self.targets for d in t.demands}
+        return found | {t.thing.site for t in self.targets if t.thing.site is not None}
+
     def _active(self) -> list[Target]:
         return [t for t in self.targets if t not in self.refused]
 
@@ -166,9 +174,10 @@ class Planner:
         graph = self.base
         for _ in range(_MOST_ROUNDS):
             operations = self.operations()
+            self.simulated = set(operations)
             if not operations:
                 return self.base
-            graph = simulate(self.project, operations)
+            graph = simulate(self.project, self.base, operations, self._places())
             if not (self._amend(graph) or self._refuse_unmet(graph)):
                 return graph
         for target in self._active():
@@ -192,6 +201,12 @@ class Planner:
                     reason = f"line {where} is computed once and differentiated again at line {use.site.place[0]}"
                     self.refused[target] = ("FG903", reason)
                     changed = True
+        for use in graph.of_kind("modified"):
+            for target in _responsible(graph, use.thing, keys):
+                if target not in self.refused:
+                    reason = f"a tensor that autograd still needs is changed in place before line {use.site.place[0]}"
+                    self.refused[target] = ("FG910", reason)
+                    changed = True
         for use in graph.of_kind(*_CHANGES_FORM):
             things = use.others if use.kind != "overwritten" else _made_of(graph, use.thing)
             for thing in (use.thing, *things):
@@ -209,11 +224,9 @@ class Planner:
             return True
         new = [o for o in hazard.operations if o not in self.ripples[target]]
         self.ripples[target].update(dict.fromkeys(new))
-        if not new:
-            known = set(self.operations())
-            if known.issuperset(hazard.operations) and hazard.rule != "FG208":
-                self.refused[target] = ("FG910", f"line {hazard.use.site.place[0]}: {hazard.what}")
-                return True
+        if not new and self.simulated.issuperset(hazard.operations):
+            self.refused[target] = ("FG910", f"line {hazard.use.site.place[0]}: {hazard.what}")
+            return True
         return bool(new)
 
     def _next_form(self, target: Target, why: str) -> bool:
@@ -254,7 +267,10 @@ class Planner:
                 continue
             possible = candidates(self.base, demand)
             ours = [t for t in possible if self.base.is_conversion(t) or t.name.endswith("Variable")]
-            if any(key_of(t) in known for t in possible):
+            rewrapped_here = {h.use.thing for h in self.hazards if h.rule == "FG205"}
+            if any(key_of(t) in known for t in possible) or not rewrapped_here.isdisjoint(
+                self.base.upstream([demand.thing])
+            ):
                 continue
             for thing in ours:
                 target = found.setdefault(key_of(thing), Target(thing, thing))

@@ -16,9 +16,15 @@ Key: TypeAlias = tuple[Site | None, Path]
 """What tells a tensor apart in every run: the expression that makes it and the calls that lead there."""
 
 
-def simulate(project: Project, operations: Iterable[Operation]) -> FlowGraph:
-    """Run the project with the operations applied."""
-    return Linker(project, operations).run().graph
+def simulate(
+    project: Project, base: FlowGraph, operations: Iterable[Operation], places: Iterable[Site]
+) -> FlowGraph:
+    """Run what an operation or one of the places concerns, with the operations applied."""
+    operations = list(operations)
+    concerned = {project.function_at(o.span.path, o.span[1:]) for o in operations}
+    concerned |= {project.function_at(site.path, site.place) for site in places}
+    roots = frozenset(root for root, visited in base.visits.items() if visited & concerned)
+    return Linker(project, operations).run(roots)
 
 
 def key_of(thing: Thing) -> Key:

@@ -42,11 +42,14 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
     """Return the demands that name the tensor they mean."""
     silent = {graph.identity(u.thing) for u in graph.of_kind("no-grad-expected")}
     silent |= graph.manual
+    # A gradient read behind a test for None, where other tensors have one: the test sorts them out.
+    sorted_out = {u.site for u in graph.of_kind("grad") if u.detail == "guarded"}
+    sorted_out &= {u.site for u in graph.of_kind("grad") if u.tracked != "no"}
     return [
         demand
         for rule in _DIRECT
         for demand in rule.demands(graph)
-        if graph.identity(demand.thing) not in silent
+        if graph.identity(demand.thing) not in silent and demand.use.site not in sorted_out
     ]
 
 
@@ -100,8 +103,8 @@ def _upstream_first(graph: FlowGraph, targets: list[Target]) -> list[Target]:
 
 
 def _share_a_demand(target: Target, above: list[Target]) -> bool:
-    places = {(d.use.kind, d.use.site, d.use.path) for t in above for d in t.demands}
-    return any((d.use.kind, d.use.site, d.use.path) in places for d in target.demands)
+    places = {(d.use.kind, d.use.site) for t in above for d in t.demands}
+    return any((d.use.kind, d.use.site) in places for d in target.demands)
 
 
 def candidates(graph: FlowGraph, demand: Demand) -> list[Thing]:

@@ -41,7 +41,8 @@ def _module(tree: ast.Module, source: Source) -> Module:
     b = Builder(unit, Scope("module", local_names(tree), None), "")
     lower_body(b, tree.body)
     unit.functions[0] = _finish(b, "module", (1, 0, 1, 0), (), 0)
-    return Module(source.path, tuple(f for f in unit.functions if f is not None))
+    functions = tuple(f for f in unit.functions if f is not None)
+    return Module(source.path, functions, tuple(unit.imports))
 
 
 def _finish(
@@ -52,7 +53,8 @@ def _finish(
     defaults: int,
 ) -> Function:
     return Function(
-        b.name, kind, place, parameters, defaults, tuple(b.ops), tuple(b.places), frozenset(b.tokens)
+        b.name, kind, place, parameters, defaults, tuple(b.ops), tuple(b.places),
+        frozenset(b.tokens),
     )
 
 
@@ -85,6 +87,7 @@ def _lower_class(outer: Builder, node: ast.ClassDef) -> int:
     number = len(unit.functions)
     unit.functions.append(None)
     b = Builder(unit, Scope("class", local_names(node), outer.scope), _qualified(outer, node.name))
+    b.tokens.update(n.id for base in node.bases for n in ast.walk(base) if isinstance(n, ast.Name))
     lower_body(b, node.body)
     place = unit.columns.place(node)
     unit.functions[number] = _finish(b, "class", place, (), 0)

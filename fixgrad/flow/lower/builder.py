@@ -36,6 +36,7 @@ class Columns:
 
 
 LowerFunction: TypeAlias = Callable[["Builder", Any, str], int]
+Import: TypeAlias = tuple[str, str, str]  # local name, module, name in it
 LowerClass: TypeAlias = Callable[["Builder", ast.ClassDef], int]
 
 
@@ -48,6 +49,7 @@ class Unit:
         self.lower_function = lower_function  # emits the operation that makes the function
         self.functions: list[Function | None] = []
         self.comprehensions = 0
+        self.imports: list[Import] = []
 
 
 class Builder:

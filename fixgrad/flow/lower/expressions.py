@@ -42,7 +42,7 @@ def _name(b: Builder, node: ast.Name) -> int:
 
 
 def _attribute(b: Builder, node: ast.Attribute) -> int:
-    b.tokens.add(node.attr)
+    b.tokens.add("." + node.attr)
     return b.emit("attr", node, node.attr, (lower(b, node.value),))
 
 
@@ -57,7 +57,7 @@ def _slice(b: Builder, node: ast.Slice) -> int:
 
 def _call(b: Builder, node: ast.Call) -> int:
     if isinstance(node.func, ast.Attribute):
-        b.tokens.add(node.func.attr)
+        b.tokens.add("." + node.func.attr)
         kind, target, first = "method", node.func.attr, lower(b, node.func.value)
     else:
         kind, target, first = "call", "", lower(b, node.func)
@@ -242,7 +242,7 @@ def assign(b: Builder, target: ast.expr, value: int) -> None:
         case ast.Name():
             b.store(target.id, value, target)
         case ast.Attribute():
-            b.tokens.add(target.attr)
+            b.tokens.add("." + target.attr)
             b.act("setattr", target, target.attr, (lower(b, target.value), value))
         case ast.Subscript():
             key = (lower(b, target.value), lower(b, target.slice), value)

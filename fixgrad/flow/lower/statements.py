@@ -70,7 +70,7 @@ def _augmented(b: Builder, node: ast.AugAssign) -> None:
             new = b.emit("inplace", node, operator, (old, lower(b, node.value)))
             b.store(node.target.id, new, node)
         case ast.Attribute():
-            b.tokens.add(node.target.attr)
+            b.tokens.add("." + node.target.attr)
             owner = lower(b, node.target.value)
             old = b.emit("attr", node.target, node.target.attr, (owner,))
             new = b.emit("inplace", node, operator, (old, lower(b, node.value)))
@@ -186,18 +186,18 @@ def _import(b: Builder, node: ast.Import) -> None:
     for alias in node.names:
         whole = alias.name if alias.asname else alias.name.partition(".")[0]
         value = b.emit("import", node, alias.name, constant=whole)
-        b.tokens.add(whole)
+        b.unit.imports.append((alias.asname or whole, whole if not alias.asname else alias.name, ""))
         b.store(alias.asname or whole, value, node)
 
 
 def _import_from(b: Builder, node: ast.ImportFrom) -> None:
     module = "." * node.level + (node.module or "")
     for alias in node.names:
+        b.unit.imports.append((alias.asname or alias.name, module, alias.name))
         if alias.name == "*":
             b.act("import-star", node, module)
             continue
         value = b.emit("import-from", node, module, constant=alias.name)
-        b.tokens.add(alias.name)
         b.store(alias.asname or alias.name, value, node)
 
 

@@ -1,0 +1,28 @@
+"""What the whole test run shares: the option `--bless`."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this project."""
+    parser.addoption(
+        "--bless",
+        action="store_true",
+        help="rewrite what is compared with fixgrad's output: fixtures/repair/*/after, README.md",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to bless where nobody looks at what was blessed."""
+    if config.getoption("bless") and os.environ.get("CI"):
+        raise pytest.UsageError("--bless is refused where CI is set: bless at home, read the diff")
+
+
+@pytest.fixture(scope="session")
+def bless(pytestconfig: pytest.Config) -> bool:
+    """Say whether to rewrite what differs instead of failing."""
+    return bool(pytestconfig.getoption("bless"))
