@@ -172,7 +172,9 @@ def by_text(maker: Callable[[Writer, str, str], str]) -> Callable[[Writer], bool
 def _lambda(w: Writer, first: str, result: str) -> str:
     other = w.some(is_float)
     name = w.fresh("f")
-    return f"{name} = lambda p: {_hole(w, 'p')} + {_hole(w, str(other))}\n{result} = {name}({first})"
+    return (
+        f"{name} = lambda p: {_hole(w, 'p')} + {_hole(w, str(other))}\n{result} = {name}({first})"
+    )
 
 
 def _closure(w: Writer, first: str, result: str) -> str:
@@ -185,7 +187,9 @@ def _closure(w: Writer, first: str, result: str) -> str:
 
 def _class(w: Writer, first: str, result: str) -> str:
     name, made = w.fresh("C"), w.fresh("c")
-    base, head = w.choose.one((("", ""), ("(nn.Module)", "        super().__init__()\n"), ("(object)", "")))
+    base, head = w.choose.one(
+        (("", ""), ("(nn.Module)", "        super().__init__()\n"), ("(object)", ""))
+    )
     other = w.some(is_float)
     text = (
         f"class {name}{base}:\n    def __init__(self, w):\n{head}        self.w = w\n"
@@ -216,9 +220,7 @@ def _containers(w: Writer, first: str, result: str) -> str:
 
 
 def _try(w: Writer, first: str, result: str) -> str:
-    return (
-        f"try:\n    {result} = {_hole(w, first)}\nexcept RuntimeError:\n    {result} = {_hole(w, first)}"
-    )
+    return f"try:\n    {result} = {_hole(w, first)}\nexcept RuntimeError:\n    {result} = {_hole(w, first)}"
 
 
 def _generator(w: Writer, first: str, result: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import itertools
 import warnings
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
+from fixgrad.flow import calls
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Module
@@ -93,7 +95,10 @@ def static_answers(text: str) -> Answers:
         return NONE
 
     machine.machine.unknown = listen
-    machine.run()
+    with patch.object(
+        calls, "_SHORT", 1_000_000
+    ):  # enter every function, however little it matters
+        machine.run()
     return answers
 
 

@@ -183,7 +183,12 @@ def grant(w: Writer) -> bool:
     if place is None:
         return False
     forms = ("{}.requires_grad_()", "{}.requires_grad = True", "{}.requires_grad_(True)")
-    rare = ("{}.requires_grad_(False)", "{}.requires_grad = False", "{}.detach_()", "{}.retain_grad()")
+    rare = (
+        "{}.requires_grad_(False)",
+        "{}.requires_grad = False",
+        "{}.detach_()",
+        "{}.retain_grad()",
+    )
     form = w.choose.one(rare) if w.choose.chance(20) else w.choose.one(forms)
     return w.attempt(form.replace("{}", place)) and _again(w, place)
 

@@ -45,6 +45,7 @@ _PLAIN_TENSOR_FACTS = {"shape", "device", "dtype", "ndim", "is_leaf", "requires_
 def load(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Read a variable from its frame, the frames around it, the module, or the builtins."""
     f.registers[op.out] = read_variable(m, f, state, op.target, int(op.constant or 0))
+    f.names[op.out] = op.target
 
 
 def read_variable(m: Machine, f: Frame, state: State, name: str, scope: int) -> Value:
@@ -120,7 +121,16 @@ def module_attribute(state: State, module: Thing, name: str) -> Value:
 def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `value.name`."""
     value = f.registers[op.args[0]]
+    if op.target == "grad":
+        m.own_variable = _is_own_variable(f, op.args[0])
     f.registers[op.out] = attribute(m, f, state, value, op.target, op.place)
+
+
+def _is_own_variable(f: Frame, register: int) -> bool:
+    """Say whether a value was read from a variable that the function itself gave one meaning."""
+    name = f.names.get(register, "%")
+    passed = any(p.name == name for p in f.function.parameters)
+    return not (passed or name.startswith("%") or name in f.loop_variables)
 
 
 def attribute(m: Machine, f: Frame, state: State, value: Value, name: str, place: Place) -> Value:
@@ -176,6 +186,8 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             return containers.carry(m, f, state, place, [frozenset((thing,))], name)
         case "tuple" if name in ("values", "indices") and state.get((thing, "[0]")):
             return frozenset(state.get((thing, "[0]" if name == "values" else "[1]"), NOTHING))
+        case "wrapped" if name == "setter":
+            return frozenset((m.thing("setter", None, (), "", thing),))
         case "const" | "number" | "text" | "none-test":
             return UNKNOWN
     return frozenset((m.thing("method", None, (), name, thing),))
@@ -314,13 +326,35 @@ def write_attribute(
         if thing.kind == "tensor":
             _set_tensor_attribute(m, f, state, thing, name, new, place, strong)
         elif thing.kind in ("instance", "class", "file", "opaque", "module", "function"):
-            if thing.name == "unknown":
+            if thing.name == "unknown" or _written_by_class(m, f, state, thing, name, new, place):
                 continue
             if strong:
                 state.set((thing, name), new)
             else:
                 state.add((thing, name), new)
             state.add((thing, "#fields"), frozenset((name,)))
+
+
+def _written_by_class(
+    m: Machine, f: Frame, state: State, thing: Thing, name: str, new: Value, place: Place
+) -> bool:
+    """Let a property's setter or the class's own `__setattr__` write an attribute."""
+    if thing.kind != "instance":
+        return False
+    me = Argument(frozenset((thing,)), place)
+    member, _ = lookup_class(state, thing.data, name)
+    for wrapped in of_kind(member, "wrapped"):
+        setter = state.get((wrapped, "#setter"))
+        if setter:
+            m.apply(m, f, state, Call(place, (me, Argument(new, place))), frozenset(setter))
+            return True
+    hook, _ = lookup_class(state, thing.data, "__setattr__")
+    running = any(frame.name.endswith(".__setattr__") for frame in m.stack)
+    if hook and not running:
+        given = (me, Argument(constant(name), place), Argument(new, place))
+        m.apply(m, f, state, Call(place, given), hook)
+        return True
+    return False
 
 
 def _set_tensor_attribute(

@@ -78,6 +78,10 @@ def _tensor_result(
                     log(m, f, state, "mixed", tensor, place, detail=op.target, others=[array])
     of_dtype = _dtype(state, row, left, right)
     made = derive(m, f, state, op.place, row, inputs, of_dtype=of_dtype, operands=groups)
+    arrays = of_kind(left | right, "array")
+    if arrays:
+        m.graph.mixes.add(made)
+        m.graph.cut.setdefault(made, set()).update(sources_of(state, arrays) - {made})
     return frozenset((made,))
 
 

@@ -68,6 +68,8 @@ def _look_at(m: Machine, f: Frame, state: State, call: Call, values: list[Value]
 def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
     plain = call.positional()
     sure, attribute = known(plain[1].value) if len(plain) > 1 else (False, None)
+    if plain and name == "getattr" and not sure:
+        return _any_field(state, plain[0].value)
     if not sure or not isinstance(attribute, str):
         return m.unknown(m, f, state, call, [], name)
     if name == "setattr" and len(plain) > 2:
@@ -78,6 +80,14 @@ def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value
         return UNKNOWN
     found = access.attribute(m, f, state, plain[0].value, attribute, call.place)
     return found | (plain[2].value if len(plain) > 2 else NOTHING)
+
+
+def _any_field(state: State, value: Value) -> Value:
+    found = NOTHING
+    for thing in of_kind(value, "instance"):
+        for field in state.get((thing, "#fields"), frozenset()):
+            found |= state.get((thing, field), NOTHING)
+    return found | UNKNOWN
 
 
 def _super(m: Machine, f: Frame, state: State, call: Call) -> Value:

@@ -9,7 +9,7 @@ from fixgrad.flow.graph import CallResult
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
 from fixgrad.flow.modules import call_module
-from fixgrad.flow.state import MODE, State
+from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.tensors import may_run_backward, tracked
 from fixgrad.flow.values import (
     NONE,
@@ -69,7 +69,20 @@ def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
                 frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict")
             )
         arguments.append(Argument(value, place, name))
-    return Call(op.place, tuple(arguments), direct=True)
+    return Call(op.place, tuple(arguments), direct=_is_written(m, f, op))
+
+
+def _is_written(m: Machine, f: Frame, op: Op) -> bool:
+    """Say whether the called function is written here by the name it was imported under."""
+    if op.kind == "method":
+        return all(t.kind == "external" for t in f.registers[op.args[0]])
+    name = f.names.get(op.args[0])
+    for thing in f.registers[op.args[0]]:
+        key = (f.module.path, thing.name)
+        local = [n for _, n in m.graph.local_names.get(key, ())]
+        if m.graph.names_of.get(key) != name and name not in local:
+            return False
+    return True
 
 
 def _expand_keywords(
@@ -218,7 +231,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     function = code.function
     again = sum(1 for running in m.stack if running is function)
     if len(f.path) >= LONGEST_PATH or again > 1 or m.budget < 0:
-        return unknown_call(m, f, state, call, [])
+        grants = not function.tokens.isdisjoint((".requires_grad_", ".requires_grad"))
+        return unknown_call(m, f, state, call, [], "requires_grad" if grants else "")
     if _is_idle(m, state, call, code):
         return UNKNOWN
     site = Site(f.module.path, call.place)
@@ -348,6 +362,9 @@ def _decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) 
             return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
         mode = libraries.context_mode(thing.name)
         return _with_mode(m, inner, mode) if mode else inner
+    if thing.kind == "setter":
+        state.set((thing.data, "#setter"), inner)
+        return frozenset((thing.data,))
     if thing.kind == "context":
         return _with_mode(m, inner, thing.name)
     if thing.kind in ("function", "method"):
@@ -357,13 +374,12 @@ def _decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) 
 
 
 def _with_mode(m: Machine, inner: Value, mode: str) -> Value:
-    modes = {"no_grad": "off", "inference": "inference", "enable": "on"}
-    if mode not in modes:
+    if mode not in CONTEXT_MODES:
         return inner
     found: set[Thing] = set()
     for thing in ordered(inner):
         if thing.kind == "function":
-            data = thing.data._replace(mode=modes[mode])
+            data = thing.data._replace(mode=CONTEXT_MODES[mode])
             found.add(m.thing("function", thing.site, thing.path, f"{thing.name}@{mode}", data))
         else:
             found.add(thing)

@@ -7,7 +7,7 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import consume, expect_gradient, guarded_branches
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
-from fixgrad.flow.state import MODE, Changes, State
+from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State
 from fixgrad.flow.values import (
     NONE,
     UNKNOWN,
@@ -69,6 +69,7 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def _for(m: Machine, f: Frame, op: Op, state: State) -> None:
     iterable = f.registers[op.args[0]]
+    f.loop_variables.update(_targets(op))
     consume(m, f, state, iterable, op.place)
     elements = containers.elements(m, f, state, iterable, op)
     if elements is not None and 0 < len(elements) <= UNROLLED and _worth_unrolling(elements):
@@ -81,6 +82,17 @@ def _for(m: Machine, f: Frame, op: Op, state: State) -> None:
         m.block(f, op.blocks[1], s)
 
     m.loop(f, state, turn, endless=False)
+
+
+def _targets(op: Op) -> list[str]:
+    """Return the variables that a loop gives its elements to."""
+    found: list[str] = []
+    for inner in op.blocks[1]:
+        if inner.kind == "stmt":
+            break
+        if inner.kind == "store":
+            found.append(inner.target)
+    return found
 
 
 def _worth_unrolling(elements: list[Value]) -> bool:
@@ -165,8 +177,8 @@ def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
     fails = any(t.name == "raises" for t in managers)
     m.expecting_failure += fails
     for manager in managers:
-        if manager.name in MODES:
-            state.set(MODE, MODES[manager.name])
+        if manager.name in CONTEXT_MODES:
+            state.set(MODE, CONTEXT_MODES[manager.name])
         elif manager.name == "set":
             before = manager.data[1]
     for instance in of_kind(context, "instance"):
@@ -181,9 +193,6 @@ def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
         state.set(MODE, before)
     if fails:
         state.dead = False
-
-
-MODES = {"no_grad": "off", "inference": "inference", "enable": "on"}
 
 
 def _assert(m: Machine, f: Frame, op: Op, state: State) -> None:

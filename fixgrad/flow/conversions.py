@@ -15,6 +15,7 @@ from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, grant, identity, log, make, tracked
 from fixgrad.flow.values import (
     NOTHING,
+    Site,
     Thing,
     Value,
     is_constant,
@@ -37,6 +38,7 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     if row.name.endswith("Variable"):
         return _variable(m, f, state, call, row, value)
     if tensors and row.name in ("torch.as_tensor", "torch.asarray") and of_kind(value, "tensor"):
+        m.graph.passing.add(Site(f.module.path, call.place))
         things = frozenset(of_kind(value, "tensor"))
         return m.send(m, f, state, call.rest(), things, "to") if call.rest().arguments else things
     born, arrays = _born(state, value, row, call)

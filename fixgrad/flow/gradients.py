@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Place) -> Value:
     """Return the gradient of a tensor as a value whose use, not whose reading, is the demand."""
     site = Site(f.module.path, place)
-    return frozenset((m.thing("grad", site, f.path, "", tensor),))
+    name = "own" if m.own_variable else ""
+    return frozenset((m.thing("grad", site, f.path, name, tensor),))
 
 
 _HOUSEKEEPING = ("zero_", "detach_", "requires_grad_")
@@ -39,7 +40,9 @@ def consume(
         tensor = thing.data
         me = identity(tensor)
         guarded = bool(state.get((me, "#guarded")))
-        idle = method in _HOUSEKEEPING and guarded
+        # A test for None in code that is given its tensors sorts them out; of a function's own
+        # variable it hides that the gradient never arrives.
+        idle = guarded and (method in _HOUSEKEEPING or thing.name != "own")
         if not idle and not state.get((me, "#manual")):
             at = thing.site.place if thing.site else place
             log(m, f, state, "grad", tensor, at, detail="guarded" if guarded else "")

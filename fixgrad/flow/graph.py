@@ -46,6 +46,10 @@ class FlowGraph:
         self.born: dict[Thing, str] = {}  # of conversions: "array", "literal", "unknown", ...
         self.positional_dtype: set[Site] = set()  # conversions given a dtype without keyword
         self.indirect: set[Site] = set()  # conversions called through map, partial or a callback
+        self.passing: set[Site] = set()  # as_tensor(p) where p is a tensor at times
+        self.kinds: dict[Site, set[str]] = {}  # what NumPy is given at a place: "tensor", "array"
+        self.shadows: dict[str, list[tuple[Place, frozenset[str]]]] = {}  # local names by function
+        self.mixes: set[Thing] = set()  # computed from a tensor and an array
         self.refused: set[Thing] = set()  # requires_grad=False is written there
         self.manual: set[Thing] = set()  # the program sets their .grad itself
         self.calls: dict[tuple[Site, Path], CallResult] = {}
@@ -121,8 +125,14 @@ class FlowGraph:
     def _name_at(self, site: Site, qualified: str) -> str | None:
         name = self.names_of.get((site.path, qualified))
         if name is not None:
-            return name
+            return None if self._is_shadowed(site, name) else name
         for place, local in self.local_names.get((site.path, qualified), ()):
             if place[:2] <= site.place[:2] and site.place[2:] <= place[2:]:
                 return local
         return None
+
+    def _is_shadowed(self, site: Site, name: str) -> bool:
+        return any(
+            name in names and place[:2] <= site.place[:2] and site.place[2:] <= place[2:]
+            for place, names in self.shadows.get(site.path, ())
+        )

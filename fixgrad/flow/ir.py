@@ -58,6 +58,7 @@ class Function(NamedTuple):
     body: Block
     places: tuple[Place, ...]  # by register: where its value is written
 
+    local: frozenset[str]  # the names it binds itself
     tokens: frozenset[str]  # what it mentions: "name", ".attribute"; nested functions excluded
 
 

@@ -13,7 +13,7 @@ from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensor_methods import by_row
-from fixgrad.flow.tensors import backward, dtype, leaf, log, make, tracked
+from fixgrad.flow.tensors import backward, cut_from, dtype, leaf, log, make, tracked
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -175,6 +175,8 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
 def _export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -> None:
     """Note that NumPy takes the values of an argument, or of the tensors listed in it."""
     value = consume(m, f, state, argument.value, argument.place)
+    kinds = m.graph.kinds.setdefault(Site(f.module.path, argument.place), set())
+    kinds.update(t.kind for t in value if t.name != "unknown")
     for thing in of_kind(value, "tensor", "opaque"):
         if thing.kind == "tensor" or state.get((thing, "#inputs")):
             log(m, f, state, "export", thing, argument.place, detail=name)
@@ -303,7 +305,9 @@ def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
         status = tracked(state, thing)
         if status != "no" and leaf(state, thing) == "no":
             log(m, f, state, "export", thing, first.place, detail="copy.deepcopy")
-        found.add(make(m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing)))
+        made = make(m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing))
+        cut_from(m, state, made, [thing])
+        found.add(made)
     return frozenset(found)
 
 

@@ -94,10 +94,15 @@ class Linker:
         self.project = project
         self.globals = State()
         self.loaded: set[str] = set()
+        shadows = {
+            path: [(f.place, f.local) for f in module.functions[1:] if f.kind != "class"]
+            for path, module in project.modules.items()
+        }
         self.machine = Machine(
             HANDLERS, calls.apply, calls.send, calls.unknown_call, calls.run_callbacks,
             self._load, project.relevance.converting, overlay, BUDGET,
         )  # fmt: skip
+        self.machine.graph.shadows = shadows
 
     def run(self, only: frozenset[Where] | None = None) -> FlowGraph:
         """Run every module, then every function and class that nothing has entered.

@@ -58,6 +58,8 @@ class Frame:
         self.yields: list[Value] = []
         self.statement: Place = function.place
         self.owner: Thing | None = None  # the class whose method this is, for super()
+        self.names: dict[int, str] = {}  # the variable that a register was read from
+        self.loop_variables: set[str] = set()
         self.overlay: Mapping[Place, list[Operation]] = {}
 
     def values(self, op: Op) -> list[Value]:
@@ -108,6 +110,7 @@ class Machine:
         self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
         self.stack: list[Function] = []
         self.entries: Counter[tuple[str, Place]] = Counter()
+        self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed

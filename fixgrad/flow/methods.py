@@ -11,7 +11,7 @@ from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, so
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
 from fixgrad.flow.optimizers import demand_parameters, optimizer_method
-from fixgrad.flow.state import State
+from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.tensor_methods import run_backward, tensor_method
 from fixgrad.flow.tensors import derive, dtype, grant, log
 from fixgrad.flow.values import (
@@ -231,6 +231,13 @@ def instance_method(
 def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Value:
     """Call `super().name()` where the base is not of the project."""
     _, instance = thing.data
+    if name == "__setattr__" and len(call.positional()) == 2:
+        key, new = call.positional()
+        sure, text = known(key.value)
+        fields = [str(text)] if sure else sorted(state.get((instance, "#fields"), frozenset()))
+        for field in fields:
+            access.write_attribute(m, f, state, frozenset((instance,)), field, new.value, call.place)
+        return NONE
     if name == "__init__":
         bases = access.external_bases(instance.data) if instance.kind == "instance" else []
         if any(b.startswith("torch.optim.") for b in bases):
@@ -255,6 +262,10 @@ def opaque_method(
         return frozenset((thing,))
     if name in ("assertRaises", "assertRaisesRegex"):
         return frozenset((m.thing("context", None, (), "raises"),))
+    if name == "enter_context":
+        for context in (t for a in call.arguments for t in of_kind(a.value, "context")):
+            if context.name in CONTEXT_MODES:
+                state.set(MODE, CONTEXT_MODES[context.name])
     if name == "add_param_group":
         demand_parameters(m, f, state, call, name)
         return NONE

@@ -19,6 +19,9 @@ ABSENT = object()
 MODE: Cell = (None, "#mode")  # "on", "off", "inference", "maybe": whether autograd records
 
 
+CONTEXT_MODES = {"no_grad": "off", "inference": "inference", "enable": "on"}
+
+
 def join_facts(field: str, one: Any, other: Any) -> Any:
     """Join what two paths say of one cell."""
     if one is ABSENT or one == other:

@@ -237,6 +237,9 @@ def grant(
 ) -> None:
     """Set requires_grad on a tensor: on a leaf it counts, on anything else nothing happens."""
     me = identity(thing)
+    if not on and me.name.startswith(("parameter of", "torch.nn.Parameter")):
+        state.set((me, "#tracked"), "maybe")  # conservative: it stands for several parameters
+        return
     if not on:
         state.set((me, "#tracked"), "no") if strong else state.add((me, "#tracked"), "no")
         return

@@ -50,6 +50,23 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
             yield _hazard(graph, use)
 
 
+def rebindings(graph: FlowGraph) -> Iterator[Hazard]:
+    """Yield the steps that replace a granted leaf by a tensor computed from it: `w = w - lr * w.grad`."""
+    leaves = {
+        (u.site, graph.identity(u.thing))
+        for u in graph.of_kind("grad")
+        if u.tracked == "yes" and u.leaf == "yes"
+    }
+    for use in graph.of_kind("grad"):
+        site = use.thing.site
+        if use.tracked != "yes" or use.leaf != "no" or use.retained or site is None:
+            continue
+        if any((use.site, source) in leaves for source in graph.upstream([use.thing])[1:]):
+            again = Operation(span(site), "append", ".detach().requires_grad_()")
+            what = "the leaf is replaced by a tensor that is computed from it and has no gradient"
+            yield Hazard(CODE, use._replace(site=site), what, (again,))
+
+
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     what = "a leaf that requires grad is changed in place"
     no_grad = graph.spell(use.site, "torch.no_grad")

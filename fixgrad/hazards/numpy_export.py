@@ -52,6 +52,9 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
 
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     what = f"`{use.detail.rpartition('.')[2]}` raises on a tensor that requires grad"
+    kinds = graph.kinds.get(use.site, set())
+    if use.detail not in ("numpy", "__array__") and not kinds <= {"tensor"}:
+        return Hazard(CODE, use, f"{what}, and it is not always a tensor here", refusal="FG910")
     certain = use.thing.kind == "tensor" or use.detail in ("numpy", "__array__")
     if use.detail == "list" or not certain:
         return Hazard(CODE, use, what, refusal="FG910")

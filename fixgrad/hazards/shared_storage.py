@@ -43,6 +43,25 @@ CODE = "FG209"
 NAME = "shared-storage"
 
 
+def overwritten(graph: FlowGraph) -> Iterator[Hazard]:
+    """Yield the arrays that are read after an update of the tensor on their memory."""
+    for use in graph.of_kind("overwritten"):
+        for thing in graph.sharing.get(use.thing, []):
+            grants = [u for u in graph.of_kind("granted") if graph.identity(u.thing) is thing]
+            site = thing.site
+            if site is None or not grants or graph.made[thing].effect != "torch.from_numpy":
+                continue
+            tensor = graph.spell(site, "torch.tensor")
+            if tensor is not None and grants[0].detail == "method":
+                operations = (
+                    Operation(span(grants[0].site), "unwrap-method", "requires_grad_"),
+                    Operation(span(site), "callee", tensor),
+                    Operation(span(site), "keyword", "requires_grad=True"),
+                )
+                what = "the array is read after the tensor on its memory was updated"
+                yield Hazard(CODE, use._replace(thing=thing), what, operations, Applicability.UNSAFE)
+
+
 def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     """Yield the writes that change a gradient behind autograd's back."""
     for use in graph.of_kind("shared-write"):

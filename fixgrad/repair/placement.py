@@ -60,9 +60,8 @@ def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
     """Choose the innermost place that grants this tensor and no other."""
     graph = contexts.graph
     assert thing.site is not None
-    if thing.name.startswith("element") or thing.site in graph.indirect:
-        return Placement(refusal="FG908")
-    if contexts.always_demanded(thing.site, 0, None):
+    written = not thing.name.startswith("element") and thing.site not in graph.indirect
+    if written and thing.site not in graph.passing and contexts.always_demanded(thing.site, 0, None):
         return Placement(tuple(at_creation(graph, thing, step=step)))
     for depth in range(len(thing.path) - 1, -1, -1):
         call = thing.path[depth]
@@ -78,7 +77,7 @@ def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
         after = _after_statement(graph, thing, thing.path[:depth], result.statement)
         if after is not None:
             return Placement((after,))
-    return Placement(refusal="FG906")
+    return Placement(refusal="FG906" if written else "FG908")
 
 
 def _after_statement(graph: FlowGraph, thing: Thing, path: Path, statement: Site) -> Form | None:

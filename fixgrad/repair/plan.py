@@ -22,6 +22,7 @@ from fixgrad.hazards import (
     grad_of_array,
     in_place_update,
     integer_leaf,
+    late_grant,
     mixed_arithmetic,
     numpy_export,
     numpy_keyword,
@@ -30,7 +31,7 @@ from fixgrad.hazards import (
 )
 from fixgrad.repair.forms import Form, is_integer
 from fixgrad.repair.placement import Contexts, place
-from fixgrad.repair.satisfied import made_line, unmet
+from fixgrad.repair.satisfied import made_line, partial_cuts, unmet
 from fixgrad.repair.simulate import Key, key_of, simulate, upstream_keys
 from fixgrad.repair.targets import (
     Target,
@@ -40,8 +41,19 @@ from fixgrad.repair.targets import (
     root_demands,
 )
 
-_BROKEN = (numpy_keyword, grad_of_array, cast_after_grant, integer_leaf, rewrapped, in_place_update, numpy_export, shared_storage)
-_RIPPLES = (in_place_update, numpy_export, mixed_arithmetic)
+_BROKEN = (
+    numpy_keyword.hazards,
+    grad_of_array.hazards,
+    cast_after_grant.hazards,
+    integer_leaf.hazards,
+    rewrapped.hazards,
+    in_place_update.hazards,
+    in_place_update.rebindings,
+    numpy_export.hazards,
+    shared_storage.hazards,
+    shared_storage.overwritten,
+)
+_RIPPLES = (in_place_update, numpy_export, mixed_arithmetic, late_grant)
 _REASONS = {
     "FG906": "the expression also makes tensors that are data, and no call tells them apart",
     "FG908": "no expression makes this tensor alone, so there is no place for the grant",
@@ -86,14 +98,16 @@ class Planner:
     def _broken(self) -> Iterator[Hazard]:
         seen: set[object] = set()
         for rule in _BROKEN:
-            for hazard in rule.hazards(self.base):
+            for hazard in rule(self.base):
                 ours = hazard.use.thing.kind == "array" or hazard.rule in ("FG201", "FG205") or born_of_numpy(
                     self.base, hazard.use.thing
                 )
                 key = (hazard.rule, hazard.use.site, hazard.operations)
                 sure = (hazard.use.tracked == "yes" and hazard.use.sure) or hazard.rule in (
-                    "FG201", "FG202", "FG204", "FG205",
+                    "FG201", "FG204", "FG205", "FG209",
                 )  # fmt: skip
+                sure = sure or (hazard.rule == "FG202" and hazard.use.sure)
+                sure = sure or (hazard.rule == "FG207" and hazard.use.kind == "grad")
                 if ours and sure and key not in seen and self.wanted(hazard.rule):
                     seen.add(key)
                     yield hazard
@@ -178,7 +192,7 @@ class Planner:
             if not operations:
                 return self.base
             graph = simulate(self.project, self.base, operations, self._places())
-            if not (self._amend(graph) or self._refuse_unmet(graph)):
+            if not (self._amend(graph) or self._refuse_unmet(graph) or self._refuse_partial()):
                 return graph
         for target in self._active():
             self.refused[target] = ("FG910", "no plan was found that runs")
@@ -253,6 +267,18 @@ class Planner:
                     self.refused[target] = found
                     changed = True
                     break
+        return changed
+
+    def _refuse_partial(self) -> bool:
+        """Refuse where part of the gradient's path leads through NumPy and back."""
+        active = self._active()
+        keys = {key_of(self.base.identity(t.thing)): t for t in active}
+        changed = False
+        for target, line in partial_cuts(self.base, keys):
+            if target not in self.refused:
+                reason = f"line {line} takes its values through NumPy into the result, without a gradient"
+                self.refused[target] = ("FG902", reason)
+                changed = True
         return changed
 
     def _backward_targets(self, graph: FlowGraph) -> list[Target]:

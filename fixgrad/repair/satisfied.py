@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from fixgrad.demands import LEAF, Demand
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Thing
 from fixgrad.repair.simulate import Key, key_of, same_use, upstream_keys
+from fixgrad.repair.targets import Target
 
 _OFF = ("off", "inference")
 
@@ -113,6 +116,22 @@ def _where_cut_below(graph: FlowGraph, thing: Thing, target: Key, seen: set[Thin
         if any(_where_cut_below(graph, t, target, seen) for t in graph.cut.get(source, ())):
             return True
     return False
+
+
+def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, int]]:
+    """Yield the targets that reach a backward root also through NumPy, and the line of the return.
+
+    What the program detaches itself is meant; what it hands to NumPy undetached is not.
+    """
+    roots = [u.thing for u in graph.of_kind("backward")]
+    for thing in graph.upstream(roots):
+        if key_of(thing) in targets:
+            continue
+        for source in sorted(graph.cut.get(thing, ()), key=lambda t: t.number):
+            if not (graph.is_conversion(thing) or thing in graph.mixes):
+                continue
+            for key in upstream_keys(graph, source) & targets.keys():
+                yield targets[key], made_line(thing)
 
 
 def made_line(thing: Thing) -> int:

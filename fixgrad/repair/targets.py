@@ -14,7 +14,7 @@ from fixgrad.demands import (
     optimizer,
 )
 from fixgrad.flow.graph import FlowGraph
-from fixgrad.flow.values import Thing
+from fixgrad.flow.values import Site, Thing
 from fixgrad.repair.forms import is_integer
 
 _DIRECT = (grad_read, optimizer, autograd_input, hook, gradcheck)
@@ -45,12 +45,26 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
     # A gradient read behind a test for None, where other tensors have one: the test sorts them out.
     sorted_out = {u.site for u in graph.of_kind("grad") if u.detail == "guarded"}
     sorted_out &= {u.site for u in graph.of_kind("grad") if u.tracked != "no"}
+    granted = {graph.identity(u.thing) for u in graph.of_kind("granted")}
+    replaced = _replaced_by_tracked(graph)
     return [
         demand
         for rule in _DIRECT
         for demand in rule.demands(graph)
-        if graph.identity(demand.thing) not in silent and demand.use.site not in sorted_out
+        if not (demand.use.kind == "optimizer" and graph.identity(demand.thing) in granted)
+        and (demand.use.kind, demand.use.site, graph.identity(demand.thing)) not in replaced
+        and graph.identity(demand.thing) not in silent and demand.use.site not in sorted_out
     ]
+
+
+def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[str, Site, Thing]]:
+    """Return the uses where a tracked tensor made of this one may stand in its place."""
+    found: set[tuple[str, Site, Thing]] = set()
+    for use in graph.of_kind("grad", "optimizer", "inputs"):
+        if use.tracked != "no" and not use.sure:
+            for thing in graph.upstream([use.thing], through_cuts=True)[1:]:
+                found.add((use.kind, use.site, thing))
+    return found
 
 
 def root_demands(graph: FlowGraph) -> list[Demand]:

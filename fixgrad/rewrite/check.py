@@ -171,6 +171,9 @@ class _Comparison(NamedTuple):
             return None
         if isinstance(one, ast.JoinedStr):
             # places inside f-strings are not exact before Python 3.12
+            old, new = self.old.place(one), self.new.place(other)
+            if old is not None and new is not None and not self.regions.untouched(old, new):
+                return [(_skeleton(one), _skeleton(other))]
             return [(ast.dump(one), ast.dump(other))]
         return [(getattr(one, name, None), getattr(other, name, None)) for name in one._fields]
 
@@ -218,3 +221,14 @@ class _Comparison(NamedTuple):
         items = node.items[-1]
         last = self.new.place(items.optional_vars or items.context_expr)
         return last is not None and self.regions.newly_holding((start, last[1])) is not None
+
+
+def _skeleton(node: ast.AST) -> str:
+    """Return an f-string without what its fields compute."""
+    parts = [
+        ast.dump(value)
+        if isinstance(value, ast.Constant)
+        else f"field {getattr(value, 'conversion', -1)}"
+        for value in getattr(node, "values", [])
+    ]
+    return " ".join(parts)

@@ -37,7 +37,7 @@ def _outermost(layout: Layout, operations: Sequence[Operation]) -> list[_Place]:
         offsets = layout.offsets(operation.span)
         if offsets is None:
             raise RewriteRefused(operation, "the file has no such place")
-        if layout.in_string(offsets[0]):
+        if layout.in_string(offsets[0]) and not _fits_in_string(operation):
             raise RewriteRefused(operation, "the expression stands in an f-string")
         places.setdefault(offsets, _Place(*offsets)).operations.append(operation)
     outermost: list[_Place] = []
@@ -50,6 +50,12 @@ def _outermost(layout: Layout, operations: Sequence[Operation]) -> list[_Place]:
         (enclosing[-1].inside if enclosing else outermost).append(place)
         enclosing.append(place)
     return outermost
+
+
+def _fits_in_string(operation: Operation) -> bool:
+    """Say whether an f-string's field may be changed so: without a quote, a brace or a backslash."""
+    plain = not set(operation.argument) & set("\"'{}\\#\n")
+    return plain and operation.kind in ("append", "replace")
 
 
 def _change(layout: Layout, place: _Place) -> Change:

@@ -54,7 +54,7 @@ def _finish(
 ) -> Function:
     return Function(
         b.name, kind, place, parameters, defaults, tuple(b.ops), tuple(b.places),
-        frozenset(b.tokens),
+        b.scope.local, frozenset(b.tokens),
     )
 
 
