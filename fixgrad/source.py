@@ -22,11 +22,7 @@ class Span(NamedTuple):
 
     def contains(self, other: Span) -> bool:
         """Say whether `other` lies within this span of the same file."""
-        return (
-            self.path == other.path
-            and self[1:3] <= other[1:3]
-            and other[3:5] <= self[3:5]
-        )
+        return self.path == other.path and self[1:3] <= other[1:3] and other[3:5] <= self[3:5]
 
 
 class Problem(NamedTuple):

@@ -1,7 +1,8 @@
 """Ask fixgrad and torch the same question, "what is this value?", at every probe of a program.
 
-A program calls `probe(number, value)` at its values and `flag(number)` for conditions that are known only
-at run time. fixgrad answers without running it, torch by running it once for each outcome of the flags.
+A program calls `probe(number, value)` at its values and `flag(number)` for conditions that are
+known only at run time. fixgrad answers without running it, torch by running it once for each outcome
+of the flags.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from fixgrad.flow.state import State
 from fixgrad.flow.tensors import dtype, leaf, tracked
 from fixgrad.flow.values import NONE, Thing, Value, known
 from fixgrad.source import Source
-from tests.oracle_worlds import compiled
-
+from tests.oracle_worlds import compiled, same_numbers
 
 EITHER = "either"  # torch's flag says nothing of where a gradient goes: see _only_ghosts
 
@@ -84,11 +84,9 @@ def static_answers(text: str) -> Answers:
     answers: Answers = {}
     unknown = machine.machine.unknown
 
-    def listen(
-        m: Machine, f: Frame, state: State, call: Call, callees: list[Thing], name: str
-    ) -> Value:
-        if name != "probe":
-            return unknown(m, f, state, call, callees, name)
+    def listen(m: Machine, f: Frame, state: State, call: Call, *rest: Any) -> Value:
+        if rest[-1] != "probe":
+            return unknown(m, f, state, call, *rest)
         _, number = known(call.arguments[0].value)
         value = consume(m, f, state, call.arguments[1].value, call.place)
         answers.setdefault(number, set()).update(_said(state, thing) for thing in value)
@@ -125,6 +123,7 @@ def torch_answers(text: str, flags: int) -> tuple[Answers, str]:
         for bits in itertools.product((True, False), repeat=flags):
             names: dict[str, Any] = {"probe": probe, "flag": bits.__getitem__}
             names["__name__"] = "__main__"
+            same_numbers()
             try:
                 exec(compiled(text, "exec"), names)
             except Exception as stop:

@@ -42,7 +42,7 @@ def reduce(text: str, flags: int, mismatch: Mismatch) -> str:
 
 def _without_other_probes(tree: ast.Module, kept: int) -> ast.Module:
     class Drop(ast.NodeTransformer):
-        def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802
+        def visit_Expr(self, node: ast.Expr) -> ast.AST:
             call = node.value
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
                 first = call.args[0] if call.args else None
@@ -50,7 +50,8 @@ def _without_other_probes(tree: ast.Module, kept: int) -> ast.Module:
                     return node if first.value == kept else ast.Pass()
             return node
 
-    return ast.fix_missing_locations(Drop().visit(tree))
+    Drop().visit(tree)
+    return ast.fix_missing_locations(tree)
 
 
 def _smaller(tree: ast.Module) -> Iterator[ast.Module]:
@@ -101,9 +102,9 @@ def _simpler_expressions(tree: ast.Module) -> Iterator[ast.Module]:
             changed = copy.deepcopy(tree)
             original = list(ast.walk(changed))[number]
             part = dict(_children(original))[field]
-            replaced = _Replace(original, part).visit(changed)
+            _Replace(original, part).visit(changed)
             if child is not node:
-                yield ast.fix_missing_locations(replaced)
+                yield ast.fix_missing_locations(changed)
 
 
 def _plain(tree: ast.Module) -> Iterator[ast.Module]:

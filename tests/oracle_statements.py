@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 
 import torch
@@ -10,75 +11,22 @@ import torch
 from fixgrad.knowledge.read import table
 from tests.knowledge_probe import recipes_of
 from tests.oracle_rows import Template, templates
+from tests.oracle_texts import (
+    ARRAY_STEPS,
+    ARRAYS,
+    CASTS,
+    CONVERSIONS,
+    CUTS,
+    FACTORIES,
+    INDEXING,
+    MODULES,
+    NUMBERS,
+    UNPACKED,
+    listed,
+)
 from tests.oracle_writer import Writer, is_float
 
 Statement = Callable[[Writer], bool]
-
-ARRAYS = (
-    "np.ones((3, 3))", "np.ones((3, 3), dtype=np.float32)", "np.linspace(0.1, 0.9, 3)",
-    "np.arange(9.0).reshape(3, 3)", "np.arange(3)", "np.zeros((3, 3), dtype=np.float64)",
-    "np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]])", "np.array([0.5, 0.25, 1.0])",
-    "np.array([1, 2, 0])", "np.random.rand(3, 3)", "np.eye(3, dtype='float32')",
-    "np.array([0.5, 0.1, 0.2], np.float32)", "np.array([True, False, True])", "np.array(0.5)",
-    "np.full((3, 3), 0.5)", "np.full((3,), 2)", "np.random.randn(3).astype(np.float32)",
-)  # fmt: skip
-ARRAY_STEPS = (
-    "{}.astype(np.float32)", "{}.astype('float64')", "{} * 2", "{} + 0.5", "{}.copy()", "{}.T",
-    "{}.reshape(-1)", "np.sqrt({})", "{}.sum(axis=0)", "{} / 2", "{}[0]", "np.abs({})",
-    "{}.astype(int)", "np.asarray({})", "np.concatenate([{}, {}])", "{} ** 2", "-{}", "{} > 0.3",
-    "np.float32({})", "{}.mean(axis=0)", "np.stack([{}, {}])", "{}.flatten()",
-)  # fmt: skip
-CONVERSIONS = (
-    "torch.from_numpy({})", "torch.tensor({})", "torch.as_tensor({})", "torch.Tensor({})",
-    "torch.FloatTensor({})", "torch.DoubleTensor({})", "torch.tensor({}, dtype=torch.float32)",
-    "torch.tensor({}, requires_grad=True)", "torch.tensor({}, dtype=torch.float64, requires_grad=True)",
-    "torch.as_tensor({}, dtype=torch.float32)", "Variable(torch.from_numpy({}), requires_grad=True)",
-    "Variable(torch.from_numpy({}))", "Parameter(torch.from_numpy({}))", "nn.Parameter(torch.tensor({}))",
-    "nn.Parameter(torch.Tensor({}), requires_grad=False)", "torch.asarray({})", "torch.LongTensor({})",
-    "torch.tensor({}, requires_grad=False)", "torch.from_numpy({}).float()",
-    "torch.from_numpy({}).float().requires_grad_()", "torch.as_tensor({}).double()",
-    "torch.from_numpy({}).requires_grad_()", "torch.tensor({}.tolist())", "torch.tensor({}.tolist(), requires_grad=True)",
-    "torch.asarray({}, requires_grad=True)", "torch.from_numpy({}).to(torch.float32)",
-)  # fmt: skip
-CASTS = (
-    "{}.to(torch.float32)", "{}.to(torch.float64)", "{}.to('cpu')", "{}.to({})", "{}.cpu()",
-    "{}.type(torch.float64)", "{}.type_as({})", "{}.to('cpu', torch.float32)", "{}.to(dtype=torch.float64)",
-    "{}.to(torch.device('cpu'))", "{}.to(torch.int64)", "{}.to(torch.float16)", "{}.to({}.dtype)",
-    "{}.type(torch.FloatTensor)", "{}.type('torch.DoubleTensor')", "{}.to(torch.float32, copy=True)",
-    "{}.to(device='cpu', dtype=torch.float64)", "{}.double()", "{}.float()", "{}.float()", "{}.double()",
-)  # fmt: skip
-CUTS = (
-    "{}.detach()", "{}.data", "{}.clone()", "{}.detach().clone()", "{}.clone().detach()",
-    "torch.tensor({})", "torch.tensor({}, requires_grad=True)", "torch.zeros_like({})", "torch.argmax({})",
-    "torch.ones_like({}, requires_grad=True)", "{} > 0.3", "torch.where({} > 0.3, {}, {})", "Variable({})",
-    "torch.where({} > 0.3, {}, 0.0)", "torch.stack([{}, {}])", "torch.cat([{}, {}])", "Parameter({})",
-    "torch.as_tensor({})", "{}.detach().requires_grad_()", "{}.data.clone()", "torch.cat(({}, {}), dim=0)",
-    "Variable({}.data, requires_grad=True)", "{}.new_zeros(3)", "{}.new_tensor([1.0, 2.0])", "torch.tensor({}.item())",
-    "torch.tensor({}.tolist())", "{}.argmax(0)", "torch.tensor([{}.sum(), 1.0])", "torch.rand_like({})",
-    "torch.as_tensor({}, dtype=torch.float64)", "torch.full_like({}, 2.0, requires_grad=True)", "abs({})",
-    "sum([{}, {}])", "torch.empty_like({}).copy_({})", "max({}.max(), {}.max())", "{}.detach().numpy()", "torch.asarray({})",
-)  # fmt: skip
-INDEXING = (
-    "{}[0]", "{}[-1]", "{}[1:]", "{}[:, 0]", "{}[..., None]", "{}[None]", "{}[[0, 2]]", "{}[{} > 0.3]",
-    "{}[0, 1]", "{}[torch.tensor([0, 1])]", "{}[::2]", "{}.T[0]", "{}[:, :2]",
-)  # fmt: skip
-NUMBERS = (
-    "{} + 1", "{} * 2.5", "1 / ({} + 2)", "{} - {}", "{} * {}", "-{}", "2 ** {}", "{} ** 2", "{} @ {}", "3 - {}",
-    "{} / 2", "{} // 2", "{} + {}", "{} % 2", "({} + 1).sum()", "{}.sum()", "{}.mean()", "True * {}",
-    "np.pi * {}", "1j * {}", "{}.sum() * {}", "~({} > 0)", "{} + np.float64(1)", "{}.sum().item() * {}",
-)  # fmt: skip
-MODULES = (
-    "nn.Linear(3, 3)", "nn.ReLU()", "nn.Sequential(nn.Linear(3, 3), nn.Tanh())", "nn.Linear(3, 1)", "nn.Dropout(0.5)",
-    "nn.Identity()", "nn.LayerNorm(3)", "nn.Linear(3, 3).double()", "nn.Flatten(0)", "nn.Sigmoid()", "nn.Softmax(dim=-1)",
-)  # fmt: skip
-FACTORIES = (
-    "torch.zeros(3, 3)", "torch.zeros(3, 3, requires_grad=True)", "torch.ones(3, 3, dtype=torch.float64)",
-    "torch.randn(3, requires_grad=True)", "torch.rand(3, 3, dtype=torch.double, requires_grad=True)", "torch.full((3, 3), 0.5)",
-    "torch.tensor([0.5, 0.2, 0.1])", "torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)", "torch.tensor(0.5)",
-    "torch.tensor([1, 2, 0])", "torch.arange(3)", "torch.arange(9.0).reshape(3, 3)", "torch.full((3,), 2)", "torch.eye(3)",
-    "nn.Parameter(torch.ones(3, 3))", "torch.randint(0, 3, (3,))", "torch.tensor([True, False, True])",
-    "torch.arange(3, dtype=torch.float32, requires_grad=True)", "torch.full((3, 3), 2.0, requires_grad=True)", "torch.Tensor(3, 3).zero_()",
-)  # fmt: skip
 
 
 def from_template(w: Writer, template: Template) -> bool:
@@ -160,7 +108,9 @@ def conversion(w: Writer) -> bool:
 @functools.cache
 def _factories() -> list[str]:
     section = table("conversions")["factory"]
-    rows = [(n, r) for n, r in section.items() if "skip" not in r and not n.endswith("_like")]
+    rows = [
+        (n, r) for n, r in section.items() if "skip" not in r and not re.search("_like|empty", n)
+    ]
     calls = [f"{name}({recipe})" for name, row in rows for recipe in recipes_of(row)]
     granted = [
         f"{name}({recipe}, requires_grad=True)"
@@ -206,9 +156,11 @@ def write_item(w: Writer) -> bool:
         return False
     shape = w.values(place)[0].shape
     value = w.some(lambda t: is_float(t) and t.shape == shape[1:]) or "0.5"
-    forms = (f"{place}[0] = {value}", f"{place}[{place} > 0.5] = 0.0", f"{place}[:] = {value}",
-             f"{place}[1:] += 1", f"{place}.data[0] = 1.0", f"{place}.data = {place}.data * 2",
-             f"{place}.data.add_(1)", f"{place}[0].mul_(2)")  # fmt: skip
+    forms = listed(f"""
+        {place}[0] = {value} ; {place}[{place} > 0.5] = 0.0 ; {place}[:] = {value}
+        {place}[1:] += 1 ; {place}.data[0] = 1.0 ; {place}.data = {place}.data * 2
+        {place}.data.add_(1) ; {place}[0].mul_(2)
+    """)
     return w.attempt(w.choose.one(forms)) and _again(w, place)
 
 
@@ -217,9 +169,9 @@ def differentiate(w: Writer) -> bool:
     root = w.some(lambda t: is_float(t) and t.requires_grad)
     if root is None:
         return False
-    if w.choose.chance(70):
-        if not w.attempt(f"{root}.sum().backward({w.choose.one(('', 'retain_graph=True'))})"):
-            return False
+    backward = f"{root}.sum().backward({w.choose.one(('', 'retain_graph=True'))})"
+    if w.choose.chance(70) and not w.attempt(backward):
+        return False
     place = w.some(lambda t: t.is_leaf and t.requires_grad)
     if place is None:
         return False
@@ -241,9 +193,7 @@ def unpack(w: Writer) -> bool:
     if place is None:
         return False
     names = [w.fresh() for _ in range(3)]
-    whole = w.choose.one(("{}.split(1)", "{}.unbind()", "torch.unbind({})", "torch.split({}, 1)",
-                          "{}.chunk(3)", "[{}[0], {}[1], {}[2]]", "{}", "({}.sin(), {}.detach(), {})",
-                          "torch.tensor_split({}, 3)"))  # fmt: skip
+    whole = w.choose.one(UNPACKED)
     if not w.attempt(f"{', '.join(names)} = {whole.replace('{}', place)}"):
         return False
     for name in names:
@@ -265,12 +215,27 @@ def module(w: Writer) -> bool:
 
 
 STATEMENTS: tuple[tuple[int, Statement], ...] = (
-    (5, factory), (6, conversion), (3, array), (8, by_pattern(NUMBERS)), (6, grant), (1, binding_grant),
-    (5, by_pattern(CASTS)), (7, by_pattern(CUTS)), (4, by_pattern(INDEXING)), (10, by_row("method")),
-    (10, by_row("function")), (3, by_row("operator")), (2, by_row("attribute")), (6, by_row("inplace")),
-    (3, by_row("statement")), (3, write_item), (3, differentiate), (1, record_mode), (2, unpack),
+    (5, factory),
+    (6, conversion),
+    (3, array),
+    (6, grant),
+    (1, binding_grant),
+    (8, by_pattern(NUMBERS)),
+    (5, by_pattern(CASTS)),
+    (7, by_pattern(CUTS)),
+    (4, by_pattern(INDEXING)),
+    (10, by_row("method")),
+    (10, by_row("function")),
+    (3, by_row("operator")),
+    (2, by_row("attribute")),
+    (6, by_row("inplace")),
+    (3, by_row("statement")),
+    (3, write_item),
+    (3, differentiate),
+    (1, record_mode),
+    (2, unpack),
     (2, module),
-)  # fmt: skip
+)
 WEIGHTED = [statement for weight, statement in STATEMENTS for _ in range(weight)]
 
 

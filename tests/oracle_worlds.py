@@ -1,8 +1,8 @@
-"""The program that the oracle is writing, alive: every statement is executed as soon as it is written.
+"""The program that the oracle is writing, alive: each statement is executed when it is written.
 
-A program with k conditions that are known only at run time lives in 2^k worlds, one for each outcome of
-the conditions. A statement is kept only if it succeeds in every world that reaches it, so programs are
-valid as they are made, and the shapes and dtypes of all values are at hand.
+A program with k conditions that are known only at run time lives in 2^k worlds, one for each outcome
+of them. A statement is kept only if it succeeds in every world that reaches it: programs are valid as
+they are made, and the shapes and dtypes of all values are at hand.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import warnings
 from types import CodeType
 from typing import Any
 
+import numpy as np
 import torch
 
 HEADER = """\
@@ -31,6 +32,12 @@ def compiled(text: str, mode: str) -> CodeType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return compile(text, "<program>", mode)
+
+
+def same_numbers() -> None:
+    """Let random values be the same in every run of a program."""
+    torch.manual_seed(0)
+    np.random.seed(0)
 
 
 class World:
@@ -69,4 +76,5 @@ class World:
 
 def worlds(flags: int) -> list[World]:
     """Return a world for each outcome of the conditions."""
+    same_numbers()
     return [World(bits) for bits in itertools.product((True, False), repeat=flags)]

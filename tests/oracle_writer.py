@@ -143,10 +143,13 @@ class Writer:
 
     def holds(self, place: str, want: Want) -> bool:
         """Say whether a place holds a wanted tensor in every world that is here."""
-        return all(
-            isinstance(v, torch.Tensor) and v.numel() <= MOST_ELEMENTS and want(v)
-            for v in self.values(place)
-        )
+        try:
+            return all(
+                isinstance(v, torch.Tensor) and v.numel() <= MOST_ELEMENTS and want(v)
+                for v in self.values(place)
+            )
+        except RuntimeError:  # a view that torch does not let anybody look at any more
+            return False
 
     def some(self, want: Want = anything) -> str | None:
         """Choose a place that holds a wanted tensor, recent ones more often."""

@@ -4,11 +4,11 @@ The default run writes a few hundred programs; the full run is
 
     FIXGRAD_ORACLE=2000 python -m pytest tests/test_oracle.py
 
-A failure prints the smallest program that still shows the mismatch. `tests/oracle_writer.py` and its
-neighbours write the programs, `tests/oracle_compare.py` asks both sides.
+A failure prints the smallest program that still shows the mismatch. `tests/oracle_blocks.py` and
+its neighbours write the programs, `tests/oracle_compare.py` asks both sides.
 
-"maybe" is an answer that is never wrong. In a program without blocks it is allowed only for the causes
-in MAYBE: there even torch decides by what fixgrad cannot know.
+"maybe" is an answer that is never wrong. In a program without blocks it is allowed only for the
+causes in MAYBE: there even torch decides by what fixgrad cannot know.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import torch  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-import fixgrad.knowledge as knowledge  # noqa: E402
+from fixgrad import knowledge  # noqa: E402
 from fixgrad.knowledge.read import table  # noqa: E402
 from tests.oracle_blocks import straight_line, structured  # noqa: E402
 from tests.oracle_compare import Compared, compare  # noqa: E402
@@ -40,8 +40,8 @@ PROGRAMS = int(os.environ.get("FIXGRAD_ORACLE", "300"))
 MOST_SHOWN = 5
 
 MAYBE = {
-    r"\.(to|type|type_as)\(": "the device or the dtype asked for is a value: the same object or a new one",
-    r"\.(float|double|half|cpu)\(\)": "of a tensor whose dtype is not known: the same object or a new one",
+    r"\.(to|type|type_as)\(": "what is asked for is a value: the same object or a new one",
+    r"\.(float|double|half|cpu)\(\)": "of an unknown dtype: the same object or a new one",
     r"autograd\.grad\(.*create_graph": "the gradient of a linear function is a constant",
     r"as_tensor|asarray": "of a tensor: the same object or a copy",
 }
@@ -194,32 +194,48 @@ def test_a_wrong_row_is_found_by_random_programs(monkeypatch: pytest.MonkeyPatch
     assert any(".mean()" in a.text for a in wrong)
 
 
-@pytest.mark.parametrize(
-    ("text", "flags"),
-    [
-        ("import torch\nx = torch.ones(3)\nif flag(0):\n    x.requires_grad_()\nprobe(1, x)\n", 1),
-        (
-            "import torch\nx = torch.ones(3)\nfor i in range(2):\n    probe(1, x)\n    x = x.clone()\n",
-            0,
-        ),
-    ],
-)
+BRANCH = """\
+import torch
+x = torch.ones(3)
+if flag(0):
+    x.requires_grad_()
+probe(1, x)
+"""
+LOOP = """\
+import torch
+x = torch.ones(3)
+for i in range(2):
+    probe(1, x)
+    x = x.clone()
+    x.requires_grad_()
+"""
+
+
+@pytest.mark.parametrize(("text", "flags"), [(BRANCH, 1), (LOOP, 0)])
 def test_paths_that_disagree_may_leave_doubt(text: str, flags: int) -> None:
     compared = compare(text, flags)
     assert (compared.mismatches, compared.unsure, compared.error) == ([], [], "")
+
+
+LONG = """\
+import torch
+if flag(0):
+    a = torch.ones(3)
+    probe(1, a)
+b = torch.ones(3).double().requires_grad_()
+c = b.clone()
+d = (c + 1).sin()
+probe(2, d)
+"""
 
 
 def test_a_mismatch_is_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table("ops/torch.Tensor")["method"]
     monkeypatch.setitem(rows, "sin", rows["sin"] | {"grad": "no"})
     knowledge.tensor_method.cache_clear()
-    program = (
-        "import torch\nif flag(0):\n    a = torch.ones(3)\n    probe(1, a)\n"
-        "b = torch.ones(3).double().requires_grad_()\nc = b.clone()\nd = (c + 1).sin()\nprobe(2, d)\n"
-    )
     try:
-        (mismatch,) = compare(program, 1).mismatches
-        small = reduce(program, 1, mismatch)
+        (mismatch,) = compare(LONG, 1).mismatches
+        small = reduce(LONG, 1, mismatch)
     finally:
         knowledge.tensor_method.cache_clear()
     assert ".sin()" in small

@@ -46,7 +46,9 @@ NAME = "untracked-backward-root"
 
 def demands(graph: FlowGraph) -> Iterator[Demand]:
     """Yield the backward passes that have nothing to differentiate."""
-    yield from untracked(graph, "backward", CODE, ROOT, "`{}` has nothing to differentiate")
+    for demand in untracked(graph, "backward", CODE, ROOT, "`{}` has nothing to differentiate"):
+        if graph.impure.isdisjoint(graph.upstream([demand.thing])):
+            yield demand
 
 
 def candidates(graph: FlowGraph, demand: Demand) -> list[Thing]:

@@ -12,7 +12,15 @@ from fixgrad.flow.gradients import consume, read_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.modules import parameter_of
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, grant, identity, log, overwrite_arrays, tracked, write_in_place
+from fixgrad.flow.tensors import (
+    derive,
+    grant,
+    identity,
+    log,
+    overwrite_arrays,
+    tracked,
+    write_in_place,
+)
 from fixgrad.flow.values import (
     FALSE,
     NOTHING,
@@ -30,7 +38,14 @@ from fixgrad.flow.values import (
     ordered,
     union,
 )
-from fixgrad.knowledge import array_method, conversion, factory, tensor_function, tensor_method, tensor_operator
+from fixgrad.knowledge import (
+    array_method,
+    conversion,
+    factory,
+    tensor_function,
+    tensor_method,
+    tensor_operator,
+)
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -39,12 +54,25 @@ _BUILTINS = {
     "True": constant(True), "False": constant(False), "None": constant(None), "__name__": constant("__main__"),
     "__file__": TEXT,
 }  # fmt: skip
-_PLAIN_TENSOR_FACTS = {"shape", "device", "dtype", "ndim", "is_leaf", "requires_grad", "grad_fn", "is_cuda", "layout", "names", "itemsize", "nbytes"}
+_PLAIN_TENSOR_FACTS = {
+    "shape",
+    "device",
+    "dtype",
+    "ndim",
+    "is_leaf",
+    "requires_grad",
+    "grad_fn",
+    "is_cuda",
+    "layout",
+    "names",
+    "itemsize",
+    "nbytes",
+}
 
 
 def load(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Read a variable from its frame, the frames around it, the module, or the builtins."""
-    f.registers[op.out] = read_variable(m, f, state, op.target, int(op.constant or 0))
+    f.registers[op.out] = read_variable(m, f, state, op.target, _scope(op))
     f.names[op.out] = op.target
 
 
@@ -67,7 +95,12 @@ def read_variable(m: Machine, f: Frame, state: State, name: str, scope: int) -> 
         return _BUILTINS[name]
     for star in state.get((module, "#stars"), ()):
         qualified = f"{star}.{name}"
-        if conversion(qualified) or factory(qualified) or tensor_function(qualified) or star.startswith("numpy"):
+        if (
+            conversion(qualified)
+            or factory(qualified)
+            or tensor_function(qualified)
+            or star.startswith("numpy")
+        ):
             return frozenset((m.thing("external", None, (), qualified),))
     return frozenset((m.thing("external", None, (), f"builtins.{name}"),))
 
@@ -82,9 +115,13 @@ def read_dotted(m: Machine, f: Frame, state: State, name: str, op: Op) -> Value:
     return value
 
 
+def _scope(op: Op) -> int:
+    return op.constant if isinstance(op.constant, int) else 0
+
+
 def store(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Write a variable."""
-    scope = int(op.constant or 0)
+    scope = _scope(op)
     owner = f.thing if scope == 0 else m.module_thing(f.module.path)
     if scope > 0 and scope <= len(f.outer):
         owner = f.outer[scope - 1]
@@ -109,7 +146,7 @@ def _remember_name(m: Machine, f: Frame, qualified: str, name: str, owner: Thing
 
 def delete(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Forget a variable."""
-    owner = f.thing if int(op.constant or 0) == 0 else m.module_thing(f.module.path)
+    owner = f.thing if _scope(op) == 0 else m.module_thing(f.module.path)
     state.set((owner, op.target), NOTHING)
 
 
@@ -233,7 +270,7 @@ def object_attribute(
     if own and thing.kind == "instance":
         return frozenset(own)
     of_class = thing.data if thing.kind == "instance" else thing
-    found, owner = lookup_class(state, of_class, name)
+    found, _owner = lookup_class(state, of_class, name)
     if not found:
         return UNKNOWN if thing.kind == "class" or name != "grad" else UNKNOWN
     return union(_bound(m, f, state, thing, t, place) for t in ordered(found))
@@ -271,9 +308,7 @@ def external_bases(of_class: Thing) -> list[str]:
     ]
 
 
-def _bound(
-    m: Machine, f: Frame, state: State, owner: Thing, member: Thing, place: Place
-) -> Value:
+def _bound(m: Machine, f: Frame, state: State, owner: Thing, member: Thing, place: Place) -> Value:
     if member.kind == "wrapped":
         kind, inner = member.name, member.data
         if kind == "property" and owner.kind == "instance":
@@ -358,7 +393,14 @@ def _written_by_class(
 
 
 def _set_tensor_attribute(
-    m: Machine, f: Frame, state: State, thing: Thing, name: str, new: Value, place: Place, strong: bool
+    m: Machine,
+    f: Frame,
+    state: State,
+    thing: Thing,
+    name: str,
+    new: Value,
+    place: Place,
+    strong: bool,
 ) -> None:
     me = identity(thing)
     if name == "requires_grad":
@@ -455,4 +497,3 @@ def call_method_if_any(
         return None
     me = Argument(frozenset((instance,)), op.place)
     return m.apply(m, f, state, Call(op.place, (me,)), found)
-

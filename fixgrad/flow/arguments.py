@@ -99,7 +99,9 @@ def bind(
     for argument in call.arguments:
         if argument.name in ("*", "**"):
             spread |= argument.value
-    given = dict(zip(plain[len(plain) - len(defaults) :], defaults, strict=True)) if defaults else {}
+    given = (
+        dict(zip(plain[len(plain) - len(defaults) :], defaults, strict=True)) if defaults else {}
+    )
     given.update(keyword_defaults)
     for parameter in function.parameters:
         if parameter.kind in ("*", "**") or parameter.name in bound:

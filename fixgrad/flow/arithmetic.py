@@ -63,9 +63,7 @@ def _carries(state: State, value: Value) -> bool:
     return any(t.kind == "opaque" and state.get((t, "#inputs")) for t in value)
 
 
-def _tensor_result(
-    m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
-) -> Value:
+def _tensor_result(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
     row = tensor_operator(op.target) or _PLAIN
     groups = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in (left, right)]
     inputs = [t for group in groups for t in group]
@@ -114,7 +112,9 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, things: list[Thing
     if op.target in ("==", "!=", "<", "<=", ">", ">="):
         state.set((made, "#dtype"), "bool")
     whole = dtype_class(dtype(state, made)) in ("integer", "bool")
-    if whole and (op.target == "/" or any(isinstance(t.data, float) for t in things if t.kind == "const")):
+    if whole and (
+        op.target == "/" or any(isinstance(t.data, float) for t in things if t.kind == "const")
+    ):
         state.set((made, "#dtype"), "float64")
     return frozenset((made,))
 
@@ -129,7 +129,13 @@ def _computed(target: str, left: Value, right: Value) -> Value:
     first, a = known(left)
     second, b = known(right)
     function = _FUNCTIONS.get(target)
-    if first and second and function is not None and isinstance(a, int | float) and isinstance(b, int | float):
+    if (
+        first
+        and second
+        and function is not None
+        and isinstance(a, int | float)
+        and isinstance(b, int | float)
+    ):
         try:
             return constant(function(a, b))
         except (ArithmeticError, ValueError):
@@ -141,9 +147,19 @@ def _joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
     items: list[Value] | None = []
     anything: set[Thing] = set()
     for side in (left, right):
-        known_items = containers.elements(m, f, state, side, op) if of_kind(side, "list", "tuple") else None
-        anything |= containers.any_element(m, f, state, side, op) if of_kind(side, "list", "tuple") else set()
-        items = None if known_items is None or items is None or op.target == "*" else items + known_items
+        known_items = (
+            containers.elements(m, f, state, side, op) if of_kind(side, "list", "tuple") else None
+        )
+        anything |= (
+            containers.any_element(m, f, state, side, op)
+            if of_kind(side, "list", "tuple")
+            else set()
+        )
+        items = (
+            None
+            if known_items is None or items is None or op.target == "*"
+            else items + known_items
+        )
     kind = "tuple" if of_kind(left, "tuple") else "list"
     return frozenset((containers.make(m, f, state, op.place, kind, items, frozenset(anything)),))
 
@@ -160,13 +176,30 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
             inputs = [t for t in ordered(new) if t.kind in _TENSOR_LIKE]
             for array in of_kind(new, "array"):
                 if tracked(state, thing) != "no":
-                    log(m, f, state, "mixed", thing, f.place_of(op.args[1]), detail=op.target, others=[array])
+                    log(
+                        m,
+                        f,
+                        state,
+                        "mixed",
+                        thing,
+                        f.place_of(op.args[1]),
+                        detail=op.target,
+                        others=[array],
+                    )
             write_in_place(m, f, state, thing, inputs, op.place, op.target + "=")
             result.add(thing)
         elif thing.kind == "array":
             for tensor in of_kind(new, "tensor"):
                 if tracked(state, tensor) != "no":
-                    log(m, f, state, "export", tensor, f.place_of(op.args[1]), detail=op.target + "=")
+                    log(
+                        m,
+                        f,
+                        state,
+                        "export",
+                        tensor,
+                        f.place_of(op.args[1]),
+                        detail=op.target + "=",
+                    )
             read_array(m, f, state, thing, op.place)
             write_array(m, f, state, thing, op.place)
             result.add(thing)
@@ -184,7 +217,11 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `-a`, `not a` and their like."""
-    value = consume(m, f, state, f.registers[op.args[0]], op.place) if op.target != "not" else f.registers[op.args[0]]
+    value = (
+        consume(m, f, state, f.registers[op.args[0]], op.place)
+        if op.target != "not"
+        else f.registers[op.args[0]]
+    )
     if op.target == "not":
         f.registers[op.out] = _negated(m, value)
         return
@@ -224,7 +261,11 @@ def _negated(m: Machine, value: Value) -> Value:
 def compare(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute a comparison; `x.grad is None` is told apart from a use of the gradient."""
     values = f.values(op)
-    if op.target in ("is", "is not", "==", "!=") and len(values) == 2 and known(values[1]) == (True, None):
+    if (
+        op.target in ("is", "is not", "==", "!=")
+        and len(values) == 2
+        and known(values[1]) == (True, None)
+    ):
         test = none_test(m, values[0], positive=op.target in ("is not", "!="))
         outcome = _is_none(values[0])
         if test is not None:
@@ -267,5 +308,3 @@ def formatted(m: Machine, f: Frame, op: Op, state: State) -> None:
         for array in of_kind(value, "array"):
             read_array(m, f, state, array, op.place)
     f.registers[op.out] = TEXT
-
-

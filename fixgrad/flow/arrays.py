@@ -54,8 +54,14 @@ def new_array(
 
 
 def make_array(
-    m: Machine, f: Frame, state: State, place: Place, row: ArrayCall, inputs: list[Thing],
-    call: Call | None = None, name: str = "",
+    m: Machine,
+    f: Frame,
+    state: State,
+    place: Place,
+    row: ArrayCall,
+    inputs: list[Thing],
+    call: Call | None = None,
+    name: str = "",
 ) -> Thing:
     """Make the array that a call returns, as its row says."""
     shared: set[Thing] = set()
@@ -180,7 +186,8 @@ def write_array(m: Machine, f: Frame, state: State, thing: Thing, place: Place) 
                 state.set((me, "#stale"), True)
 
 
-def array_item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op, name: str = ""
+def array_item(
+    m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op, name: str = ""
 ) -> Thing:
     """Return `array[key]`: a view, or a copy, or a number; taken as a view."""
     read_array(m, f, state, thing, op.place)
@@ -194,4 +201,3 @@ def arrays_in(state: State, value: Value) -> list[Thing]:
     for thing in of_kind(value, "list", "tuple"):
         found += of_kind(state.get((thing, "[*]"), frozenset()), "array")
     return found
-

@@ -185,7 +185,9 @@ def _enumerate(m: Machine, f: Frame, state: State, call: Call, values: list[Valu
             (containers.make(m, f, state, call.place, "list", None, frozenset((row,))),)
         )
     rows: list[Value] = [
-        frozenset((containers.make(m, f, state, call.place, "tuple", [NUMBER, v], name=f"row {n}"),))
+        frozenset(
+            (containers.make(m, f, state, call.place, "tuple", [NUMBER, v], name=f"row {n}"),)
+        )
         for n, v in enumerate(items)
     ]
     return frozenset((containers.make(m, f, state, call.place, "list", rows),))
@@ -198,7 +200,9 @@ def _map(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
     listed = containers.elements(m, f, state, values[1], op) if len(values) == 2 else None
     if listed is not None and len(listed) <= containers.MOST_ITEMS:
         results = [
-            m.apply(m, f, state, Call(call.place, (Argument(v, call.arguments[1].place),)), values[0])
+            m.apply(
+                m, f, state, Call(call.place, (Argument(v, call.arguments[1].place),)), values[0]
+            )
             for v in listed
         ]
         return frozenset((containers.make(m, f, state, call.place, "list", results),))
@@ -230,9 +234,7 @@ def _filter(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     return frozenset((containers.make(m, f, state, call.place, "list", kept),))
 
 
-def _dropped(
-    m: Machine, f: Frame, state: State, call: Call, test: Value, value: Value
-) -> bool:
+def _dropped(m: Machine, f: Frame, state: State, call: Call, test: Value, value: Value) -> bool:
     given = Call(call.place, (Argument(value, call.place),))
     if not of_kind(test, "function", "method", "partial"):
         return False
@@ -307,5 +309,3 @@ _HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]
     "abs": _reduce,
     "pow": _reduce,
 }
-
-

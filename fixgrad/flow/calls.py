@@ -26,7 +26,14 @@ from fixgrad.flow.values import (
 )
 
 _NONE_ASSERTIONS = {"assertIsNone": False, "assertIsNotNone": True}
-_GRANTING_NAMES = ("requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable")
+_GRANTING_NAMES = (
+    "requires_grad",
+    "enable_grad",
+    "track_grad",
+    "make_leaf",
+    "set_grad",
+    "differentiable",
+)
 
 
 def execute_call(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -65,9 +72,7 @@ def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
             if expanded is not None:
                 arguments += expanded
                 continue
-            value = union(
-                frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict")
-            )
+            value = union(frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict"))
         arguments.append(Argument(value, place, name))
     return Call(op.place, tuple(arguments), direct=_is_written(m, f, op))
 
@@ -182,6 +187,7 @@ def send(m: Machine, f: Frame, state: State, call: Call, receiver: Value, name: 
     if len(things) == 1:
         return _send(m, f, state, call, things[0], name, True)
     results: list[Value] = []
+
     def way(thing: Thing, s: State) -> None:
         results.append(_send(m, f, s, call, thing, name, True))
 
@@ -249,7 +255,9 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     value = m.enter(frame, state)
     state.set(MODE, mode)
     if function.kind == "generator":
-        made = containers.make(m, f, state, call.place, "list", None, union(frame.yields), "generator")
+        made = containers.make(
+            m, f, state, call.place, "list", None, union(frame.yields), "generator"
+        )
         value = frozenset((made,))
     m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement))
     return value
@@ -417,7 +425,9 @@ def run_callbacks(
                 continue
             arguments = tuple(Argument(v, call.place) for v in given)
 
-            def once(s: State, thing: Thing = thing, arguments: tuple[Argument, ...] = arguments) -> None:
+            def once(
+                s: State, thing: Thing = thing, arguments: tuple[Argument, ...] = arguments
+            ) -> None:
                 results.append(apply(m, f, s, Call(call.place, arguments), frozenset((thing,))))
 
             m.branch(f, state, [lambda s: None, once])

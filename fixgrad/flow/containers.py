@@ -156,7 +156,8 @@ def item(state: State, thing: Thing, key: Value) -> Value:
         if found:
             return frozenset(found)
     elif any(t.kind == "number" for t in key) and thing.kind != "dict":
-        return frozenset((thing,)) | state.get((thing, "[*]"), NOTHING)  # an index or a slice
+        whole: Value = state.get((thing, "[*]"), NOTHING)
+        return frozenset((thing,)) | whole  # an index or a slice
     return frozenset(state.get((thing, "[*]"), NOTHING)) or UNKNOWN
 
 
@@ -201,7 +202,9 @@ def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[V
         length = state.get((thing, "#length"), "maybe")
         if length == "maybe":
             return None
-        return [frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in range(int(length))]
+        return [
+            frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in range(int(length))
+        ]
     if thing.kind == "dict":
         items = known_items(state, thing)
         return None if items is None else [key for key, _ in items]
@@ -231,7 +234,11 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
             name = f"element of {thing.number}"
             found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
         elif thing.kind == "array":
-            found.append(frozenset((array_item(m, f, state, thing, UNKNOWN, op, f"element of {thing.number}"),)))
+            found.append(
+                frozenset(
+                    (array_item(m, f, state, thing, UNKNOWN, op, f"element of {thing.number}"),)
+                )
+            )
         elif thing.kind == "module":
             found.append(frozenset(state.get((thing, "#inner"), NOTHING)) or value)
         elif thing.kind in ("const", "number", "text"):
@@ -277,7 +284,9 @@ def carry(
     """Return the result of code that is not known: it may carry whatever tensors went in."""
     values = list(values)
     inputs = frozenset(reachable(state, values))
-    held = sources_of(state, (t for v in values for t in v if t.kind in ("array", "number", "opaque")))
+    held = sources_of(
+        state, (t for v in values for t in v if t.kind in ("array", "number", "opaque"))
+    )
     if not inputs and not held:
         return UNKNOWN
     thing = m.thing("opaque", Site(f.module.path, place), f.path, f"result {name}")

@@ -45,7 +45,11 @@ def _truth(test: Value, target: str) -> tuple[bool, bool]:
     sure, value = known(test)
     if sure:
         return True, bool(value)
-    if target in ("and", "or") and test and all(t.kind in ("tensor", "array", "list", "function", "instance") for t in test):
+    if (
+        target in ("and", "or")
+        and test
+        and all(t.kind in ("tensor", "array", "list", "function", "instance") for t in test)
+    ):
         return False, True
     return False, False
 

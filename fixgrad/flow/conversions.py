@@ -67,9 +67,7 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     return frozenset((thing,))
 
 
-def _born(
-    state: State, value: Value, row: Conversion, call: Call
-) -> tuple[str, list[Thing]]:
+def _born(state: State, value: Value, row: Conversion, call: Call) -> tuple[str, list[Thing]]:
     """Say what a conversion is given, and return the arrays in it."""
     arrays = of_kind(value, "array")
     listed = of_kind(value, "list", "tuple")
@@ -118,9 +116,7 @@ def _tensors_in(state: State, value: Value) -> list[Thing]:
     return found
 
 
-def _dtype(
-    state: State, call: Call, row: Conversion, value: Value, arrays: list[Thing]
-) -> str:
+def _dtype(state: State, call: Call, row: Conversion, value: Value, arrays: list[Thing]) -> str:
     given = call.get(1 if row.positional_dtype else None, "dtype")
     if given is not None and row.dtype_keyword:
         return named_dtype(given.value)
@@ -148,9 +144,7 @@ def _storage(state: State, row: Conversion, arrays: list[Thing], call: Call) -> 
     return shared
 
 
-def _keyword(
-    m: Machine, f: Frame, state: State, call: Call, row: Conversion, thing: Thing
-) -> None:
+def _keyword(m: Machine, f: Frame, state: State, call: Call, row: Conversion, thing: Thing) -> None:
     """Apply `requires_grad=` of a conversion; most do not take it."""
     flag = call.keyword("requires_grad")
     if flag is None:
@@ -205,9 +199,7 @@ def make_parameter(m: Machine, f: Frame, state: State, call: Call, name: str) ->
     return frozenset((thing,))
 
 
-def spread_requires_grad(
-    m: Machine, f: Frame, state: State, call: Call, row: Factory
-) -> Value:
+def spread_requires_grad(m: Machine, f: Frame, state: State, call: Call, row: Factory) -> Value:
     """Execute a factory: a native tensor, tracked where its keyword says so."""
     for argument in call.arguments:
         consume(m, f, state, argument.value, argument.place)
@@ -228,4 +220,3 @@ def spread_requires_grad(
         else:
             state.set((thing, "#tracked"), "maybe")
     return frozenset((thing,))
-

@@ -9,7 +9,6 @@ from fixgrad.flow.ir import Place
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, Value, ordered
 
-
 Where: TypeAlias = tuple[str, Place]  # a function by its file and place
 
 
@@ -42,6 +41,7 @@ class FlowGraph:
         self.cut: dict[Thing, set[Thing]] = {}  # computed from, the gradient does not
         self.made: dict[Thing, Made] = {}
         self.from_data: set[Thing] = set()  # conversions, and what holds their values
+        self.impure: set[Thing] = set()  # something unknown may have been an operand too
         self.capped: set[tuple[str, Place]] = set()  # functions no longer entered by each call
         self.born: dict[Thing, str] = {}  # of conversions: "array", "literal", "unknown", ...
         self.positional_dtype: set[Site] = set()  # conversions given a dtype without keyword

@@ -183,7 +183,15 @@ def _export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -
     for thing in of_kind(value, "list", "tuple"):
         for tensor in of_kind(state.get((thing, "[*]"), NOTHING), "tensor"):
             place = _item_place(m, state, thing, tensor) or argument.place
-            log(m, f, state, "export", tensor, place, detail=name if place != argument.place else "list")
+            log(
+                m,
+                f,
+                state,
+                "export",
+                tensor,
+                place,
+                detail=name if place != argument.place else "list",
+            )
 
 
 def _item_place(
@@ -266,7 +274,8 @@ def _extra_arguments(state: State, more: Value) -> tuple[Value, ...]:
         length = state.get((thing, "#length"), "maybe")
         if length != "maybe":
             return tuple(
-                frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in range(int(length))
+                frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN
+                for n in range(int(length))
             )
     return (more,) if more and not of_kind(more, "tuple", "list") else ()
 
@@ -305,7 +314,9 @@ def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
         status = tracked(state, thing)
         if status != "no" and leaf(state, thing) == "no":
             log(m, f, state, "export", thing, first.place, detail="copy.deepcopy")
-        made = make(m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing))
+        made = make(
+            m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing)
+        )
         cut_from(m, state, made, [thing])
         found.add(made)
     return frozenset(found)
@@ -320,7 +331,9 @@ def _is_tensor(m: Machine, f: Frame, state: State, call: Call) -> Value:
 def _field(m: Machine, f: Frame, state: State, call: Call) -> Value:
     factory = call.keyword("default_factory")
     if factory is not None:
-        return frozenset((m.thing("factory", Site(f.module.path, call.place), f.path, "", factory),))
+        return frozenset(
+            (m.thing("factory", Site(f.module.path, call.place), f.path, "", factory),)
+        )
     return call.keyword("default") or UNKNOWN
 
 
@@ -332,7 +345,11 @@ def _record_type(m: Machine, f: Frame, state: State, call: Call) -> Value:
         names = tuple(text.replace(",", " ").split())
     for thing in of_kind(fields.value, "list", "tuple") if fields is not None else []:
         length = state.get((thing, "#length"), "maybe")
-        items = [] if length == "maybe" else [known(state.get((thing, f"[{n}]"), UNKNOWN))[1] for n in range(int(length))]
+        items = (
+            []
+            if length == "maybe"
+            else [known(state.get((thing, f"[{n}]"), UNKNOWN))[1] for n in range(int(length))]
+        )
         names = tuple(str(name) for name in items)
     return frozenset((m.thing("record", Site(f.module.path, call.place), f.path, "named", names),))
 

@@ -7,6 +7,7 @@ constructs is constructed, and its methods called in any order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+
 from fixgrad.edits import Operation
 from fixgrad.flow import access, arithmetic, calls, containers, control, relevance
 from fixgrad.flow.arguments import Argument, Call
@@ -17,13 +18,13 @@ from fixgrad.flow.ir import Function, Module, Place
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, of_kind, ordered
+from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
 
 BUDGET = 20_000  # operations executed from one root
 
 HANDLERS: dict[str, Handler] = {
     **control.HANDLERS,
-    "const": lambda m, f, op, s: f.registers.__setitem__(op.out, calls.constant(op.constant)),
+    "const": lambda m, f, op, s: f.registers.__setitem__(op.out, constant(op.constant)),
     "load": access.load,
     "store": access.store,
     "delete": access.delete,
@@ -75,7 +76,6 @@ class Project:
             if not folder:
                 return None
             folder.pop()
-
 
     def function_at(self, path: str, place: Place) -> Where:
         """Return the innermost function or class around a place, else the file's own body."""
@@ -182,7 +182,10 @@ class Linker:
     def _call_unknown(
         self, frame: Frame, state: State, callee: Value, function: Function, skip: int
     ) -> Value:
-        arguments = [self._parameter(frame, state, function, n) for n in range(skip, len(function.parameters))]
+        arguments = [
+            self._parameter(frame, state, function, n)
+            for n in range(skip, len(function.parameters))
+        ]
         call = Call(function.place, tuple(a for a in arguments if a is not None))
         self._mark_root(frame, call)
         return calls.apply(self.machine, frame, state, call, callee)
@@ -224,7 +227,10 @@ class Linker:
             init, _ = access.lookup_class(state, cls, "__init__")
             function = next((t.data.function for t in of_kind(init, "function")), None)
             arguments = (
-                [self._parameter(frame, state, function, n) for n in range(1, len(function.parameters))]
+                [
+                    self._parameter(frame, state, function, n)
+                    for n in range(1, len(function.parameters))
+                ]
                 if function is not None
                 else []
             )
@@ -237,7 +243,9 @@ class Linker:
 
     def _not_entered(self, thing: Thing) -> bool:
         inner = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
-        return any((t.data.module.path, t.data.function.place) not in self.machine.entered for t in inner)
+        return any(
+            (t.data.module.path, t.data.function.place) not in self.machine.entered for t in inner
+        )
 
     def _call_methods(self, frame: Frame, state: State, me: Value, methods: list[Thing]) -> None:
         """Call the methods one after the other; once more those that may see what others stored."""

@@ -8,7 +8,7 @@ that a rule may ask about. Given the operations of a plan, it follows the progra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from fixgrad.edits import Operation
@@ -200,7 +200,7 @@ class Machine:
             f.returns.append((value, state.changes(f.top.mark)))
         state.dead = True
 
-    def branch(self, f: Frame, state: State, ways: list[Callable[[State], None]]) -> None:
+    def branch(self, f: Frame, state: State, ways: Sequence[Callable[[State], object]]) -> None:
         """Take each way on its own path and join what is left alive."""
         paths: list[Changes] = []
         for way in ways:

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import access, containers
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, sources_of, write_array
+from fixgrad.flow.arrays import (
+    arrays_in,
+    make_array,
+    new_array,
+    read_array,
+    sources_of,
+    write_array,
+)
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
 from fixgrad.flow.optimizers import demand_parameters, optimizer_method
 from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.tensor_methods import run_backward, tensor_method
-from fixgrad.flow.tensors import derive, dtype, grant, log
+from fixgrad.flow.tensors import derive, grant, log
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -132,7 +139,9 @@ def _dict_call(
         case "items":
             pairs = items if items is not None else [(UNKNOWN, anything)]
             tuples: list[Value] = [
-                frozenset((containers.make(m, f, state, call.place, "tuple", [k, v], name=f"item {n}"),))
+                frozenset(
+                    (containers.make(m, f, state, call.place, "tuple", [k, v], name=f"item {n}"),)
+                )
                 for n, (k, v) in enumerate(pairs)
             ]
             listed = tuples if items is not None else None
@@ -236,7 +245,9 @@ def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
         sure, text = known(key.value)
         fields = [str(text)] if sure else sorted(state.get((instance, "#fields"), frozenset()))
         for field in fields:
-            access.write_attribute(m, f, state, frozenset((instance,)), field, new.value, call.place)
+            access.write_attribute(
+                m, f, state, frozenset((instance,)), field, new.value, call.place
+            )
         return NONE
     if name == "__init__":
         bases = access.external_bases(instance.data) if instance.kind == "instance" else []
@@ -250,9 +261,7 @@ def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
     return UNKNOWN
 
 
-def opaque_method(
-    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str
-) -> Value:
+def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Value:
     """Call a method of something unknown; the method's name may tell what it is."""
     me = Argument(frozenset((thing,)), call.receiver or call.place)
     if name == "backward":

@@ -44,7 +44,9 @@ def parameter_of(m: Machine, state: State, module: Thing) -> Thing:
     return thing
 
 
-def parameters(m: Machine, state: State, thing: Thing, seen: set[Thing] | None = None) -> list[Thing]:
+def parameters(
+    m: Machine, state: State, thing: Thing, seen: set[Thing] | None = None
+) -> list[Thing]:
     """Return the tensors that `parameters()` of a module yields, as far as they are known."""
     seen = seen if seen is not None else set()
     if thing in seen:
@@ -76,7 +78,10 @@ def call_module(m: Machine, f: Frame, state: State, call: Call, thing: Thing) ->
     row = thing.data if isinstance(thing.data, ModuleClass) else ModuleClass(thing.name)
     effect = TensorOp(row.name, grad=row.grad, saves=True)
     everything = list(dict.fromkeys([*inputs, *(identity(t) for t in owned)]))
-    return frozenset((derive(m, f, state, call.place, effect, everything),))
+    made = derive(m, f, state, call.place, effect, everything)
+    if any(t.kind == "opaque" for a in call.arguments for t in a.value):
+        m.graph.impure.add(made)
+    return frozenset((made,))
 
 
 def _inputs_of_containers(state: State, call: Call) -> Value:

@@ -66,9 +66,7 @@ def _to_float(m: Machine, f: Frame, state: State, value: Value, place: Place) ->
     return frozenset((made,))
 
 
-def _keyword(
-    m: Machine, f: Frame, state: State, value: Value, text: str, place: Place
-) -> None:
+def _keyword(m: Machine, f: Frame, state: State, value: Value, text: str, place: Place) -> None:
     for thing in of_kind(value, "tensor"):
         if text == "requires_grad=True":
             grant(m, f, state, thing, place, on=True, strong=len(value) == 1, form="planned")

@@ -35,7 +35,9 @@ Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module)
 class Relevance(NamedTuple):
     """What is worth following."""
 
-    roots: frozenset[tuple[str, Place]]  # functions from which a conversion and a demand are reached
+    roots: frozenset[
+        tuple[str, Place]
+    ]  # functions from which a conversion and a demand are reached
     converting: frozenset[tuple[str, Place]]  # functions from which a conversion is reached
 
 
@@ -82,9 +84,7 @@ def _callers(
     return callers
 
 
-def _imported(
-    module: Module, find: Find
-) -> tuple[dict[str, Unit], dict[str, list[str]]]:
+def _imported(module: Module, find: Find) -> tuple[dict[str, Unit], dict[str, list[str]]]:
     symbols: dict[str, Unit] = {}
     files: dict[str, list[str]] = defaultdict(list)
     for local, name, member in module.imports:
@@ -100,9 +100,7 @@ def _imported(
     return symbols, files
 
 
-def _converting(
-    modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]
-) -> set[Unit]:
+def _converting(modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]) -> set[Unit]:
     found: set[Unit] = set()
     for path, module in modules.items():
         names = {"." + name for name in CONVERSIONS}
@@ -118,9 +116,7 @@ def _converting(
     return found
 
 
-def _demanding(
-    modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]
-) -> set[Unit]:
+def _demanding(modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]) -> set[Unit]:
     found = {unit for unit, mentioned in tokens.items() if mentioned & DEMANDS}
     for path, module in modules.items():
         names = {

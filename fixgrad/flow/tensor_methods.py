@@ -120,9 +120,7 @@ def _hook(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
     return NONE if name == "retain_grad" else UNKNOWN
 
 
-def to_numpy(
-    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str
-) -> Thing:
+def to_numpy(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Thing:
     """Take a tensor's values to NumPy: an array that shares its memory."""
     use_values(m, f, state, [thing], call.place)
     if tracked(state, thing) != "no" and known(call.keyword("force") or UNKNOWN) != (True, True):
@@ -164,8 +162,7 @@ def _cast(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
         same = m.thing("tensor", Site(f.module.path, call.place), f.path, "same", base)
         m.graph.aliases[same] = base
         return same
-    made = derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
-    return made
+    return derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
 
 
 def _target(state: State, call: Call, thing: Thing, name: str) -> tuple[str, str]:
@@ -211,11 +208,13 @@ def by_row(
     """Apply an operation on tensors that a knowledge row describes."""
     inputs = list(first)
     operands = [list(first)]
+    unknown = False
     for argument in call.arguments:
         value = consume(m, f, state, argument.value, argument.place)
         m.callbacks(m, f, state, call, [value], ())
         if row.first_only and inputs:
             continue
+        unknown = unknown or any(t.kind == "opaque" for t in value)
         for group in _operands(state, value):
             operands.append(group)
             inputs += group
@@ -243,6 +242,8 @@ def by_row(
     if row.alias == "self" and inputs and inputs[0].kind == "tensor":
         return frozenset((inputs[0],))
     made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands)
+    if unknown:
+        m.graph.impure.add(made)
     if row.returns == "tuple":
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))

@@ -120,6 +120,8 @@ def make(
     graph.carried.setdefault(thing, set()).update(t for t in inputs if t is not thing)
     if not graph.from_data.isdisjoint(inputs):
         graph.from_data.add(thing)
+    if not graph.impure.isdisjoint(inputs):
+        graph.impure.add(thing)
     graph.made[thing] = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
     return thing
 
@@ -232,7 +234,14 @@ def use_values(m: Machine, f: Frame, state: State, inputs: Iterable[Thing], plac
 
 
 def grant(
-    m: Machine, f: Frame, state: State, thing: Thing, place: Place, *, on: bool, strong: bool,
+    m: Machine,
+    f: Frame,
+    state: State,
+    thing: Thing,
+    place: Place,
+    *,
+    on: bool,
+    strong: bool,
     form: str,
 ) -> None:
     """Set requires_grad on a tensor: on a leaf it counts, on anything else nothing happens."""
@@ -264,19 +273,23 @@ def write_in_place(
         state.set((consumer, "#spoiled"), "yes")
     state.set((me, "#consumers"), frozenset())
     if state.get(MODE, "on") in ("on", "maybe"):
-        log(m, f, state, "inplace", _leaf_viewed(state, me), place, detail=detail)
+        log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
         if recorded(state, [me, *inputs]) != "no":
             _become_derived(state, me, inputs)
         m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
     overwrite_arrays(state, me)
 
 
-def _leaf_viewed(state: State, me: Thing) -> Thing:
+def _leaf_viewed(m: Machine, state: State, me: Thing) -> Thing:
     """Return the leaf that a tracked view looks at: writing to the view writes to the leaf."""
-    if tracked(state, me) != "no":
-        for base in ordered(state.get((me, "#storage"), ())):
-            if base.kind == "tensor" and tracked(state, base) == "yes" == leaf(state, base):
-                return base
+    thing = me
+    while tracked(state, thing) != "no":
+        made, sources = m.graph.made.get(thing), ordered(state.get((thing, "#inputs"), ()))
+        if made is None or made.alias != "view" or len(sources) != 1:
+            break
+        thing = sources[0]
+        if tracked(state, thing) == "yes" == leaf(state, thing):
+            return thing
     return me
 
 

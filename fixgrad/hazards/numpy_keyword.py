@@ -44,4 +44,6 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     for use in graph.of_kind("bad-keyword"):
         wanted = use.thing if use.thing.kind == "tensor" else None
         drop = Operation(span(use.site), "drop-keyword", "requires_grad")
-        yield Hazard(CODE, use, f"`{use.detail}` does not take `requires_grad`", (drop,), wants_leaf=wanted)
+        yield Hazard(
+            CODE, use, f"`{use.detail}` does not take `requires_grad`", (drop,), wants_leaf=wanted
+        )

@@ -59,7 +59,9 @@ def overwritten(graph: FlowGraph) -> Iterator[Hazard]:
                     Operation(span(site), "keyword", "requires_grad=True"),
                 )
                 what = "the array is read after the tensor on its memory was updated"
-                yield Hazard(CODE, use._replace(thing=thing), what, operations, Applicability.UNSAFE)
+                yield Hazard(
+                    CODE, use._replace(thing=thing), what, operations, Applicability.UNSAFE
+                )
 
 
 def hazards(graph: FlowGraph) -> Iterator[Hazard]:

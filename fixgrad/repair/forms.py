@@ -31,8 +31,16 @@ def at_creation(graph: FlowGraph, thing: Thing, *, step: bool) -> list[Form]:
     if is_integer(graph, thing):
         return [_to_float(graph, thing, made.effect)]
     if step:
-        return [_append(thing.site, ".requires_grad_()" if made.mode == "off" else ".detach().requires_grad_()")]
-    appended = [_append(thing.site, ".requires_grad_()"), _append(thing.site, ".clone().requires_grad_()")]
+        return [
+            _append(
+                thing.site,
+                ".requires_grad_()" if made.mode == "off" else ".detach().requires_grad_()",
+            )
+        ]
+    appended = [
+        _append(thing.site, ".requires_grad_()"),
+        _append(thing.site, ".clone().requires_grad_()"),
+    ]
     row = conversion(made.effect)
     if row is None or thing in graph.aliases:
         return appended
@@ -67,7 +75,9 @@ def _append(site: Site, text: str) -> Form:
 def _to_float(graph: FlowGraph, thing: Thing, effect: str) -> Form:
     assert thing.site is not None
     place = span(thing.site)
-    granted = any(graph.identity(u.thing) is graph.identity(thing) for u in graph.of_kind("granted"))
+    granted = any(
+        graph.identity(u.thing) is graph.identity(thing) for u in graph.of_kind("granted")
+    )
     row = conversion(effect)
     float32 = graph.spell(thing.site, "torch.float32")
     tensor = graph.spell(thing.site, "torch.tensor")

@@ -61,7 +61,11 @@ def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
     graph = contexts.graph
     assert thing.site is not None
     written = not thing.name.startswith("element") and thing.site not in graph.indirect
-    if written and thing.site not in graph.passing and contexts.always_demanded(thing.site, 0, None):
+    if (
+        written
+        and thing.site not in graph.passing
+        and contexts.always_demanded(thing.site, 0, None)
+    ):
         return Placement(tuple(at_creation(graph, thing, step=step)))
     for depth in range(len(thing.path) - 1, -1, -1):
         call = thing.path[depth]

@@ -99,8 +99,10 @@ class Planner:
         seen: set[object] = set()
         for rule in _BROKEN:
             for hazard in rule(self.base):
-                ours = hazard.use.thing.kind == "array" or hazard.rule in ("FG201", "FG205") or born_of_numpy(
-                    self.base, hazard.use.thing
+                ours = (
+                    hazard.use.thing.kind == "array"
+                    or hazard.rule in ("FG201", "FG205")
+                    or born_of_numpy(self.base, hazard.use.thing)
                 )
                 key = (hazard.rule, hazard.use.site, hazard.operations)
                 sure = (hazard.use.tracked == "yes" and hazard.use.sure) or hazard.rule in (
@@ -118,11 +120,15 @@ class Planner:
             if hazard.rule == "FG202" and hazard.wants_leaf is not None and not hazard.refusal:
                 if self._status(hazard.wants_leaf) == "no":
                     use = hazard.use
-                    demands.append(Demand("FG101", hazard.wants_leaf, "leaf", use, "its `.grad` is read"))
+                    demands.append(
+                        Demand("FG101", hazard.wants_leaf, "leaf", use, "its `.grad` is read")
+                    )
         ours: list[Demand] = []
         for hazard in self.hazards:
             if hazard.rule in ("FG201", "FG203", "FG204") and hazard.wants_leaf is not None:
-                ours.append(Demand(hazard.rule, hazard.wants_leaf, TRACKED, hazard.use, hazard.what))
+                ours.append(
+                    Demand(hazard.rule, hazard.wants_leaf, TRACKED, hazard.use, hazard.what)
+                )
         taken = {self.base.identity(d.thing) for d in ours}
         targets = collect(self.base, demands, self.wanted)
         targets = [t for t in targets if self.base.identity(t.thing) not in taken]
@@ -145,7 +151,9 @@ class Planner:
 
     def _place(self) -> None:
         active = [t for t in self.targets if t not in self.refused]
-        contexts = Contexts(self.base, {self.base.identity(t.thing) for t in active} | {t.thing for t in active})
+        contexts = Contexts(
+            self.base, {self.base.identity(t.thing) for t in active} | {t.thing for t in active}
+        )
         for target in active:
             if target in self.forms:
                 continue
@@ -253,7 +261,10 @@ class Planner:
             if form_copies is want_copy and number > now:
                 self.chosen[target] = number
                 return True
-        self.refused[target] = ("FG909", "the array is written and read in ways that neither a copy nor shared memory suits")
+        self.refused[target] = (
+            "FG909",
+            "the array is written and read in ways that neither a copy nor shared memory suits",
+        )
         return True
 
     def _refuse_unmet(self, graph: FlowGraph) -> bool:
@@ -292,7 +303,9 @@ class Planner:
             if (demand.use.site, demand.use.path) not in after:
                 continue
             possible = candidates(self.base, demand)
-            ours = [t for t in possible if self.base.is_conversion(t) or t.name.endswith("Variable")]
+            ours = [
+                t for t in possible if self.base.is_conversion(t) or t.name.endswith("Variable")
+            ]
             rewrapped_here = {h.use.thing for h in self.hazards if h.rule == "FG205"}
             if any(key_of(t) in known for t in possible) or not rewrapped_here.isdisjoint(
                 self.base.upstream([demand.thing])
@@ -349,7 +362,9 @@ def _belongs(graph: FlowGraph, hazard: Hazard, target: Target) -> bool:
 
 
 def _responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list[Target]:
-    return list(dict.fromkeys(keys[k] for k in sorted(upstream_keys(graph, thing) & keys.keys(), key=repr)))
+    return list(
+        dict.fromkeys(keys[k] for k in sorted(upstream_keys(graph, thing) & keys.keys(), key=repr))
+    )
 
 
 def _made_of(graph: FlowGraph, array: Thing) -> list[Thing]:
@@ -357,11 +372,13 @@ def _made_of(graph: FlowGraph, array: Thing) -> list[Thing]:
 
 
 def _copies(form: Form) -> bool:
-    return any(o.kind == "callee" or ".clone()" in o.argument for o in form) or _keyword_of_copy(form)
+    return any(o.kind == "callee" or ".clone()" in o.argument for o in form) or _keyword_of_copy(
+        form
+    )
 
 
 def _keyword_of_copy(form: Form) -> bool:
     return False
 
 
-__all__ = ["Planned", "Planner", "ROOT"]
+__all__ = ["ROOT", "Planned", "Planner"]

@@ -30,14 +30,14 @@ def unmet(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | No
 
 
 def _concerns(graph: FlowGraph, use: Use, target: Key) -> bool:
-    return key_of(use.thing) == target or key_of(graph.identity(use.thing)) == target or (
-        use.kind == "backward"
+    return (
+        key_of(use.thing) == target
+        or key_of(graph.identity(use.thing)) == target
+        or (use.kind == "backward")
     )
 
 
-def _unmet_use(
-    graph: FlowGraph, demand: Demand, use: Use, target: Key
-) -> tuple[str, str] | None:
+def _unmet_use(graph: FlowGraph, demand: Demand, use: Use, target: Key) -> tuple[str, str] | None:
     line = use.site.place[0]
     if use.tracked == "no":
         return _why_untracked(graph, use, target)
@@ -65,7 +65,10 @@ def _why_no_gradient(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str]
     for backward in graph.of_kind("backward"):
         made = graph.made.get(graph.identity(backward.thing))
         if made is not None and made.mode in _OFF and backward.tracked == "no":
-            return "FG907", f"autograd is switched off where line {made_line(backward.thing)} is computed"
+            return (
+                "FG907",
+                f"autograd is switched off where line {made_line(backward.thing)} is computed",
+            )
         cut = _where_cut(graph, backward.thing, target)
         if cut:
             return "FG902", cut
@@ -81,7 +84,10 @@ def _input_not_reached(graph: FlowGraph, use: Use, target: Key) -> tuple[str, st
         if root.tracked == "no" or not (unknown or target in reached):
             made = graph.made.get(graph.identity(root.thing))
             if made is not None and made.mode in _OFF:
-                return "FG907", f"autograd is switched off where line {made_line(root.thing)} is computed"
+                return (
+                    "FG907",
+                    f"autograd is switched off where line {made_line(root.thing)} is computed",
+                )
             cut = _where_cut(graph, root.thing, target)
             return "FG902", cut or f"line {use.site.place[0]} differentiates something else"
     return None
@@ -101,7 +107,9 @@ def _where_cut(graph: FlowGraph, root: Thing, target: Key) -> str:
         return ""
     for thing in graph.upstream([root]):
         for source in graph.cut.get(thing, ()):
-            if target in upstream_keys(graph, source) or _where_cut_below(graph, source, target, set()):
+            if target in upstream_keys(graph, source) or _where_cut_below(
+                graph, source, target, set()
+            ):
                 return f"line {made_line(thing)} cuts the gradient on its way to this tensor"
     return ""
 
@@ -137,5 +145,3 @@ def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tu
 def made_line(thing: Thing) -> int:
     """Return the line of the expression that makes a tensor."""
     return thing.site.place[0] if thing.site is not None else 0
-
-

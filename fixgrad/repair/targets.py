@@ -53,7 +53,8 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
         for demand in rule.demands(graph)
         if not (demand.use.kind == "optimizer" and graph.identity(demand.thing) in granted)
         and (demand.use.kind, demand.use.site, graph.identity(demand.thing)) not in replaced
-        and graph.identity(demand.thing) not in silent and demand.use.site not in sorted_out
+        and graph.identity(demand.thing) not in silent
+        and demand.use.site not in sorted_out
     ]
 
 

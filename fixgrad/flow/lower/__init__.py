@@ -26,9 +26,13 @@ def lower(source: Source) -> Module | Problem:
             tree = ast.parse(source.text)
     except SyntaxError as error:
         column = (error.offset or 1) - 1
-        return Problem(source.path, error.lineno or 1, max(column, 0), f"not valid Python: {error.msg}")
+        return Problem(
+            source.path, error.lineno or 1, max(column, 0), f"not valid Python: {error.msg}"
+        )
     except (ValueError, RecursionError, MemoryError) as error:
-        return Problem(source.path, 1, 0, f"Python cannot parse this file: {error or type(error).__name__}")
+        return Problem(
+            source.path, 1, 0, f"Python cannot parse this file: {error or type(error).__name__}"
+        )
     try:
         return _module(tree, source)
     except RecursionError:
@@ -53,8 +57,15 @@ def _finish(
     defaults: int,
 ) -> Function:
     return Function(
-        b.name, kind, place, parameters, defaults, tuple(b.ops), tuple(b.places),
-        b.scope.local, frozenset(b.tokens),
+        b.name,
+        kind,
+        place,
+        parameters,
+        defaults,
+        tuple(b.ops),
+        tuple(b.places),
+        b.scope.local,
+        frozenset(b.tokens),
     )
 
 

@@ -43,7 +43,9 @@ LowerClass: TypeAlias = Callable[["Builder", ast.ClassDef], int]
 class Unit:
     """What all functions of one module share while it is lowered."""
 
-    def __init__(self, columns: Columns, lower_function: LowerFunction, lower_class: LowerClass) -> None:
+    def __init__(
+        self, columns: Columns, lower_function: LowerFunction, lower_class: LowerClass
+    ) -> None:
         self.columns = columns
         self.lower_class = lower_class
         self.lower_function = lower_function  # emits the operation that makes the function

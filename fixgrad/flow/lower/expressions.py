@@ -233,7 +233,9 @@ def _filtered(
 
 
 def _for_loop(b: Builder, node: ast.expr, iterable: int, element: int, body: Block) -> Op:
-    return Op("loop", b.unit.columns.place(node), element, "for", (iterable,), (), None, ((), body, ()))
+    return Op(
+        "loop", b.unit.columns.place(node), element, "for", (iterable,), (), None, ((), body, ())
+    )
 
 
 def assign(b: Builder, target: ast.expr, value: int) -> None:

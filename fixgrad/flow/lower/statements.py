@@ -65,7 +65,7 @@ def _augmented(b: Builder, node: ast.AugAssign) -> None:
     operator = OPERATORS[type(node.op)]
     match node.target:
         case ast.Name():
-            cell, scope = b.scope.find(node.target.id)
+            _cell, _scope = b.scope.find(node.target.id)
             old = b.load(node.target.id, node.target)
             new = b.emit("inplace", node, operator, (old, lower(b, node.value)))
             b.store(node.target.id, new, node)
@@ -186,7 +186,9 @@ def _import(b: Builder, node: ast.Import) -> None:
     for alias in node.names:
         whole = alias.name if alias.asname else alias.name.partition(".")[0]
         value = b.emit("import", node, alias.name, constant=whole)
-        b.unit.imports.append((alias.asname or whole, whole if not alias.asname else alias.name, ""))
+        b.unit.imports.append(
+            (alias.asname or whole, whole if not alias.asname else alias.name, "")
+        )
         b.store(alias.asname or whole, value, node)
 
 
