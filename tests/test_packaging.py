@@ -63,7 +63,7 @@ def test_metadata(wheel: zipfile.ZipFile) -> None:
 def test_it_runs_from_the_wheel_alone(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     wheel.extractall(tmp_path / "installed")
     case = ROOT / "fixtures/repair/classic_grad_of_array"
-    program = "import fixgrad, fixgrad.__main__ as m; print(fixgrad.__file__); m.main()"
+    program = "import fixgrad, fixgrad.__main__ as m; print(fixgrad.__file__, flush=True); m.main()"
     ran = subprocess.run(
         [sys.executable, "-c", program, "--fix", "-q", "-"],
         input=(case / "before/main.py").read_bytes(),

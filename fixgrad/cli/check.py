@@ -71,7 +71,7 @@ class Output(NamedTuple):
 )
 @click.version_option(__version__, "-V", "--version", message="fixgrad %(version)s")
 @click.help_option("-h", "--help")
-def command(  # noqa: PLR0917
+def command(
     paths: tuple[str, ...],
     diff: bool,
     fix: bool,

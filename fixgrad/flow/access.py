@@ -1,4 +1,4 @@
-"""Reads and writes of variables, attributes and items."""
+"""Reads and writes of attributes, of whatever a value may be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.arrays import array_item, make_array, write_array
+from fixgrad.flow.arrays import make_array
 from fixgrad.flow.gradients import consume, read_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.modules import parameter_of
@@ -19,13 +19,11 @@ from fixgrad.flow.tensors import (
     log,
     overwrite_arrays,
     tracked,
-    write_in_place,
 )
 from fixgrad.flow.values import (
     FALSE,
     NOTHING,
     NUMBER,
-    TEXT,
     TRUE,
     UNKNOWN,
     Code,
@@ -40,20 +38,12 @@ from fixgrad.flow.values import (
 )
 from fixgrad.knowledge import (
     array_method,
-    conversion,
-    factory,
-    tensor_function,
     tensor_method,
-    tensor_operator,
 )
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
-_BUILTINS = {
-    "True": constant(True), "False": constant(False), "None": constant(None), "__name__": constant("__main__"),
-    "__file__": TEXT,
-}  # fmt: skip
 _PLAIN_TENSOR_FACTS = {
     "shape",
     "device",
@@ -68,86 +58,6 @@ _PLAIN_TENSOR_FACTS = {
     "itemsize",
     "nbytes",
 }
-
-
-def load(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """Read a variable from its frame, the frames around it, the module, or the builtins."""
-    f.registers[op.out] = read_variable(m, f, state, op.target, _scope(op))
-    f.names[op.out] = op.target
-
-
-def read_variable(m: Machine, f: Frame, state: State, name: str, scope: int) -> Value:
-    """Return what a variable holds; 0 is the function itself, n the n-th around it, -1 the module."""
-    if scope == 0:
-        found = state.get((f.thing, name))
-        if found or f.function.kind not in ("class",):
-            return found or UNKNOWN
-    elif scope > 0:
-        for frame in f.outer[scope - 1 :]:
-            found = state.get((frame, name))
-            if found:
-                return frozenset(found)
-    module = m.module_thing(f.module.path)
-    found = state.get((module, name))
-    if found:
-        return frozenset(found)
-    if name in _BUILTINS:
-        return _BUILTINS[name]
-    for star in state.get((module, "#stars"), ()):
-        qualified = f"{star}.{name}"
-        if (
-            conversion(qualified)
-            or factory(qualified)
-            or tensor_function(qualified)
-            or star.startswith("numpy")
-        ):
-            return frozenset((m.thing("external", None, (), qualified),))
-    return frozenset((m.thing("external", None, (), f"builtins.{name}"),))
-
-
-def read_dotted(m: Machine, f: Frame, state: State, name: str, op: Op) -> Value:
-    """Return what a dotted name of the current function holds."""
-    first, *rest = name.split(".")
-    scope = 0 if state.get((f.thing, first)) else -1
-    value = read_variable(m, f, state, first, scope)
-    for part in rest:
-        value = attribute(m, f, state, value, part, op.place)
-    return value
-
-
-def _scope(op: Op) -> int:
-    return op.constant if isinstance(op.constant, int) else 0
-
-
-def store(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """Write a variable."""
-    scope = _scope(op)
-    owner = f.thing if scope == 0 else m.module_thing(f.module.path)
-    if scope > 0 and scope <= len(f.outer):
-        owner = f.outer[scope - 1]
-    value = f.registers[op.args[0]] or UNKNOWN
-    state.set((owner, op.target), value)
-    if owner.kind == "file":
-        state.add((owner, "#fields"), frozenset((op.target,)))
-    for thing in value:
-        if thing.kind == "external" and op.target[0] != "%":
-            _remember_name(m, f, thing.name, op.target, owner)
-        if thing.kind in ("tensor", "array", "opaque") and op.target[0] != "%":
-            m.graph.variables[f.path, identity(thing)] = op.target
-
-
-def _remember_name(m: Machine, f: Frame, qualified: str, name: str, owner: Thing) -> None:
-    key = (f.module.path, qualified)
-    if owner.kind == "file":
-        m.graph.names_of.setdefault(key, name)
-    elif (f.function.place, name) not in m.graph.local_names.get(key, ()):
-        m.graph.local_names.setdefault(key, []).append((f.function.place, name))
-
-
-def delete(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """Forget a variable."""
-    owner = f.thing if _scope(op) == 0 else m.module_thing(f.module.path)
-    state.set((owner, op.target), NOTHING)
 
 
 def module_attribute(state: State, module: Thing, name: str) -> Value:
@@ -272,8 +182,12 @@ def object_attribute(
     of_class = thing.data if thing.kind == "instance" else thing
     found, _owner = lookup_class(state, of_class, name)
     if not found:
-        return UNKNOWN if thing.kind == "class" or name != "grad" else UNKNOWN
-    return union(_bound(m, f, state, thing, t, place) for t in ordered(found))
+        return UNKNOWN
+    value = union(_bound(m, f, state, thing, t, place) for t in ordered(found))
+    if any(t.kind == "wrapped" and t.name == "cached" for t in found):
+        state.set((thing, name), value)
+        state.add((thing, "#fields"), frozenset((name,)))
+    return value
 
 
 def lookup_class(state: State, of_class: Thing, name: str) -> tuple[Value, Thing]:
@@ -311,7 +225,7 @@ def external_bases(of_class: Thing) -> list[str]:
 def _bound(m: Machine, f: Frame, state: State, owner: Thing, member: Thing, place: Place) -> Value:
     if member.kind == "wrapped":
         kind, inner = member.name, member.data
-        if kind == "property" and owner.kind == "instance":
+        if kind in ("property", "cached") and owner.kind == "instance":
             return m.apply(m, f, state, Call(place, (Argument(frozenset((owner,)), place),)), inner)
         if kind == "classmethod":
             cls = owner.data if owner.kind == "instance" else owner
@@ -417,75 +331,6 @@ def _set_tensor_attribute(
             m.graph.manual.add(me)
     elif name == "data":
         overwrite_arrays(state, me)
-
-
-def get_item(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """Execute `value[key]`."""
-    value, key = f.values(op)
-    value = consume(m, f, state, value, op.place)
-    found = each(m, f, state, value, lambda t, s: _item(m, f, s, t, key, op))
-    f.registers[op.out] = found or UNKNOWN
-
-
-def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) -> Value:
-    match thing.kind:
-        case "tensor":
-            row = tensor_operator("[]")
-            assert row is not None
-            return frozenset((derive(m, f, state, op.place, row, [thing]),))
-        case "array":
-            return frozenset((array_item(m, f, state, thing, key, op),))
-        case "list" | "tuple" | "dict":
-            return containers.item(state, thing, key)
-        case "external" | "const" | "number" | "text":
-            return UNKNOWN
-    return containers.carry(m, f, state, op.place, [frozenset((thing,))])
-
-
-def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """Execute `value[key] = new`; of `value[key] += new` the change itself is done already."""
-    owner, key, new = f.values(op)
-    new = consume(m, f, state, new, op.place)
-    strong = len(owner) == 1
-    for thing in ordered(owner):
-        if thing.kind == "tensor":
-            inputs = of_kind(new, "tensor", "opaque", "module")
-            write_in_place(m, f, state, thing, inputs, op.place, "[]=")
-        elif thing.kind in ("array", "opaque"):
-            write_array(m, f, state, thing, op.place)
-            tensors = of_kind(new, "tensor")
-            for tensor in tensors:
-                log(m, f, state, "export", tensor, f.place_of(op.args[2]), detail="[]=")
-            if thing.kind == "opaque":
-                containers.escape(state, thing, [new])
-        elif thing.kind in ("list", "dict"):
-            containers.set_item(state, thing, key, new, strong)
-
-
-def part(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """Execute the unpacking of one element: `a, *b, c = value`."""
-    value = f.registers[op.args[0]]
-    found: list[Value] = []
-    for thing in ordered(value):
-        if thing.kind in ("list", "tuple"):
-            found.append(containers.part(m, f, state, thing, op))
-        elif thing.kind == "tensor":
-            row = tensor_operator("[]")
-            assert row is not None
-            name = f"element {op.target}"
-            found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
-        elif thing.kind == "array":
-            found.append(frozenset((make_part(m, f, state, thing, op),)))
-        elif thing.kind == "dict":
-            found.append(UNKNOWN)
-        else:
-            found.append(containers.carry(m, f, state, op.place, [frozenset((thing,))], op.target))
-    f.registers[op.out] = union(found) or UNKNOWN
-
-
-def make_part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Thing:
-    """Return an element of an array that is unpacked."""
-    return array_item(m, f, state, thing, UNKNOWN, op)
 
 
 def call_method_if_any(

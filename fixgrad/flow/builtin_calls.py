@@ -22,6 +22,7 @@ from fixgrad.flow.values import (
     Code,
     Thing,
     Value,
+    constant,
     known,
     of_kind,
     ordered,
@@ -134,8 +135,6 @@ def _sequence(m: Machine, f: Frame, state: State, call: Call, values: list[Value
 
 
 def _dict(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    from fixgrad.flow.values import constant
-
     thing = containers.make(m, f, state, call.place, "dict", [])
     op = containers.element_op(call.place)
     for argument, value in zip(call.arguments, values, strict=True):

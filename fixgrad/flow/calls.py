@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import access, containers, libraries, methods
+from fixgrad.flow import access, containers, decorators, instances, libraries, methods
 from fixgrad.flow.arguments import Argument, Call, bind
 from fixgrad.flow.gradients import consume, expect_gradient, none_test
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
 from fixgrad.flow.modules import call_module
-from fixgrad.flow.state import CONTEXT_MODES, MODE, State
+from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import may_run_backward, tracked
 from fixgrad.flow.values import (
     NONE,
@@ -41,7 +41,7 @@ def execute_call(m: Machine, f: Frame, op: Op, state: State) -> None:
     callee = f.registers[op.args[0]]
     call = _call_of(m, f, op, state)
     if op.target == "decorator":
-        f.registers[op.out] = _decorate(m, f, state, call, callee)
+        f.registers[op.out] = decorators.decorate(m, f, state, call, callee)
     else:
         f.registers[op.out] = apply(m, f, state, call, callee) or UNKNOWN
 
@@ -119,7 +119,7 @@ def apply(m: Machine, f: Frame, state: State, call: Call, callee: Value) -> Valu
     def way(thing: Thing, s: State) -> None:
         results.append(_apply(m, f, s, call, thing))
 
-    ways = [lambda s, t=t: way(t, s) for t in ordered(callee)]  # type: ignore[misc]
+    ways = [lambda s, t=t: way(t, s) for t in ordered(callee)]
     if ways:
         m.branch(f, state, ways)
     return union(results) or UNKNOWN
@@ -130,9 +130,9 @@ def _apply(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Valu
         case "function":
             return enter(m, f, state, call, thing)
         case "class":
-            return instantiate(m, f, state, call, thing)
+            return instances.instantiate(m, f, state, call, thing)
         case "instance":
-            return _call_instance(m, f, state, call, thing)
+            return instances.call_instance(m, f, state, call, thing)
         case "method":
             return _call_method_value(m, f, state, call, thing)
         case "external":
@@ -143,33 +143,11 @@ def _apply(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Valu
             inner, arguments = thing.data
             return apply(m, f, state, Call(call.place, (*arguments, *call.arguments)), inner)
         case "record":
-            return _make_record(m, f, state, call, thing)
+            return instances.make_record(m, f, state, call, thing)
         case "context":
-            return _decorate(m, f, state, call, frozenset((thing,)))
+            return decorators.decorate(m, f, state, call, frozenset((thing,)))
         case "wrapped":
             return apply(m, f, state, call, thing.data)
-    return unknown_call(m, f, state, call, [thing])
-
-
-def _make_record(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
-    """Construct a named tuple or a namespace: a bag of fields."""
-    made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"record {thing.name}")
-    names = list(thing.data)
-    for argument in call.arguments:
-        name = argument.name or (names.pop(0) if names else "")
-        if name and name not in ("*", "**"):
-            state.set((made, name), argument.value)
-            state.add((made, "#fields"), frozenset((name,)))
-    state.set((made, "#inputs"), frozenset())
-    return frozenset((made,))
-
-
-def _call_instance(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
-    me = Argument(frozenset((thing,)), call.place)
-    for name in ("__call__", "forward"):
-        found, _ = access.lookup_class(state, thing.data, name)
-        if found:
-            return apply(m, f, state, call.with_first(me), found)
     return unknown_call(m, f, state, call, [thing])
 
 
@@ -316,82 +294,6 @@ def _bind_parameters(m: Machine, frame: Frame, state: State, call: Call, code: C
                 if argument.name == "**":
                     state.add((made, "[*]"), argument.value)
             state.set((frame.thing, parameter.name), frozenset((made,)))
-
-
-def instantiate(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> Value:
-    """Construct an instance of a class of the project."""
-    thing = m.thing("instance", Site(f.module.path, call.place), f.path, cls.name, cls)
-    for field in state.get((thing, "#fields"), frozenset()):
-        state.set((thing, field), NOTHING)
-    state.set((thing, "#fields"), frozenset())
-    found, _ = access.lookup_class(state, cls, "__init__")
-    me = frozenset((thing,))
-    if found:
-        apply(m, f, state, call.with_first(Argument(me, call.place)), found)
-    else:
-        _fill_declared_fields(m, f, state, call, cls, me)
-    return me
-
-
-def _fill_declared_fields(
-    m: Machine, f: Frame, state: State, call: Call, cls: Thing, me: Value
-) -> None:
-    """Bind the arguments of a dataclass or a NamedTuple to its fields, in the order declared."""
-    declared: list[str] = []
-    for base in reversed(access.linear_bases(cls)):
-        names = state.get((base, "#declared"), ())
-        declared += [n for n in names if n not in declared] if names != "maybe" else []
-    for name in declared:
-        default, _ = access.lookup_class(state, cls, name)
-        for factory in of_kind(default, "factory"):
-            made = apply(m, f, state, Call(call.place), factory.data)
-            access.write_attribute(m, f, state, me, name, made, call.place)
-    queue = list(declared)
-    for argument in call.arguments:
-        name = argument.name or (queue.pop(0) if queue else "")
-        if name and name not in ("*", "**"):
-            access.write_attribute(m, f, state, me, name, argument.value, call.place)
-    found, _ = access.lookup_class(state, cls, "__post_init__")
-    if found:
-        apply(m, f, state, Call(call.place, (Argument(me, call.place),)), found)
-
-
-def _decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -> Value:
-    """Apply a decorator to a function or class."""
-    argument = call.arguments[0] if call.arguments else Argument(UNKNOWN, call.place)
-    inner = argument.value
-    if len(decorator) != 1:
-        return inner
-    (thing,) = decorator
-    if thing.kind == "external":
-        name = thing.name.removeprefix("builtins.")
-        if name in ("property", "staticmethod", "classmethod", "functools.cached_property"):
-            kind = "property" if "property" in name else name
-            return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
-        mode = libraries.context_mode(thing.name)
-        return _with_mode(m, inner, mode) if mode else inner
-    if thing.kind == "setter":
-        state.set((thing.data, "#setter"), inner)
-        return frozenset((thing.data,))
-    if thing.kind == "context":
-        return _with_mode(m, inner, thing.name)
-    if thing.kind in ("function", "method"):
-        result = apply(m, f, state, call, decorator)
-        return result if of_kind(result, "function", "method", "partial", "instance") else inner
-    return inner
-
-
-def _with_mode(m: Machine, inner: Value, mode: str) -> Value:
-    if mode not in CONTEXT_MODES:
-        return inner
-    found: set[Thing] = set()
-    for thing in ordered(inner):
-        if thing.kind == "function":
-            data = thing.data._replace(mode=CONTEXT_MODES[mode])
-            found.add(m.thing("function", thing.site, thing.path, f"{thing.name}@{mode}", data))
-        else:
-            found.add(thing)
-    return frozenset(found)
 
 
 def unknown_call(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import access, containers
+from fixgrad.flow import access, containers, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import consume, expect_gradient, guarded_branches
 from fixgrad.flow.ir import Op
@@ -167,7 +167,7 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
         s.merge([{}, after])
         m.block(f, handlers[number], s)
 
-    ways = [succeed, *(lambda s, n=n: fail(n, s) for n in range(len(handlers)))]  # type: ignore[misc]
+    ways = [succeed, *(lambda s, n=n: fail(n, s) for n in range(len(handlers)))]
     m.branch(f, state, ways)
     if not state.dead:
         m.block(f, final, state)
@@ -292,7 +292,7 @@ def _opaque(m: Machine, f: Frame, op: Op, state: State) -> None:
 def _inserted(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute a statement that the plan inserts: `x.requires_grad_()`."""
     name, _, method = op.target.removesuffix("()").rpartition(".")
-    receiver = access.read_dotted(m, f, state, name, op)
+    receiver = variables.read_dotted(m, f, state, name, op)
     m.send(m, f, state, Call(op.place), receiver, method)
 
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fixgrad.edits import Operation
-from fixgrad.flow import access, arithmetic, calls, containers, control, relevance
+from fixgrad.flow import (
+    access,
+    arithmetic,
+    calls,
+    containers,
+    control,
+    instances,
+    items,
+    relevance,
+    variables,
+)
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import new_array
 from fixgrad.flow.gradients import consume
@@ -25,14 +35,14 @@ BUDGET = 20_000  # operations executed from one root
 HANDLERS: dict[str, Handler] = {
     **control.HANDLERS,
     "const": lambda m, f, op, s: f.registers.__setitem__(op.out, constant(op.constant)),
-    "load": access.load,
-    "store": access.store,
-    "delete": access.delete,
+    "load": variables.load,
+    "store": variables.store,
+    "delete": variables.delete,
     "attr": access.get_attribute,
     "setattr": access.set_attribute,
-    "index": access.get_item,
-    "setindex": access.set_item,
-    "item": access.part,
+    "index": items.get_item,
+    "setindex": items.set_item,
+    "item": items.part,
     "pack": containers.pack,
     "collect": containers.collect,
     "binary": arithmetic.binary,
@@ -236,7 +246,7 @@ class Linker:
             )
             call = Call(cls.data.function.place, tuple(a for a in arguments if a is not None))
             self._mark_root(frame, call)
-            me = calls.instantiate(self.machine, frame, state, call, cls)
+            me = instances.instantiate(self.machine, frame, state, call, cls)
             state.dead = False
         self._call_methods(frame, state, me, fresh)
         state.undo()

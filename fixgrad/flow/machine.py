@@ -105,7 +105,7 @@ class Machine:
         self.load_module = load_module  # (importing file, dotted name) -> module thing
         self.budget = budget
         self.graph = FlowGraph()
-        self.entered: set[tuple[str, int]] = set()  # (path, place) of functions executed
+        self.entered: set[Where] = set()  # functions executed
         self.expecting_failure = 0
         self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
         self.stack: list[Function] = []

@@ -28,6 +28,7 @@ from fixgrad.flow.values import (
     UNKNOWN,
     Thing,
     Value,
+    constant,
     known,
     of_kind,
     union,
@@ -163,8 +164,6 @@ def _dict_call(
 
 
 def _dict_update(state: State, call: Call, thing: Thing, values: list[Value]) -> None:
-    from fixgrad.flow.values import constant
-
     for argument, value in zip(call.arguments, values, strict=True):
         if argument.name and argument.name != "**":
             containers.set_item(state, thing, constant(argument.name), value, True)

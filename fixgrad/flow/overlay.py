@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fixgrad.edits import Operation
-from fixgrad.flow import access
+from fixgrad.flow import variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.machine import Frame, Machine
@@ -53,7 +53,7 @@ def _changed(
         case "callee":
             _copied(state, value)
         case "replace":
-            value = access.read_dotted(m, f, state, operation.argument, op)
+            value = variables.read_dotted(m, f, state, operation.argument, op)
         case "call":
             arrays = of_kind(value, "array", "opaque")
             value = frozenset((make(m, f, state, place, "torch.as_tensor", storage=arrays),))

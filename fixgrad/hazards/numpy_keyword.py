@@ -5,7 +5,8 @@
 `torch.as_tensor(a, requires_grad=True)` and the tensor classes (`torch.FloatTensor(a, requires_grad=True)`).
 
 ## Why it matters
-The call raises `TypeError`. Only `torch.tensor`, `torch.asarray`, `torch.frombuffer` and the factories take the keyword.
+The call raises `TypeError`. Only `torch.tensor`, `torch.asarray`, `torch.frombuffer` and the factories take
+the keyword.
 
 ## Example
 ```python

@@ -117,12 +117,11 @@ class Planner:
     def _targets(self) -> list[Target]:
         demands = direct_demands(self.base)
         for hazard in self.hazards:
-            if hazard.rule == "FG202" and hazard.wants_leaf is not None and not hazard.refusal:
-                if self._status(hazard.wants_leaf) == "no":
-                    use = hazard.use
-                    demands.append(
-                        Demand("FG101", hazard.wants_leaf, "leaf", use, "its `.grad` is read")
-                    )
+            wanted = hazard.wants_leaf
+            asked = hazard.rule == "FG202" and wanted is not None and not hazard.refusal
+            if asked and wanted is not None and self._status(wanted) == "no":
+                what = "its `.grad` is read"
+                demands.append(Demand("FG101", wanted, "leaf", hazard.use, what))
         ours: list[Demand] = []
         for hazard in self.hazards:
             if hazard.rule in ("FG201", "FG203", "FG204") and hazard.wants_leaf is not None:
@@ -232,9 +231,9 @@ class Planner:
         for use in graph.of_kind(*_CHANGES_FORM):
             things = use.others if use.kind != "overwritten" else _made_of(graph, use.thing)
             for thing in (use.thing, *things):
-                target = keys.get(key_of(thing))
-                if target is not None and target not in self.refused:
-                    changed |= self._next_form(target, use.kind)
+                owner = keys.get(key_of(thing))
+                if owner is not None and owner not in self.refused:
+                    changed |= self._next_form(owner, use.kind)
         return changed
 
     def _ripple(self, target: Target, hazard: Hazard) -> bool:

@@ -177,10 +177,8 @@ def _fitted(text: str, old: cst.BaseExpression, setting: Setting) -> Written:
         return Written(text, absorbed=bare and _primary(new) and not _primary(old))
     if not setting.bracketed and _breaks(text):
         return Written(f"({text})", absorbed=False)
-    if isinstance(new, _OPERATORS):
-        fits = setting.delimited
-    else:
-        fits = _primary(new) or type(new) is type(old)
+    operator = isinstance(new, _OPERATORS)
+    fits = setting.delimited if operator else _primary(new) or type(new) is type(old)
     return Written(text if fits else f"({text})", absorbed=False)
 
 

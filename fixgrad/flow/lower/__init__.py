@@ -40,7 +40,7 @@ def lower(source: Source) -> Module | Problem:
 
 
 def _module(tree: ast.Module, source: Source) -> Module:
-    unit = Unit(Columns(source.lines()), _lower_function, _lower_class)
+    unit = Unit(Columns(source.lines()), _lower_function, _lower_class, lower_body)
     unit.functions.append(None)
     b = Builder(unit, Scope("module", local_names(tree), None), "")
     lower_body(b, tree.body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -37,6 +37,7 @@ class Columns:
 
 LowerFunction: TypeAlias = Callable[["Builder", Any, str], int]
 Import: TypeAlias = tuple[str, str, str]  # local name, module, name in it
+LowerBody: TypeAlias = Callable[["Builder", Sequence[ast.stmt]], None]
 LowerClass: TypeAlias = Callable[["Builder", ast.ClassDef], int]
 
 
@@ -44,10 +45,15 @@ class Unit:
     """What all functions of one module share while it is lowered."""
 
     def __init__(
-        self, columns: Columns, lower_function: LowerFunction, lower_class: LowerClass
+        self,
+        columns: Columns,
+        lower_function: LowerFunction,
+        lower_class: LowerClass,
+        lower_body: LowerBody,
     ) -> None:
         self.columns = columns
         self.lower_class = lower_class
+        self.lower_body = lower_body
         self.lower_function = lower_function  # emits the operation that makes the function
         self.functions: list[Function | None] = []
         self.comprehensions = 0

@@ -16,8 +16,6 @@ def lower_match(b: Builder, node: ast.Match) -> None:
 
 
 def _cases(b: Builder, node: ast.Match, subject: int, cases: list[ast.match_case]) -> None:
-    from fixgrad.flow.lower.statements import lower_body
-
     if not cases:
         return
     case, rest = cases[0], cases[1:]
@@ -26,7 +24,7 @@ def _cases(b: Builder, node: ast.Match, subject: int, cases: list[ast.match_case
         _captures(b, case.pattern, subject)
         if case.guard is not None:
             lower(b, case.guard)
-        lower_body(b, case.body)
+        b.unit.lower_body(b, case.body)
     with b.block() as otherwise:
         _cases(b, node, subject, rest)
     b.act("branch", node, "if", (test,), blocks=(tuple(taken), tuple(otherwise)))

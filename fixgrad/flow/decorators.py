@@ -1,0 +1,53 @@
+"""What a decorator makes of a function."""
+
+from __future__ import annotations
+
+from fixgrad.flow import libraries
+from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.machine import Frame, Machine
+from fixgrad.flow.state import CONTEXT_MODES, State
+from fixgrad.flow.values import (
+    UNKNOWN,
+    Thing,
+    Value,
+    of_kind,
+    ordered,
+)
+
+
+def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -> Value:
+    """Apply a decorator to a function or class."""
+    argument = call.arguments[0] if call.arguments else Argument(UNKNOWN, call.place)
+    inner = argument.value
+    if len(decorator) != 1:
+        return inner
+    (thing,) = decorator
+    if thing.kind == "external":
+        name = thing.name.removeprefix("builtins.")
+        if name in ("property", "staticmethod", "classmethod", "functools.cached_property"):
+            kind = "cached" if "cached" in name else name
+            return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
+        mode = libraries.context_mode(thing.name)
+        return _with_mode(m, inner, mode) if mode else inner
+    if thing.kind == "setter":
+        state.set((thing.data, "#setter"), inner)
+        return frozenset((thing.data,))
+    if thing.kind == "context":
+        return _with_mode(m, inner, thing.name)
+    if thing.kind in ("function", "method"):
+        result = m.apply(m, f, state, call, decorator)
+        return result if of_kind(result, "function", "method", "partial", "instance") else inner
+    return inner
+
+
+def _with_mode(m: Machine, inner: Value, mode: str) -> Value:
+    if mode not in CONTEXT_MODES:
+        return inner
+    found: set[Thing] = set()
+    for thing in ordered(inner):
+        if thing.kind == "function":
+            data = thing.data._replace(mode=CONTEXT_MODES[mode])
+            found.add(m.thing("function", thing.site, thing.path, f"{thing.name}@{mode}", data))
+        else:
+            found.add(thing)
+    return frozenset(found)

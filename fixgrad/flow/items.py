@@ -1,0 +1,95 @@
+"""Reads and writes of items, and the elements that are unpacked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import containers
+from fixgrad.flow.access import each
+from fixgrad.flow.arrays import array_item, write_array
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.ir import Op
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import (
+    derive,
+    log,
+    write_in_place,
+)
+from fixgrad.flow.values import (
+    UNKNOWN,
+    Thing,
+    Value,
+    of_kind,
+    ordered,
+    union,
+)
+from fixgrad.knowledge import (
+    tensor_operator,
+)
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def get_item(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute `value[key]`."""
+    value, key = f.values(op)
+    value = consume(m, f, state, value, op.place)
+    found = each(m, f, state, value, lambda t, s: _item(m, f, s, t, key, op))
+    f.registers[op.out] = found or UNKNOWN
+
+
+def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) -> Value:
+    match thing.kind:
+        case "tensor":
+            row = tensor_operator("[]")
+            assert row is not None
+            return frozenset((derive(m, f, state, op.place, row, [thing]),))
+        case "array":
+            return frozenset((array_item(m, f, state, thing, key, op),))
+        case "list" | "tuple" | "dict":
+            return containers.item(state, thing, key)
+        case "external" | "const" | "number" | "text":
+            return UNKNOWN
+    return containers.carry(m, f, state, op.place, [frozenset((thing,))])
+
+
+def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute `value[key] = new`; of `value[key] += new` the change itself is done already."""
+    owner, key, new = f.values(op)
+    new = consume(m, f, state, new, op.place)
+    strong = len(owner) == 1
+    for thing in ordered(owner):
+        if thing.kind == "tensor":
+            inputs = of_kind(new, "tensor", "opaque", "module")
+            write_in_place(m, f, state, thing, inputs, op.place, "[]=")
+        elif thing.kind in ("array", "opaque"):
+            write_array(m, f, state, thing, op.place)
+            tensors = of_kind(new, "tensor")
+            for tensor in tensors:
+                log(m, f, state, "export", tensor, f.place_of(op.args[2]), detail="[]=")
+            if thing.kind == "opaque":
+                containers.escape(state, thing, [new])
+        elif thing.kind in ("list", "dict"):
+            containers.set_item(state, thing, key, new, strong)
+
+
+def part(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute the unpacking of one element: `a, *b, c = value`."""
+    value = f.registers[op.args[0]]
+    found: list[Value] = []
+    for thing in ordered(value):
+        if thing.kind in ("list", "tuple"):
+            found.append(containers.part(m, f, state, thing, op))
+        elif thing.kind == "tensor":
+            row = tensor_operator("[]")
+            assert row is not None
+            name = f"element {op.target}"
+            found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
+        elif thing.kind == "array":
+            found.append(frozenset((array_item(m, f, state, thing, UNKNOWN, op),)))
+        elif thing.kind == "dict":
+            found.append(UNKNOWN)
+        else:
+            found.append(containers.carry(m, f, state, op.place, [frozenset((thing,))], op.target))
+    f.registers[op.out] = union(found) or UNKNOWN
