@@ -1,8 +1,9 @@
-"""What the whole test run shares: the option `--bless`."""
+"""What the whole test run shares: the option `--bless`, and that Ctrl-C is heard."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -26,3 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def bless(pytestconfig: pytest.Config) -> bool:
     """Say whether to rewrite what differs instead of failing."""
     return bool(pytestconfig.getoption("bless"))
+
+
+def pytest_sessionstart() -> None:
+    """Hear the Ctrl-C that tests send, though a shell that starts us in the background mutes it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

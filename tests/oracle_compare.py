@@ -1,8 +1,8 @@
 """Ask fixgrad and torch the same question, "what is this value?", at every probe of a program.
 
 A program calls `probe(number, value)` at its values and `flag(number)` for conditions that are
-known only at run time. fixgrad answers without running it, torch by running it once for each outcome
-of the flags.
+known only at run time. fixgrad answers without running it, torch by running it once for each
+outcome of the flags.
 """
 
 from __future__ import annotations

@@ -18,10 +18,10 @@ FILES = (
 )
 SPELLING = {"torch.nn.functional": "F", "torch.nn.init": "nn.init"}
 LEFT_OUT = listed("""
-    set_ ; set_data ; swap_tensors ; module_load ; share_memory_ ; resize_ ; resize_as_ ; backward
-    resize_as_sparse_ ; requires_grad_ ; requires_grad ; retain_grad ; register_hook ; grad ; is_leaf
-    grad_fn ; manual_seed ; seed ; in ; __hash__ ; __dlpack__ ; __len__ ; __repr__ ; __format__ ; apply_
-    map_
+    set_ ; set_data ; swap_tensors ; module_load ; share_memory_ ; resize_ ; resize_as_
+    resize_as_sparse_ ; requires_grad_ ; requires_grad ; retain_grad ; register_hook ; backward
+    grad ; is_leaf ; grad_fn ; manual_seed ; seed ; in ; apply_ ; map_ ; __hash__ ; __dlpack__
+    __len__ ; __repr__ ; __format__
 """)  # what would change more than values, or is no operation on tensors
 
 

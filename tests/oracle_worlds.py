@@ -1,8 +1,8 @@
 """The program that the oracle is writing, alive: each statement is executed when it is written.
 
-A program with k conditions that are known only at run time lives in 2^k worlds, one for each outcome
-of them. A statement is kept only if it succeeds in every world that reaches it: programs are valid as
-they are made, and the shapes and dtypes of all values are at hand.
+A program with k conditions that are known only at run time lives in 2^k worlds, one for each
+outcome of them. A statement is kept only if it succeeds in every world that reaches it: programs
+are valid as they are made, and the shapes and dtypes of all values are at hand.
 """
 
 from __future__ import annotations

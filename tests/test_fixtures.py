@@ -228,7 +228,7 @@ class TestCases:
                 assert codes == sorted((p, code) for p, _, code in repaired.places[word])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def torch_says(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], list[str]]]:
     """Return what torch says of a case; the programs of all cases run side by side meanwhile."""
     if importlib.util.find_spec("torch") is None:

@@ -193,6 +193,18 @@ def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
         append(state, thing, value, len(container) == 1)
 
 
+def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """End a comprehension: its result is a new container, though an earlier one may be its source."""
+    (built,) = of_kind(f.registers[op.args[0]], *CONTAINERS)
+    made = m.thing(built.kind, built.site, f.path, "comprehension")
+    for field in state.get((made, "#fields"), ()):
+        state.set((made, field), NOTHING)
+    fields = state.get((built, "#fields"), frozenset())
+    for field in (*sorted(fields), "[*]", "#length", "#fields"):
+        state.set((made, field), state.get((built, field), NOTHING))
+    f.registers[op.out] = frozenset((made,))
+
+
 def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:
     """Return the elements of an iterable one by one, where all of them are known."""
     if len(value) != 1:

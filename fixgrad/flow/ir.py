@@ -4,7 +4,7 @@
     function ::= name(parameter, ...) { op* }
     op       ::= [%out =] kind [target] [%arg, ...] [constant] { op* } ...   @line:column
     kind     ::= const | load | store | delete | attr | setattr | index | setindex | call | method
-               | binary | inplace | unary | compare | pack | item | function | class | import
+               | binary | inplace | unary | compare | pack | collect | finish | item | function | class | import
                | branch | loop | try | with | return | raise | break | continue | yield | assert
                | format | none-of-these: opaque
 

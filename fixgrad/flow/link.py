@@ -45,6 +45,7 @@ HANDLERS: dict[str, Handler] = {
     "item": items.part,
     "pack": containers.pack,
     "collect": containers.collect,
+    "finish": containers.finish,
     "binary": arithmetic.binary,
     "inplace": arithmetic.inplace,
     "unary": arithmetic.unary,

@@ -181,7 +181,7 @@ def _comprehension(b: Builder, node: ast.ListComp | ast.SetComp | ast.GeneratorE
         b.act("collect", node, "append", (result, lower(b, node.elt)))
 
     _generators(b, node, node.generators, body)
-    return result
+    return b.emit("finish", node, args=(result,))
 
 
 def _dict_comprehension(b: Builder, node: ast.DictComp) -> int:
@@ -192,7 +192,7 @@ def _dict_comprehension(b: Builder, node: ast.DictComp) -> int:
         b.act("setindex", node, "", (result, key, lower(b, node.value)))
 
     _generators(b, node, node.generators, body)
-    return result
+    return b.emit("finish", node, args=(result,))
 
 
 def _generators(
