@@ -14,7 +14,8 @@ from fixgrad.flow.values import Site
 from fixgrad.hazards import Hazard, span
 from fixgrad.repair.plan import Planned, Planner
 from fixgrad.repair.targets import Target
-from fixgrad.source import Problem, Source
+from fixgrad.source import Problem, Source, Span
+from fixgrad.suppressions import Suppressions
 
 
 class Analysis(NamedTuple):
@@ -36,9 +37,10 @@ def analyse(
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     project = Project([m for m in lowered if isinstance(m, Module)])
     base = Linker(project).run()
-    planned = Planner(project, base, selected).plan()
+    hidden = Suppressions(sources).hide
+    planned = Planner(project, base, selected, hidden).plan()
     if not unsafe and any(p.applicability < Applicability.SAFE for p in planned):
-        planned = _safe_first(project, base, selected, planned)
+        planned = _safe_first(project, base, selected, hidden, planned)
     repairs: dict[tuple[object, ...], Repair] = {}
     refusals: dict[tuple[object, ...], Refusal] = {}
     for each in planned:
@@ -63,11 +65,12 @@ def _safe_first(
     project: Project,
     base: FlowGraph,
     selected: Callable[[str], bool],
+    hidden: Callable[[str, Span], bool],
     planned: list[Planned],
 ) -> list[Planned]:
     unsafe = [p for p in planned if p.applicability < Applicability.SAFE]
     rules = {p.target.rule if p.target else p.hazard.rule if p.hazard else "" for p in unsafe}
-    safe = Planner(project, base, lambda rule: selected(rule) and rule not in rules).plan()
+    safe = Planner(project, base, lambda rule: selected(rule) and rule not in rules, hidden).plan()
     return [*safe, *(p for p in planned if p in unsafe or _rule(p) in rules)]
 
 

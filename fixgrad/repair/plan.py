@@ -6,7 +6,7 @@ would then break is mended or changes the form of the grant, and what cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from fixgrad.demands import ROOT, TRACKED, Demand
@@ -28,6 +28,7 @@ from fixgrad.hazards import (
     numpy_keyword,
     rewrapped,
     shared_storage,
+    span,
 )
 from fixgrad.repair.forms import Form, is_integer
 from fixgrad.repair.placement import Contexts, place
@@ -40,6 +41,7 @@ from fixgrad.repair.targets import (
     direct_demands,
     root_demands,
 )
+from fixgrad.source import Span
 
 _BROKEN = (
     numpy_keyword.hazards,
@@ -83,17 +85,36 @@ class Planned(NamedTuple):
 class Planner:
     """Searches for a plan that the simulation accepts."""
 
-    def __init__(self, project: Project, base: FlowGraph, wanted: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        base: FlowGraph,
+        wanted: Callable[[str], bool],
+        hidden: Callable[[str, Span], bool],
+    ) -> None:
         self.project = project
         self.base = base
         self.wanted = wanted
-        self.hazards = list(self._broken())
-        self.targets = self._targets()
+        self.hidden = hidden  # a comment says to leave this place alone
+        self.hazards = [
+            hazard
+            for hazard in self._broken()
+            if not hidden(hazard.rule, span(hazard.use.site))
+            and not self._hide(hazard.rule, hazard.operations)
+        ]
+        self.targets = [t for t in self._targets() if not self._is_hidden(t)]
         self.forms: dict[Target, tuple[Form, ...]] = {}
         self.chosen: dict[Target, int] = {}
         self.ripples: dict[Target, dict[Operation, None]] = {}
         self.refused: dict[Target, tuple[str, str]] = {}
         self.simulated: set[Operation] = set()  # the plan that the last simulation followed
+
+    def _hide(self, rule: str, operations: Iterable[Operation]) -> bool:
+        return any(self.hidden(rule, operation.span) for operation in operations)
+
+    def _is_hidden(self, target: Target) -> bool:
+        sites = [s for s in (target.origin.site, target.thing.site) if s is not None]
+        return any(self.hidden(target.rule, span(site)) for site in sites)
 
     def _broken(self) -> Iterator[Hazard]:
         seen: set[object] = set()
@@ -313,11 +334,13 @@ class Planner:
             for thing in ours:
                 target = found.setdefault(key_of(thing), Target(thing, thing))
                 target.add(demand)
+                if self._is_hidden(target):
+                    continue
                 if len(possible) > 1 and target not in self.refused:
                     line = demand.use.site.place[0]
                     reason = f"{len(possible)} tensors could be meant by the backward pass at line {line}"
                     self.refused[target] = ("FG901", reason)
-        return list(found.values())
+        return [t for t in found.values() if not self._is_hidden(t)]
 
     def _result(self) -> list[Planned]:
         planned: list[Planned] = []

@@ -1,0 +1,42 @@
+"""Comments that tell fixgrad to leave a line alone.
+
+`# fixgrad: ignore`, `# fixgrad: ignore[FG101] reason` and `# noqa: FG101`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from fixgrad.source import Source, Span
+
+_COMMENT = re.compile(
+    r"#\s*(?:fixgrad:\s*ignore(?:\[(?P<codes>[^\]]*)\])?|noqa:\s*(?P<noqa>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*))"
+)
+
+
+class Suppressions:
+    """The comments of a project, by file and line."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._codes: dict[str, dict[int, frozenset[str]]] = {}
+        for source in sources:
+            if "fixgrad:" in source.text or "noqa" in source.text:
+                self._codes[source.path] = dict(_commented(source))
+
+    def hide(self, rule: str, span: Span) -> bool:
+        """Say whether a comment on one of the span's lines asks for this rule to be left alone."""
+        lines: Mapping[int, frozenset[str]] = self._codes.get(span.path, {})
+        return any(
+            "" in codes or rule in codes
+            for line, codes in lines.items()
+            if span.line <= line <= span.end_line
+        )
+
+
+def _commented(source: Source) -> Iterable[tuple[int, frozenset[str]]]:
+    for number, line in enumerate(source.lines(), 1):
+        match = _COMMENT.search(line)
+        if match is not None:
+            text = match["codes"] if match["noqa"] is None else match["noqa"]
+            yield number, frozenset(re.findall(r"[A-Z]+[0-9]+", text or "")) or frozenset(("",))
