@@ -79,7 +79,9 @@ def torch_side(programs: Programs, case: Path) -> list[str]:
     script = case / ("before/main.py" if kind == "repair" else "main.py")
     ran = programs.run(script)
     if symptom not in ran.output:
-        wrong.append(f"the symptom {symptom!r} is not in the output (exit {ran.code}):\n{ran.output}")
+        wrong.append(
+            f"the symptom {symptom!r} is not in the output (exit {ran.code}):\n{ran.output}"
+        )
     if kind == "repair":
         wrong += _repaired(programs.run(case / "after/main.py"), symptom, case)
     return wrong

@@ -25,6 +25,8 @@ import pytest
 from fixgrad import pipeline
 from fixgrad.findings import Refusal
 from fixgrad.pipeline import Options
+from fixgrad.project import decode
+from fixgrad.source import Source
 from fixgrad.write import encoded
 from tests.programs import Programs, read_case, torch_side
 
@@ -92,7 +94,9 @@ def comments(folder: Path) -> Expected:
     }
     for file in sorted(folder.rglob("*.py")):
         path = file.relative_to(folder).as_posix()
-        for number, line in enumerate(file.read_bytes().decode("utf-8").split("\n"), 1):
+        source = decode(path, file.read_bytes())
+        assert isinstance(source, Source), source
+        for number, line in enumerate(source.lines(), 1):
             for word, codes in COMMENT.findall(line):
                 places.setdefault(word, set()).update(
                     Place(path, number, code.strip()) for code in codes.split(",")

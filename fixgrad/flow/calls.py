@@ -25,7 +25,12 @@ from fixgrad.flow.values import (
     union,
 )
 
-_NONE_ASSERTIONS = {"assertIsNone": False, "assertIsNotNone": True}
+_NONE_ASSERTIONS = {
+    "assertIsNone": False,
+    "assertIsNotNone": True,
+    "assertIs": False,
+    "assertIsNot": True,
+}
 _GRANTING_NAMES = (
     "requires_grad",
     "enable_grad",
@@ -233,9 +238,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     value = m.enter(frame, state)
     state.set(MODE, mode)
     if function.kind == "generator":
-        made = containers.make(
-            m, f, state, call.place, "list", None, union(frame.yields), "generator"
-        )
+        name = "generator in try" if frame.yields_in_try else "generator"
+        made = containers.make(m, f, state, call.place, "list", None, union(frame.yields), name)
         value = frozenset((made,))
     m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement))
     return value

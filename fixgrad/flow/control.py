@@ -34,9 +34,9 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     def way(block: int, copy: State) -> None:
         for thing in guards[block]:
             copy.set((thing, "#guarded"), True)
-        m.block(f, op.blocks[block], copy)
-        for thing in guards[block]:
+        for thing in guards[1 - block]:
             copy.set((thing, "#guarded"), False)
+        m.block(f, op.blocks[block], copy)
 
     m.branch(f, state, [lambda s: way(0, s), lambda s: way(1, s)])
 
@@ -153,7 +153,9 @@ def _raise(m: Machine, f: Frame, op: Op, state: State) -> None:
 def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     body, orelse, final, *handlers = op.blocks
     inside = state.path()
+    f.tries += bool(handlers)
     m.block(f, body, inside)
+    f.tries -= bool(handlers)
     after = inside.changes()
     inside.undo()
 
@@ -179,6 +181,7 @@ def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
     managers = of_kind(context, "context")
     before = state.get(MODE, "on")
     fails = any(t.name == "raises" for t in managers)
+    fails = fails or any(t.name == "generator in try" for t in of_kind(context, "list"))
     m.expecting_failure += fails
     for manager in managers:
         if manager.name in CONTEXT_MODES:
@@ -279,6 +282,7 @@ def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:
     if op.target == "from":
         values = [containers.any_element(m, f, state, v, op) for v in values]
     f.yields.extend(values)
+    f.yields_in_try = f.yields_in_try or f.tries > 0
     if f.top is not None:  # a generator may never be asked for more
         f.returns.append((NONE, state.changes(f.top.mark)))
     f.registers[op.out] = UNKNOWN

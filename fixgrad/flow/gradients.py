@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Place) -> Value:
     """Return the gradient of a tensor as a value whose use, not whose reading, is the demand."""
     site = Site(f.module.path, place)
-    name = "own" if m.own_variable else ""
+    tested = bool(state.get((identity(tensor), "#guarded")))
+    # A test for None in code that is given its tensors sorts them out; of a function's own
+    # variable it hides that the gradient never arrives.
+    name = ("hidden" if m.own_variable else "sorted") if tested else ""
     return frozenset((m.thing("grad", site, f.path, name, tensor),))
 
 
@@ -39,13 +42,10 @@ def consume(
             continue
         tensor = thing.data
         me = identity(tensor)
-        guarded = bool(state.get((me, "#guarded")))
-        # A test for None in code that is given its tensors sorts them out; of a function's own
-        # variable it hides that the gradient never arrives.
-        idle = guarded and (method in _HOUSEKEEPING or thing.name != "own")
+        idle = thing.name == "sorted" or (thing.name == "hidden" and method in _HOUSEKEEPING)
         if not idle and not state.get((me, "#manual")):
             at = thing.site.place if thing.site else place
-            log(m, f, state, "grad", tensor, at, detail="guarded" if guarded else "")
+            log(m, f, state, "grad", tensor, at, detail="guarded" if thing.name else "")
         if not state.get((me, "#manual")):
             result.add(make(m, f, state, thing.site.place if thing.site else place, "gradient"))
     return frozenset(result) or UNKNOWN

@@ -58,6 +58,8 @@ class Frame:
         self.yields: list[Value] = []
         self.statement: Place = function.place
         self.owner: Thing | None = None  # the class whose method this is, for super()
+        self.tries = 0  # how many try blocks with handlers are around
+        self.yields_in_try = False
         self.names: dict[int, str] = {}  # the variable that a register was read from
         self.loop_variables: set[str] = set()
         self.overlay: Mapping[Place, list[Operation]] = {}

@@ -62,7 +62,7 @@ def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[str, Site, Thing]]:
     """Return the uses where a tracked tensor made of this one may stand in its place."""
     found: set[tuple[str, Site, Thing]] = set()
     for use in graph.of_kind("grad", "optimizer", "inputs"):
-        if use.tracked != "no" and not use.sure:
+        if use.tracked != "no":
             for thing in graph.upstream([use.thing], through_cuts=True)[1:]:
                 found.add((use.kind, use.site, thing))
     return found
