@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -33,6 +34,16 @@ def analyse(
 
     Safe repairs are planned as if the unsafe ones were not made, unless `unsafe` says they will be.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # nothing here is garbage before the end; collecting costs a fifth of the time
+    try:
+        return _analyse(sources, unsafe, selected)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _analyse(sources: Sequence[Source], unsafe: bool, selected: Callable[[str], bool]) -> Analysis:
     lowered = [lower(source) for source in sources]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     project = Project([m for m in lowered if isinstance(m, Module)])

@@ -146,7 +146,7 @@ def test_straight_line_programs_leave_no_doubt(straight: list[Asked]) -> None:
 
 def test_most_dtypes_are_known(straight: list[Asked]) -> None:
     probes = sum(a.compared.probes for a in straight)
-    assert sum(a.compared.typed for a in straight) > 0.75 * probes
+    assert sum(a.compared.typed for a in straight) > 0.7 * probes
 
 
 def test_the_programs_are_worth_asking_about(straight: list[Asked]) -> None:

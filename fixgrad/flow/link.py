@@ -120,10 +120,8 @@ class Linker:
 
         With `only`, run these roots and what they import.
         """
-        for path in self.project.modules:
-            if only is None or (path, self.project.modules[path].functions[0].place) in only:
-                self._execute(path)
-        wanted = self.project.modules if only is None else dict.fromkeys(sorted(p for p, _ in only))
+        worth = self.project.relevance.roots if only is None else only
+        wanted = sorted({path for path, _ in worth})
         for path in wanted:
             self._execute(path)
         roots = [root for path in wanted for root in self._roots(path)]
@@ -174,8 +172,19 @@ class Linker:
         by_place = sorted(found, key=lambda t: t.data.function.place)
         return [(frame, thing) for thing in by_place if thing.kind in ("function", "class")]
 
+    def _budget(self, thing: Thing) -> int:
+        """Return how many operations a root may execute: in proportion to its size."""
+        code: Code = thing.data
+        name = code.function.name
+        size = sum(
+            len(f.places)
+            for f in code.module.functions
+            if f.name == name or f.name.startswith(f"{name}.")
+        )
+        return min(BUDGET, 4_000 + 4 * size)
+
     def _run_function(self, frame: Frame, thing: Thing) -> None:
-        self.machine.budget = BUDGET
+        self.machine.budget = self._budget(thing)
         state = self.globals.path()
         result = self._call_unknown(frame, state, frozenset((thing,)), thing.data.function, 0)
         self._finish(frame, state, result)
@@ -230,7 +239,7 @@ class Linker:
         fresh = [t for t in methods if self._not_entered(t)]
         if not fresh:
             return
-        self.machine.budget = BUDGET
+        self.machine.budget = self._budget(cls)
         state = self.globals.path()
         made = [t for t in self.machine.instances_of(cls) if self.globals.get((t, "#fields"))]
         me: Value = frozenset(made)

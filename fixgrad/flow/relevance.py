@@ -46,14 +46,14 @@ def relevance(modules: Mapping[str, Module], find: Find) -> Relevance:
     tokens: dict[Unit, set[str]] = defaultdict(set)
     for path, module in modules.items():
         for function in module.functions:
-            tokens[path, function.name.partition(".")[0]] |= function.tokens
+            tokens[path, _unit_name(function.name)] |= function.tokens
     callers = _callers(modules, tokens, find)
     converting = _closure(_converting(modules, tokens), callers)
     demanding = _closure(_demanding(modules, tokens), callers)
     places = {unit: [] for unit in tokens}  # type: dict[Unit, list[tuple[str, Place]]]
     for path, module in modules.items():
         for function in module.functions:
-            places[path, function.name.partition(".")[0]].append((path, function.place))
+            places[path, _unit_name(function.name)].append((path, function.place))
     return Relevance(_places(places, converting & demanding), _places(places, converting))
 
 
@@ -63,41 +63,72 @@ def _places(
     return frozenset(place for unit in units for place in places[unit])
 
 
+def _unit_name(qualified: str) -> str:
+    """Return the top-level definition a function belongs to; a lambda belongs to the file's body."""
+    first = qualified.partition(".")[0]
+    return "" if first.startswith("<") else first
+
+
 def _callers(
     modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]], find: Find
 ) -> dict[Unit, list[Unit]]:
     """Return for each unit the units that name it."""
+    imports = {path: _imported(module, find) for path, module in modules.items()}
     callers: dict[Unit, list[Unit]] = defaultdict(list)
-    for path, module in modules.items():
-        symbols, files = _imported(module, find)
-        for unit, mentioned in tokens.items():
-            if unit[0] != path:
-                continue
-            for name in mentioned:
-                target = symbols.get(name, (path, name))
-                if target in tokens:
-                    callers[target].append(unit)
-                for file in files.get(name, ()):
-                    for attribute in mentioned:
-                        if attribute[0] == "." and (file, attribute[1:]) in tokens:
-                            callers[file, attribute[1:]].append(unit)
+    for unit, mentioned in tokens.items():
+        symbols, files, stars = imports[unit[0]]
+        attributes = [name[1:] for name in mentioned if name[0] == "."]
+        for name in mentioned:
+            if name in symbols:
+                callers[_defined(symbols[name], tokens, imports)].append(unit)
+            elif (unit[0], name) in tokens:
+                callers[unit[0], name].append(unit)
+            else:
+                for star in stars:
+                    callers[_defined((star, name), tokens, imports)].append(unit)
+            for file in files.get(name, ()):
+                for attribute in attributes:
+                    callers[_defined((file, attribute), tokens, imports)].append(unit)
     return callers
 
 
-def _imported(module: Module, find: Find) -> tuple[dict[str, Unit], dict[str, list[str]]]:
-    symbols: dict[str, Unit] = {}
-    files: dict[str, list[str]] = defaultdict(list)
+def _defined(
+    symbol: Unit, tokens: Mapping[Unit, set[str]], imports: Mapping[str, Imported]
+) -> Unit:
+    """Follow re-exports to where a name is defined; a variable belongs to its file's body."""
+    for _ in range(8):
+        if symbol in tokens:
+            return symbol
+        again = imports[symbol[0]].symbols.get(symbol[1])
+        if again is None:
+            break
+        symbol = again
+    return symbol[0], ""
+
+
+class Imported(NamedTuple):
+    """What the names of one file mean in others."""
+
+    symbols: dict[str, Unit]
+    files: dict[str, list[str]]
+    stars: list[str]
+
+
+def _imported(module: Module, find: Find) -> Imported:
+    found = Imported({}, defaultdict(list), [])
     for local, name, member in module.imports:
         inside = f"{name}.{member}" if not name.endswith(".") else name + member
         for dotted in (inside, name) if member else (name,):
             file = find(module.path, dotted)
             if file is None:
                 continue
-            if member and dotted == name:
-                symbols[local] = (file, member)
+            if member == "*":
+                found.stars.append(file)
+            elif member and dotted == name:
+                found.symbols[local] = (file, member)
             else:
-                files[local].append(file)
-    return symbols, files
+                found.files[local].append(file)
+    return found
 
 
 def _converting(modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]) -> set[Unit]:
