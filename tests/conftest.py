@@ -1,11 +1,15 @@
-"""What the whole test run shares: the option `--bless`, and that Ctrl-C is heard."""
+"""What the whole test run shares: the option `--bless`, a warm child with torch, and Ctrl-C."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
+
+from tests.programs import Programs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,3 +37,12 @@ def pytest_sessionstart() -> None:
     """Hear the Ctrl-C that tests send, though a shell that starts us in the background mutes it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    """Return a child that has loaded torch and runs programs."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    with Programs() as child:
+        yield child

@@ -253,17 +253,15 @@ class TestCommands:
 
 
 @pytest.mark.torch
-def test_the_example_under_torch(tmp_path: Path) -> None:
+def test_the_example_under_torch(programs: Programs, tmp_path: Path) -> None:
     """It stops as the README says; repaired, it prints what the README says."""
-    pytest.importorskip("torch")
     text = README.read_text("utf-8")
     (message,) = re.findall(r'This stops with "([^"]+)"', text)
     (output,) = re.findall(r"The repaired program prints `([^`]+)`", text)
     file = tmp_path / "fit.py"
-    with Programs() as programs:
-        file.write_text(program())
-        before = programs.run(file)
-        assert before.code != 0
-        assert message in before.output
-        file.write_text(repaired(program()))
-        assert programs.run(file) == (0, f"{output}\n")
+    file.write_text(program())
+    before = programs.run(file)
+    assert before.code != 0
+    assert message in before.output
+    file.write_text(repaired(program()))
+    assert programs.run(file) == (0, f"{output}\n")

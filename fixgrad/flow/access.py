@@ -22,6 +22,7 @@ from fixgrad.flow.tensors import (
 )
 from fixgrad.flow.values import (
     FALSE,
+    NONE,
     NOTHING,
     NUMBER,
     TRUE,
@@ -147,6 +148,8 @@ def _tensor_attribute(
         return read_gradient(m, f, state, thing, place)
     if name == "requires_grad":
         return {"yes": TRUE, "no": FALSE}.get(tracked(state, thing), UNKNOWN)
+    if name == "grad_fn" and tracked(state, thing) == "no":
+        return NONE
     if name in ("is_leaf", "shape", "device", "dtype", "grad_fn"):
         return UNKNOWN
     if name in _PLAIN_TENSOR_FACTS:

@@ -277,6 +277,17 @@ def _range(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) 
     return NUMBER
 
 
+def _any_or_all(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    op = containers.element_op(call.place)
+    listed = containers.elements(m, f, state, values[0], op) if values else None
+    if listed is None:
+        return UNKNOWN
+    outcomes = [known(value) for value in listed]
+    if any(sure and outcome for sure, outcome in outcomes):
+        return TRUE
+    return FALSE if all(sure for sure, _ in outcomes) else UNKNOWN
+
+
 def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     """sum, max, min, abs, round, pow of tensors: an operation on all of them."""
     inputs = [t for v in values for t in containers.reachable(state, [v])]
@@ -302,6 +313,7 @@ _HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]
     "next": _next,
     "iter": _same,
     "range": _range,
+    "any": _any_or_all,
     "sum": _reduce,
     "max": _reduce,
     "min": _reduce,

@@ -21,6 +21,7 @@ from fixgrad.flow.values import (
     Site,
     Thing,
     Value,
+    constant,
     known,
     of_kind,
     ordered,
@@ -217,6 +218,8 @@ def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[V
         return [
             frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in range(int(length))
         ]
+    if thing.kind == "const" and isinstance(thing.data, str):
+        return [constant(letter) for letter in thing.data[:MOST_ITEMS]]
     if thing.kind == "dict":
         items = known_items(state, thing)
         return None if items is None else [key for key, _ in items]

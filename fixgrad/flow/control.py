@@ -32,7 +32,9 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     guards = guarded_branches(test)
 
     def way(block: int, copy: State) -> None:
-        for thing in guards[block]:
+        other = op.blocks[1 - block]
+        insists = bool(other) and other[-1].kind == "raise" and not m.tries
+        for thing in [] if insists else guards[block]:
             copy.set((thing, "#guarded"), True)
         for thing in guards[1 - block]:
             copy.set((thing, "#guarded"), False)
@@ -154,7 +156,9 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     body, orelse, final, *handlers = op.blocks
     inside = state.path()
     f.tries += bool(handlers)
+    m.tries += bool(handlers)
     m.block(f, body, inside)
+    m.tries -= bool(handlers)
     f.tries -= bool(handlers)
     after = inside.changes()
     inside.undo()

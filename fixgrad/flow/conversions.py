@@ -193,6 +193,7 @@ def make_parameter(m: Machine, f: Frame, state: State, call: Call, name: str) ->
         m, f, state, call.place, "torch.nn.Parameter",
         of_dtype=dtype(state, tensors[0]) if tensors else "unknown", storage=shared,
     )  # fmt: skip
+    cut_from(m, state, thing, tensors)
     flag = call.get(1, "requires_grad")
     sure, on = known(flag.value) if flag is not None else (True, True)
     state.set((thing, "#tracked"), ("yes" if on else "no") if sure else "maybe")

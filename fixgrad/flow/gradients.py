@@ -17,9 +17,7 @@ def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Plac
     """Return the gradient of a tensor as a value whose use, not whose reading, is the demand."""
     site = Site(f.module.path, place)
     tested = bool(state.get((identity(tensor), "#guarded")))
-    # A test for None in code that is given its tensors sorts them out; of a function's own
-    # variable it hides that the gradient never arrives.
-    name = ("hidden" if m.own_variable else "sorted") if tested else ""
+    name = ("own" if m.own_variable else "given") + (" tested" if tested else "")
     return frozenset((m.thing("grad", site, f.path, name, tensor),))
 
 
@@ -42,10 +40,13 @@ def consume(
             continue
         tensor = thing.data
         me = identity(tensor)
-        idle = thing.name == "sorted" or (thing.name == "hidden" and method in _HOUSEKEEPING)
+        tested = thing.name.endswith("tested") or bool(state.get((me, "#guarded")))
+        # A test for None in code that is given its tensors sorts them out; of a function's own
+        # variable it hides that the gradient never arrives.
+        idle = tested and (thing.name.startswith("given") or method in _HOUSEKEEPING)
         if not idle and not state.get((me, "#manual")):
             at = thing.site.place if thing.site else place
-            log(m, f, state, "grad", tensor, at, detail="guarded" if thing.name else "")
+            log(m, f, state, "grad", tensor, at, detail="guarded" if tested else "")
         if not state.get((me, "#manual")):
             result.add(make(m, f, state, thing.site.place if thing.site else place, "gradient"))
     return frozenset(result) or UNKNOWN

@@ -112,6 +112,7 @@ class Machine:
         self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
         self.stack: list[Function] = []
         self.entries: Counter[tuple[str, Place]] = Counter()
+        self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
