@@ -111,7 +111,12 @@ def _template(file: str, section: str, name: str, row: Table, recipe: str) -> Te
 
 
 def _usable(name: str, row: Table) -> bool:
-    if name in LEFT_OUT or "skip" in row or re.search("quant|empty|eig$|eigvals$", name) or name.startswith("q_"):
+    if (
+        name in LEFT_OUT
+        or "skip" in row
+        or re.search("quant|empty|eig$|eigvals$", name)
+        or name.startswith("q_")
+    ):
         return False
     if row.get("returns") == "other" and name != "[]=":
         return False

@@ -31,7 +31,6 @@ from tests.programs import Programs, read_case, torch_side
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "fixtures"
 CASES = sorted(path.parent for path in FIXTURES.glob("*/*/case.toml"))
-CHILDREN = 2  # warm children with torch; each takes a core
 
 # Which comments the cases of a kind may carry, and which of them they must.
 COMMENTS = {

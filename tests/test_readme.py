@@ -171,7 +171,10 @@ class TestGenerated:
     def test_rules(self, bless: bool) -> None:
         self.check("rules", table_of_rules(), bless)
 
-    def test_help(self, bless: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_help(
+        self, bless: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
         assert cli.run(["--help"]) == 0
         self.check("help", f"```\n{capfd.readouterr().out}```\n", bless)
 
@@ -206,12 +209,15 @@ class TestLimits:
 
 
 class TestSuppressing:
-    def test_example(self) -> None:
+    @pytest.mark.parametrize("comment", ["", "  # fixgrad: ignore", "  # noqa: FG101"])
+    def test_example(self, comment: str) -> None:
+        assert comment.strip() in section("Leaving a finding alone")
         (line,) = re.findall(r"```python\n(.*)\n```", section("Leaving a finding alone"))
-        text = f"{HEADER}a = np.array([1.0])\n{{}}\n{USED}"
-        assert found_in(text.format(line.partition("  #")[0])) == ["FG101"]
-        assert found_in(text.format(line)) == []
-        assert found_in(text.format("x = torch.from_numpy(a)  # fixgrad: ignore")) == []
+        bare = line.partition("  #")[0]
+        used = "w = torch.ones(1, requires_grad=True)\n(w * x).sum().backward()\nprint(x.grad)\n"
+        text = f"{HEADER}a = np.array([1.0])\n{{}}\n{used}"
+        assert found_in(text.format(bare)) == ["FG101"]
+        assert found_in(text.format(f"{bare}{comment}" if comment else line)) == []
 
 
 class TestCommands:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import access, containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
-from fixgrad.flow.gradients import consume
+from fixgrad.flow.gradients import consume, fails_for_untracked
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, use_values
 from fixgrad.flow.values import (
@@ -237,8 +237,9 @@ def _dropped(m: Machine, f: Frame, state: State, call: Call, test: Value, value:
     given = Call(call.place, (Argument(value, call.place),))
     if not of_kind(test, "function", "method", "partial"):
         return False
-    sure, outcome = known(m.apply(m, f, state, given, test))
-    return sure and not outcome
+    outcome = m.apply(m, f, state, given, test)
+    sure, value = known(outcome)
+    return (sure and not value) or fails_for_untracked(state, outcome)
 
 
 _TYPES = {

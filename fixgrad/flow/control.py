@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from fixgrad.flow import access, containers, variables
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.gradients import consume, expect_gradient, guarded_branches
+from fixgrad.flow.gradients import (
+    consume,
+    expect_gradient,
+    fails_for_untracked,
+    guarded_branches,
+)
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State
@@ -29,6 +34,8 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     if sure:
         m.block(f, taken if value else otherwise, state)
         return
+    if taken and taken[-1].kind == "collect" and fails_for_untracked(state, test):
+        return  # a comprehension that leaves out what has no gradient
     guards = guarded_branches(test)
 
     def way(block: int, copy: State) -> None:

@@ -70,6 +70,8 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
                 log(m, f, state, "export", tensor, f.place_of(op.args[2]), detail="[]=")
             if thing.kind == "opaque":
                 containers.escape(state, thing, [new])
+        elif thing.kind == "list" and any(t.kind == "number" for t in key) and of_kind(new, "list"):
+            state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))  # a slice
         elif thing.kind in ("list", "dict"):
             containers.set_item(state, thing, key, new, strong)
 
