@@ -71,7 +71,8 @@ def _tensor_result(m: Machine, f: Frame, state: State, op: Op, left: Value, righ
         for array in of_kind(operand, "array"):
             read_array(m, f, state, array, op.place)
             for tensor in inputs:
-                if tensor.kind == "tensor" and tracked(state, tensor) != "no":
+                mixes = tensor.kind == "tensor" and array.name != "scalar"
+                if mixes and tracked(state, tensor) != "no":
                     place = f.place_of(register)
                     log(m, f, state, "mixed", tensor, place, detail=op.target, others=[array])
     of_dtype = _dtype(state, row, left, right)
@@ -175,7 +176,7 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
         if thing.kind == "tensor":
             inputs = [t for t in ordered(new) if t.kind in _TENSOR_LIKE]
             for array in of_kind(new, "array"):
-                if tracked(state, thing) != "no":
+                if array.name != "scalar" and tracked(state, thing) != "no":
                     log(
                         m,
                         f,
@@ -307,4 +308,6 @@ def formatted(m: Machine, f: Frame, op: Op, state: State) -> None:
         value = consume(m, f, state, f.registers[register], op.place)
         for array in of_kind(value, "array"):
             read_array(m, f, state, array, op.place)
+        for tensor in of_kind(value, "tensor"):
+            log(m, f, state, "shown", tensor, op.place)
     f.registers[op.out] = TEXT

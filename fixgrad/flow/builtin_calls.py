@@ -10,7 +10,7 @@ from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
 from fixgrad.flow.gradients import consume, fails_for_untracked
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, use_values
+from fixgrad.flow.tensors import derive, log, use_values
 from fixgrad.flow.values import (
     FALSE,
     NONE,
@@ -62,6 +62,8 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
 def _look_at(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> None:
     for argument, value in zip(call.arguments, values, strict=True):
         use_values(m, f, state, of_kind(value, "tensor"), argument.place)
+        for tensor in of_kind(value, "tensor"):
+            log(m, f, state, "shown", tensor, argument.place)
         for array in arrays_in(state, value):
             read_array(m, f, state, array, argument.place)
 

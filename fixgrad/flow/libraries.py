@@ -37,6 +37,7 @@ from fixgrad.knowledge import (
     dtype_of,
     exports,
     factory,
+    is_ufunc,
     module_class,
     tensor_function,
 )
@@ -252,7 +253,10 @@ def _array_result(
         row = row._replace(dtype=literal)
     if row.alias != "copy" and first is not None:
         inputs = [*of_kind(first.value, "opaque"), *inputs]
-    made = make_array(m, f, state, call.place, row, inputs, call)
+    plain = all(t.kind in ("const", "number") for a in call.arguments for t in a.value)
+    scalar = row.returns == "scalar" or (is_ufunc(name) and plain)
+    name = "scalar" if scalar else ""
+    made = make_array(m, f, state, call.place, row, inputs, call, name)
     if row.returns == "arrays":
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))

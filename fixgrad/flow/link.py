@@ -28,6 +28,7 @@ from fixgrad.flow.ir import Function, Module, Place
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
 from fixgrad.flow.state import State
+from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
 
 BUDGET = 20_000  # operations executed from one root
@@ -194,6 +195,9 @@ class Linker:
         """Let unknown callers use a root's result: read its gradients, call its functions."""
         state.dead = False
         consume(self.machine, frame, state, result, frame.statement)
+        for thing in containers.reachable(state, [result]):
+            if thing.kind == "tensor":
+                log(self.machine, frame, state, "shown", thing, frame.statement)
         for thing in of_kind(result, "function"):
             where = (thing.data.module.path, thing.data.function.place)
             if where not in self.machine.entered:

@@ -70,7 +70,8 @@ def array_call(
         return NUMBER
     if row.returns == "other":
         return UNKNOWN
-    made_array = make_array(m, f, state, call.place, row, [thing], call)
+    name = "scalar" if row.returns == "scalar" and not call.arguments else ""
+    made_array = make_array(m, f, state, call.place, row, [thing], call, name)
     if row.returns == "arrays":
         return frozenset(
             (containers.make(m, f, state, call.place, "list", None, frozenset((made_array,))),)

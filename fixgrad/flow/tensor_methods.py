@@ -136,6 +136,7 @@ def _python_values(
     m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str
 ) -> Value:
     """Take a tensor's values to Python: numbers that remember where they come from."""
+    log(m, f, state, "shown", thing, call.place)
     number = m.thing("number", Site(f.module.path, call.place), f.path, name)
     state.set((number, "#cut"), frozenset((identity(thing),)))
     found = frozenset((number,))

@@ -285,7 +285,8 @@ def _leaf_viewed(m: Machine, state: State, me: Thing) -> Thing:
     thing = me
     while tracked(state, thing) != "no":
         made, sources = m.graph.made.get(thing), ordered(state.get((thing, "#inputs"), ()))
-        if made is None or made.alias != "view" or len(sources) != 1:
+        views = made is not None and (made.alias == "view" or made.effect == "[]")
+        if not views or len(sources) != 1:
             break
         thing = sources[0]
         if tracked(state, thing) == "yes" == leaf(state, thing):
@@ -347,6 +348,8 @@ def backward(
                 continue
             if state.get((thing, "#spoiled")) == "yes":
                 log(m, f, state, "modified", thing, place)
+            if not keeps and _carried_over(m, state, thing):
+                log(m, f, state, "twice", thing, place)
             if _gone(m, state, thing, Site(f.module.path, place), f.path):
                 log(m, f, state, "twice", thing, place)
             if leaf(state, thing) != "no" and fills:
@@ -355,6 +358,15 @@ def backward(
                 freed = (Site(f.module.path, place), f.path)
                 state.add((thing, "#freed"), frozenset((freed,)))
             state.set((thing, "#pending"), False)
+
+
+def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
+    """Say whether a tensor of a loop is computed from itself: from the graph of the turn before."""
+    depth = m.graph.loops.get(thing, 0)
+    if not 0 < depth <= len(m.loops) or leaf(state, thing) != "no":
+        return False
+    inputs = state.get((thing, "#inputs"), ())
+    return thing in upstream(state, inputs)
 
 
 def _gone(m: Machine, state: State, thing: Thing, site: Site, path: Path) -> bool:

@@ -220,7 +220,12 @@ class Planner:
             if not operations:
                 return self.base
             graph = simulate(self.project, self.base, operations, self._places())
-            if not (self._amend(graph) or self._refuse_unmet(graph) or self._refuse_partial()):
+            if not (
+                self._amend(graph)
+                or self._refuse_unmet(graph)
+                or self._refuse_partial()
+                or self._refuse_together()
+            ):
                 return graph
         for target in self._active():
             self.refused[target] = ("FG910", "no plan was found that runs")
@@ -253,7 +258,13 @@ class Planner:
             things = use.others if use.kind != "overwritten" else _made_of(graph, use.thing)
             for thing in (use.thing, *things):
                 owner = keys.get(key_of(thing))
-                if owner is not None and owner not in self.refused:
+                if owner is None or owner in self.refused:
+                    continue
+                if use.kind == "overwritten" and not _shown(graph, key_of(thing)):
+                    reason = f"only the array shows the result at line {use.site.place[0]}: copy or share is not clear"
+                    self.refused[owner] = ("FG909", reason)
+                    changed = True
+                else:
                     changed |= self._next_form(owner, use.kind)
         return changed
 
@@ -298,6 +309,25 @@ class Planner:
                     self.refused[target] = found
                     changed = True
                     break
+        return changed
+
+    def _refuse_together(self) -> bool:
+        """Refuse every definition that reaches a demand where one of them is refused."""
+        reasons = {
+            (d.use.kind, d.use.site, d.use.path): reason
+            for target, reason in self.refused.items()
+            for d in target.demands
+        }
+        changed = False
+        for target in self._active():
+            places = ((d.use.kind, d.use.site, d.use.path) for d in target.demands)
+            reason = next((reasons[p] for p in places if p in reasons), None)
+            shared = any(
+                d.use.kind in ("optimizer", "gradcheck", "backward") for d in target.demands
+            )
+            if reason is not None and not shared:
+                self.refused[target] = reason
+                changed = True
         return changed
 
     def _refuse_partial(self) -> bool:
@@ -391,6 +421,20 @@ def _responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> lis
 
 def _made_of(graph: FlowGraph, array: Thing) -> list[Thing]:
     return graph.sharing.get(array, [])
+
+
+def _shown(graph: FlowGraph, key: Key) -> bool:
+    """Say whether the program looks at a tensor itself, or at a view, a copy or an element of it."""
+    for use in graph.of_kind("export", "shown"):
+        thing = graph.identity(use.thing)
+        while True:
+            if key_of(thing) == key:
+                return True
+            sources = graph.carried.get(thing, set()) | graph.cut.get(thing, set())
+            if len(sources) != 1:
+                break
+            (thing,) = sources
+    return False
 
 
 def _copies(form: Form) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from fixgrad.demands import (
+    LEAF,
     Demand,
     autograd_input,
     backward_root,
@@ -118,7 +119,7 @@ def _upstream_first(graph: FlowGraph, targets: list[Target]) -> list[Target]:
 
 
 def _share_a_demand(target: Target, above: list[Target]) -> bool:
-    places = {(d.use.kind, d.use.site) for t in above for d in t.demands}
+    places = {(d.use.kind, d.use.site) for t in above for d in t.demands if d.need == LEAF}
     return any((d.use.kind, d.use.site) in places for d in target.demands)
 
 
