@@ -14,6 +14,7 @@ PACKAGE = ROOT / "fixgrad"
 # From the ground up. A module may import what stands below its layer, and its own package.
 LAYERS = (
     ("source", "errors"),
+    ("suppressions",),
     ("edits",),
     ("findings",),
     ("flow.ir", "knowledge"),

@@ -187,7 +187,7 @@ def test_refused(text: str, asked: str, reason: str) -> None:
 
 
 PLACES = [
-    ("x = f'{a}'\n", Span("m.py", 1, 7, 1, 8), "append", "in an f-string"),
+    ("x = f'{a}'\n", Span("m.py", 1, 7, 1, 8), "callee", "in an f-string"),
     ("x = 1\n", Span("m.py", 7, 0, 7, 1), "append", "no such place"),
     ("x = 1\n", Span("m.py", 7, 0, 7, 1), "delete", "no such place"),
     ("x = 1\n", Span("m.py", 1, 4, 1, 90), "append", "no such place"),

@@ -36,8 +36,8 @@ FOUND = [
     ("an inserted header too far", "a\nb\n", [("a^", "with x:\n  a\nif y:\n  ")], "line 1"),
     ("a decorator", "@a\ndef f(): pass\n", [("@a", "@a\n@")], "not valid Python"),
     ("a default's owner", "def f(a, b=c): pass\n", [("b^", "*, ")], "line 1"),
-    ("an f-string", "x = f'{a}' + b\n", [("a}", "c}")], "line 1"),
-    ("a deeper f-string", "x = f'{a}' + b\n", [("{a}", "{c}"), ("b", "d")], "line 1"),
+    ("an f-string's text", "x = f'p{a}' + b\n", [("p{", "q{")], "line 1"),
+    ("an f-string's field", "x = f'{a}' + b\n", [("{a}", "a"), ("b", "d")], "line 1"),
     ("not valid before", "x = (\n", [("x", "y")], "the text before is not valid Python"),
 ]
 

@@ -132,6 +132,8 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             if name == "grad":
                 return UNKNOWN
             return containers.carry(m, f, state, place, [frozenset((thing,))], name)
+        case "optimizer" if name == "param_groups":
+            return _param_groups(m, f, state, thing, place)
         case "tuple" if name in ("values", "indices") and state.get((thing, "[0]")):
             return frozenset(state.get((thing, "[0]" if name == "values" else "[1]"), NOTHING))
         case "wrapped" if name == "setter":
@@ -139,6 +141,15 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
         case "const" | "number" | "text" | "none-test":
             return UNKNOWN
     return frozenset((m.thing("method", None, (), name, thing),))
+
+
+def _param_groups(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> Value:
+    params = frozenset(state.get((thing, "#params"), NOTHING))
+    listed = containers.make(m, f, state, place, "list", None, params, "params")
+    group = containers.make(m, f, state, place, "dict", [], name="group")
+    containers.set_item(state, group, constant("params"), frozenset((listed,)), True)
+    whole = containers.make(m, f, state, place, "list", None, frozenset((group,)), "groups")
+    return frozenset((whole,))
 
 
 def _tensor_attribute(

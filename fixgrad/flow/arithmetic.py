@@ -231,13 +231,20 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
         f.registers[op.out] = constant(-number)
         return
     result: set[Thing] = set()
+    tensors = [
+        t
+        for t in ordered(value)
+        if t.kind == "tensor" or (t.kind == "opaque" and state.get((t, "#inputs")))
+    ]
+    if tensors and op.target == "+":
+        result.update(tensors)
+    elif tensors:
+        row = tensor_operator(op.target, unary=True) or _PLAIN
+        result.add(derive(m, f, state, op.place, row, tensors, operands=[tensors]))
     for thing in ordered(value):
-        if thing.kind == "tensor" and op.target == "+":
-            result.add(thing)
-        elif thing.kind == "tensor" or (thing.kind == "opaque" and state.get((thing, "#inputs"))):
-            row = tensor_operator(op.target, unary=True) or _PLAIN
-            result.add(derive(m, f, state, op.place, row, [thing]))
-        elif thing.kind == "array":
+        if thing in tensors:
+            continue
+        if thing.kind == "array":
             result.add(make_array(m, f, state, op.place, _ARRAY_ROW, [thing]))
         else:
             result |= NUMBER if thing.kind in ("const", "number") else UNKNOWN

@@ -168,6 +168,8 @@ def _collect_dtypes(state: State, value: Value, found: set[str], depth: int) -> 
 
 def read_array(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> None:
     """Note that the program looks at an array's values."""
+    for tensor in ordered(state.get((thing, "#outdated"), ())):
+        log(m, f, state, "outdated", tensor, place, others=[thing])
     for other in (thing, *state.get((thing, "#storage"), ())):
         if state.get((other, "#overwritten")) and other.kind != "tensor":
             log(m, f, state, "overwritten", other, place)

@@ -20,6 +20,7 @@ from fixgrad.flow.values import (
     TRUE,
     UNKNOWN,
     Code,
+    Site,
     Thing,
     Value,
     constant,
@@ -66,6 +67,18 @@ def _look_at(m: Machine, f: Frame, state: State, call: Call, values: list[Value]
             log(m, f, state, "shown", tensor, argument.place)
         for array in arrays_in(state, value):
             read_array(m, f, state, array, argument.place)
+        for instance in of_kind(value, "instance"):
+            _describe(m, f, state, call, instance)
+
+
+def _describe(m: Machine, f: Frame, state: State, call: Call, instance: Thing) -> None:
+    """Let an instance write itself: `print(fit)` calls its `__str__` or `__repr__`."""
+    for name in ("__str__", "__repr__"):
+        found, _ = access.lookup_class(state, instance.data, name)
+        if found:
+            me = Argument(frozenset((instance,)), call.place)
+            m.apply(m, f, state, Call(call.place, (me,)), found)
+            return
 
 
 def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
@@ -200,12 +213,7 @@ def _map(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
         return UNKNOWN
     listed = containers.elements(m, f, state, values[1], op) if len(values) == 2 else None
     if listed is not None and len(listed) <= containers.MOST_ITEMS:
-        results = [
-            m.apply(
-                m, f, state, Call(call.place, (Argument(v, call.arguments[1].place),)), values[0]
-            )
-            for v in listed
-        ]
+        results = _map_each(m, f, state, call, values[0], listed)
         return frozenset((containers.make(m, f, state, call.place, "list", results),))
     given = tuple(
         Argument(containers.any_element(m, f, state, v, op), a.place)
@@ -213,6 +221,19 @@ def _map(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
     )
     found = m.apply(m, f, state, Call(call.place, given), values[0])
     return frozenset((containers.make(m, f, state, call.place, "list", None, found),))
+
+
+def _map_each(
+    m: Machine, f: Frame, state: State, call: Call, function: Value, listed: list[Value]
+) -> list[Value]:
+    results: list[Value] = []
+    calls = f.path
+    for number, value in enumerate(listed):
+        f.path = (*calls, Site(f.module.path, (*call.place[:3], number)))
+        given = Call(call.place, (Argument(value, call.arguments[1].place),))
+        results.append(m.apply(m, f, state, given, function))
+    f.path = calls
+    return results
 
 
 def _reordered(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -299,7 +320,10 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
         return frozenset(arrays) or NUMBER
     row = tensor_operator("+")
     assert row is not None
-    return frozenset((derive(m, f, state, call.place, row, inputs),))
+    groups = [containers.reachable(state, [v]) for v in values]
+    listed = any(of_kind(v, *containers.CONTAINERS) for v in values)
+    operands = None if listed else groups
+    return frozenset((derive(m, f, state, call.place, row, inputs, operands=operands),))
 
 
 _HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]] = {

@@ -85,7 +85,7 @@ def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
 def _is_written(m: Machine, f: Frame, op: Op) -> bool:
     """Say whether the called function is written here by the name it was imported under."""
     if op.kind == "method":
-        return all(t.kind == "external" for t in f.registers[op.args[0]])
+        return any(t.kind == "external" for t in f.registers[op.args[0]])
     name = f.names.get(op.args[0])
     for thing in f.registers[op.args[0]]:
         key = (f.module.path, thing.name)
@@ -236,7 +236,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     if code.mode:
         state.set(MODE, code.mode)
     value = m.enter(frame, state)
-    state.set(MODE, mode)
+    if code.mode:
+        state.set(MODE, mode)
     if function.kind == "generator":
         name = "generator in try" if frame.yields_in_try else "generator"
         made = containers.make(m, f, state, call.place, "list", None, union(frame.yields), name)

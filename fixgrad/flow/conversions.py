@@ -220,4 +220,7 @@ def spread_requires_grad(m: Machine, f: Frame, state: State, call: Call, row: Fa
             grant(m, f, state, thing, call.place, on=bool(on), strong=True, form="keyword")
         else:
             state.set((thing, "#tracked"), "maybe")
+        if row.name.startswith("torch.signal.windows.") and on:
+            state.set((thing, "#tracked"), "maybe")  # it computes with a tracked tensor of its own
+            state.set((thing, "#leaf"), "maybe")
     return frozenset((thing,))

@@ -63,6 +63,7 @@ class FlowGraph:
         self.roots: set[Site] = set()  # calls by unknown callers
         self.called: set[str] = set()  # external functions that were called
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
+        self.several: set[Thing] = set()  # parts of one result that share a thing
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 
     def of_kind(self, *kinds: str) -> Iterator[Use]:

@@ -21,13 +21,13 @@ from fixgrad.flow import (
     variables,
 )
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.arrays import new_array
+from fixgrad.flow.arrays import new_array, read_array
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Function, Module, Place
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
-from fixgrad.flow.state import State
+from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
 
@@ -105,6 +105,7 @@ class Linker:
     def __init__(self, project: Project, overlay: Iterable[Operation] = ()) -> None:
         self.project = project
         self.globals = State()
+        self.globals.set(MODE, "on")
         self.loaded: set[str] = set()
         shadows = {
             path: [(f.place, f.local) for f in module.functions[1:] if f.kind != "class"]
@@ -198,6 +199,8 @@ class Linker:
         for thing in containers.reachable(state, [result]):
             if thing.kind == "tensor":
                 log(self.machine, frame, state, "shown", thing, frame.statement)
+        for thing in of_kind(result, "array", "opaque"):
+            read_array(self.machine, frame, state, thing, frame.statement)
         for thing in of_kind(result, "function"):
             where = (thing.data.module.path, thing.data.function.place)
             if where not in self.machine.entered:

@@ -77,5 +77,6 @@ def _keyword(m: Machine, f: Frame, state: State, value: Value, text: str, place:
 def _copied(state: State, value: Value) -> None:
     for thing in of_kind(value, "tensor"):
         me = identity(thing)
+        state.set((me, "#source"), state.get((me, "#storage"), NOTHING))
         state.set((me, "#storage"), NOTHING)
         state.set((me, "#copied"), True)

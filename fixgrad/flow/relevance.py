@@ -23,7 +23,7 @@ DEMANDS = frozenset(
     (
         ".grad", ".backward", ".register_hook", ".retain_grad", ".add_param_group", ".optim",
         ".gradcheck", ".gradgradcheck", ".register_post_accumulate_grad_hook", ".requires_grad_",
-        ".requires_grad",
+        ".requires_grad", "=requires_grad",
     )
 )  # fmt: skip
 _DEMANDING_IMPORTS = ("torch.optim", "torch.autograd")

@@ -34,7 +34,7 @@ from fixgrad.flow.values import (
     known,
     of_kind,
 )
-from fixgrad.knowledge import TensorOp, cast, factory_method
+from fixgrad.knowledge import TensorOp, cast, dtype_class, factory_method
 from fixgrad.knowledge import tensor_method as method_row
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def _hook(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
 
 def to_numpy(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Thing:
     """Take a tensor's values to NumPy: an array that shares its memory."""
+    log(m, f, state, "shown", thing, call.place)
     use_values(m, f, state, [thing], call.place)
     if tracked(state, thing) != "no" and known(call.keyword("force") or UNKNOWN) != (True, True):
         log(m, f, state, "export", thing, call.receiver or call.place, detail=name)
@@ -238,6 +239,10 @@ def by_row(
     if row.returns == "other":
         use_values(m, f, state, inputs, call.place)
         return TEXT if name in ("type", "__repr__") else UNKNOWN
+    if "pool" in row.name and _gives_indices(call, row.name):
+        return _several(
+            m, f, state, call, row._replace(outputs=("yes", "no"), returns="tuple"), inputs
+        )
     if row.outputs:
         return _several(m, f, state, call, row, inputs)
     if row.alias == "self" and inputs and inputs[0].kind == "tensor":
@@ -245,10 +250,22 @@ def by_row(
     made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands)
     if unknown:
         m.graph.impure.add(made)
+    floats = any(
+        isinstance(t.data, float) for a in call.arguments for t in of_kind(a.value, "const")
+    )
+    if floats and row.dtype in ("same", "promote") and dtype_class(dtype(state, made)) != "float":
+        state.set((made, "#dtype"), "unknown")
     if row.returns == "tuple":
+        m.graph.several.add(made)
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))
     return frozenset((made,))
+
+
+def _gives_indices(call: Call, name: str) -> bool:
+    """Say whether a pooling returns indices too."""
+    flags = (a for a in call.arguments if a.name in ("", "return_indices"))
+    return name.endswith("_with_indices") or any(is_constant(a.value, True) for a in flags)
 
 
 def _operands(state: State, value: Value) -> list[list[Thing]]:
@@ -283,8 +300,7 @@ def _several(
             inputs=(identity(t) for t in inputs) if grad != "no" else (),
         )  # fmt: skip
         items.append(frozenset((inner,)))
-    indices = call.keyword("return_indices")
-    pooled = "pool" in row.name and (indices is None or is_constant(indices, False))
+    pooled = "pool" in row.name and not _gives_indices(call, row.name)
     if pooled or (
         row.returns == "tensor" and all(of_kind(a.value, "tensor") for a in call.arguments)
     ):

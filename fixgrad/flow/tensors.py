@@ -253,6 +253,7 @@ def grant(
         state.set((me, "#tracked"), "no") if strong else state.add((me, "#tracked"), "no")
         return
     log(m, f, state, "granted", thing, place, detail=form)
+    strong = strong and me not in m.graph.several
     if tracked(state, me) == "yes":
         return
     kind = dtype_class(dtype(state, me))
@@ -306,7 +307,9 @@ def _become_derived(state: State, me: Thing, inputs: list[Thing]) -> None:
 
 
 def overwrite_arrays(state: State, thing: Thing) -> None:
-    """Mark the arrays that share a tensor's memory as overwritten."""
+    """Mark the arrays that share a tensor's memory as overwritten, those of a copy as outdated."""
+    for source in state.get((identity(thing), "#source"), ()):
+        state.add((source, "#outdated"), frozenset((identity(thing),)))
     for other in state.get((identity(thing), "#storage"), ()):
         if other.kind != "tensor":
             state.set((other, "#overwritten"), True)

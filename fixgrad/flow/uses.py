@@ -24,6 +24,7 @@ class Use(NamedTuple):
       inplace        the tensor is changed in place
       shared-write   an array is written that shares memory with a graph still needed
       stale          the tensor is a copy of an array that was written since
+      outdated       an array is read whose copy, the tensor, was updated
       shown          the program prints the tensor, returns it or takes its number
       overwritten    an array is read whose memory a tensor's update overwrote
       modified       a tensor that autograd saved was changed in place before the backward pass

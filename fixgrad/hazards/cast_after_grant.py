@@ -14,7 +14,7 @@ import torch
 
 x = torch.tensor(np.array([1.0, 2.0]), requires_grad=True).float()
 (x**2).sum().backward()
-print(x.is_leaf)  # False: x.grad is None
+print(x.grad)  # None: x is no leaf
 ```
 
 ## Repair

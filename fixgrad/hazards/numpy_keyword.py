@@ -11,9 +11,10 @@ the keyword.
 ## Example
 ```python
 import numpy as np
+import torch
 
 try:
-    a = np.array([2.0, 3.0], requires_grad=True)
+    x = torch.from_numpy(np.array([2.0, 3.0], requires_grad=True))
 except TypeError as error:
     print(error)
 ```

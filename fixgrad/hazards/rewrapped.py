@@ -13,7 +13,10 @@ import torch
 
 x = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)
 y = torch.tensor((x * 2).sum())
-print(y.requires_grad)  # False
+try:
+    y.backward()
+except RuntimeError as error:
+    print(error)
 ```
 
 ## Repair

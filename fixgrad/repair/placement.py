@@ -81,6 +81,8 @@ def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
         after = _after_statement(graph, thing, thing.path[:depth], result.statement)
         if after is not None:
             return Placement((after,))
+    if written and step:
+        return Placement(tuple(at_creation(graph, thing, step=True)))  # harmless where it is data
     return Placement(refusal="FG906" if written else "FG908")
 
 

@@ -61,7 +61,7 @@ _REASONS = {
     "FG908": "no expression makes this tensor alone, so there is no place for the grant",
 }
 _MOST_ROUNDS = 12
-_CHANGES_FORM = ("stale", "overwritten", "shared-write")
+_CHANGES_FORM = ("stale", "outdated", "overwritten", "shared-write")
 
 
 class Grant(NamedTuple):
@@ -107,6 +107,7 @@ class Planner:
         self.chosen: dict[Target, int] = {}
         self.ripples: dict[Target, dict[Operation, None]] = {}
         self.refused: dict[Target, tuple[str, str]] = {}
+        self.meant_shared: set[Target] = set()  # their arrays are what the program looks at
         self.simulated: set[Operation] = set()  # the plan that the last simulation followed
 
     def _hide(self, rule: str, operations: Iterable[Operation]) -> bool:
@@ -260,10 +261,13 @@ class Planner:
                 owner = keys.get(key_of(thing))
                 if owner is None or owner in self.refused:
                     continue
-                if use.kind == "overwritten" and not _shown(graph, key_of(thing)):
-                    reason = f"only the array shows the result at line {use.site.place[0]}: copy or share is not clear"
-                    self.refused[owner] = ("FG909", reason)
-                    changed = True
+                hidden = use.kind in ("outdated", "overwritten") and not _shown(
+                    graph, key_of(thing)
+                )
+                if use.kind == "outdated" or (hidden and owner in self.meant_shared):
+                    if hidden and owner not in self.meant_shared:
+                        self.meant_shared.add(owner)  # only the array shows the result
+                        changed |= self._next_form(owner, "stale")
                 else:
                     changed |= self._next_form(owner, use.kind)
         return changed

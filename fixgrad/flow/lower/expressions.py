@@ -67,6 +67,7 @@ def _call(b: Builder, node: ast.Call) -> int:
         args.append(lower(b, argument.value if isinstance(argument, ast.Starred) else argument))
         names.append("*" if starred else "")
     for keyword in node.keywords:
+        b.tokens.add(f"={keyword.arg}")
         args.append(lower(b, keyword.value))
         names.append(keyword.arg or "**")
     return b.emit(kind, node, target, tuple(args), tuple(names))

@@ -29,7 +29,7 @@ class Scope:
             if name in scope.local and (scope is self or scope.kind == "function"):
                 return name, depth
             scope = scope.outer
-            depth += 1
+            depth += scope is not None and scope.kind == "function"
         return name, -1
 
 
