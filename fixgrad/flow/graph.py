@@ -28,6 +28,9 @@ class CallResult(NamedTuple):
     statement: Site
 
 
+_LONGEST_CHAIN = 50  # of views and copies between a tensor and where it is looked at
+
+
 def _harmless(thing: Thing) -> bool:
     return thing.kind == "tensor" and not thing.name.startswith(("torch.nn.Parameter", "parameter"))
 
@@ -94,6 +97,22 @@ class FlowGraph:
     def is_conversion(self, thing: Thing) -> bool:
         """Say whether a tensor is made of outside data, not of a tensor or a size."""
         return self.born.get(thing) in ("array", "literal", "unknown", "tensor")
+
+    def looked_at(self, thing: Thing) -> bool:
+        """Say whether the program looks at a tensor itself, or at a view, a copy or an element of it."""
+        wanted = self.identity(thing)
+        for use in self.of_kind("export", "shown"):
+            seen = self.identity(use.thing)
+            for _ in range(_LONGEST_CHAIN):
+                if seen is wanted:
+                    break
+                sources = self.carried.get(seen, set()) | self.cut.get(seen, set())
+                if len(sources) != 1:
+                    break
+                (seen,) = sources
+            if seen is wanted:
+                return True
+        return False
 
     def origins(self, thing: Thing) -> list[Thing] | None:
         """Return the conversions a tensor comes from, or None where something else may track it.

@@ -93,7 +93,8 @@ def store(m: Machine, f: Frame, op: Op, state: State) -> None:
     if owner.kind == "file":
         state.add((owner, "#fields"), frozenset((op.target,)))
     for thing in value:
-        if thing.kind == "external" and op.target[0] != "%":
+        written = op.target[0] != "%" and op.target not in f.loop_variables and len(value) == 1
+        if thing.kind == "external" and written:
             _remember_name(m, f, thing.name, op.target, owner)
         if thing.kind in ("tensor", "array", "opaque") and op.target[0] != "%":
             m.graph.variables[f.path, identity(thing)] = op.target

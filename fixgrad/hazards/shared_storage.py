@@ -49,6 +49,8 @@ def overwritten(graph: FlowGraph) -> Iterator[Hazard]:
         for thing in graph.sharing.get(use.thing, []):
             grants = [u for u in graph.of_kind("granted") if graph.identity(u.thing) is thing]
             site = thing.site
+            if not graph.looked_at(thing):
+                continue  # the array itself is the result
             if site is None or not grants or graph.made[thing].effect != "torch.from_numpy":
                 continue
             tensor = graph.spell(site, "torch.tensor")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from fixgrad.demands import ROOT, TRACKED, Demand
+from fixgrad.demands import TRACKED, Demand
 from fixgrad.edits import Operation
 from fixgrad.findings import Applicability
 from fixgrad.flow.graph import FlowGraph
@@ -32,8 +32,14 @@ from fixgrad.hazards import (
 )
 from fixgrad.repair.forms import Form, is_integer
 from fixgrad.repair.placement import Contexts, place
+from fixgrad.repair.responsibility import (
+    belongs,
+    is_copy,
+    own_targets,
+    responsible,
+)
 from fixgrad.repair.satisfied import made_line, partial_cuts, unmet
-from fixgrad.repair.simulate import Key, key_of, simulate, upstream_keys
+from fixgrad.repair.simulate import Key, key_of, simulate
 from fixgrad.repair.targets import (
     Target,
     candidates,
@@ -62,14 +68,6 @@ _REASONS = {
 }
 _MOST_ROUNDS = 12
 _CHANGES_FORM = ("stale", "outdated", "overwritten", "shared-write")
-
-
-class Grant(NamedTuple):
-    """A target with its ways to be written."""
-
-    target: Target
-    forms: tuple[Form, ...]
-    refusal: tuple[str, str] = ("", "")
 
 
 class Planned(NamedTuple):
@@ -150,10 +148,26 @@ class Planner:
                 ours.append(
                     Demand(hazard.rule, hazard.wants_leaf, TRACKED, hazard.use, hazard.what)
                 )
-        taken = {self.base.identity(d.thing) for d in ours}
         targets = collect(self.base, demands, self.wanted)
+        ours = [demand for demand in ours if not self._demanded_later(demand, targets)]
+        taken = {self.base.identity(d.thing) for d in ours}
         targets = [t for t in targets if self.base.identity(t.thing) not in taken]
-        return targets + _own_targets(self.base, ours, demands)
+        return targets + own_targets(self.base, ours, demands)
+
+    def _demanded_later(self, demand: Demand, targets: list[Target]) -> bool:
+        """Let a tensor made of a wrongly granted conversion carry the finding and the grant."""
+        if demand.rule != "FG201":
+            return False
+        for target in targets:
+            if self.base.identity(demand.thing) in self.base.upstream([target.thing])[1:]:
+                target.rule = demand.rule
+                target.demands.insert(0, demand)
+                self.hazards = [
+                    h._replace(wants_leaf=target.thing) if h.wants_leaf is demand.thing else h
+                    for h in self.hazards
+                ]
+                return True
+        return False
 
     def _status(self, thing: Thing) -> str:
         granted = {self.base.identity(u.thing) for u in self.base.of_kind("granted")}
@@ -239,31 +253,29 @@ class Planner:
         keys.update({key_of(self.base.identity(t.thing)): t for t in self._active()})
         for rule in _RIPPLES:
             for hazard in rule.hazards(graph):
-                for target in _responsible(graph, hazard.use.thing, keys):
+                for target in responsible(graph, hazard.use.thing, keys):
                     changed |= self._ripple(target, hazard)
         before = {(u.site, u.path) for u in self.base.of_kind("twice")}
         for use in graph.of_kind("twice"):
-            for target in _responsible(graph, use.thing, keys):
+            for target in responsible(graph, use.thing, keys):
                 if (use.site, use.path) not in before and target not in self.refused:
                     where = made_line(use.thing)
                     reason = f"line {where} is computed once and differentiated again at line {use.site.place[0]}"
                     self.refused[target] = ("FG903", reason)
                     changed = True
         for use in graph.of_kind("modified"):
-            for target in _responsible(graph, use.thing, keys):
+            for target in responsible(graph, use.thing, keys):
                 if target not in self.refused:
                     reason = f"a tensor that autograd still needs is changed in place before line {use.site.place[0]}"
                     self.refused[target] = ("FG910", reason)
                     changed = True
         for use in graph.of_kind(*_CHANGES_FORM):
-            things = use.others if use.kind != "overwritten" else _made_of(graph, use.thing)
+            things = use.others if use.kind != "overwritten" else graph.sharing.get(use.thing, [])
             for thing in (use.thing, *things):
                 owner = keys.get(key_of(thing))
                 if owner is None or owner in self.refused:
                     continue
-                hidden = use.kind in ("outdated", "overwritten") and not _shown(
-                    graph, key_of(thing)
-                )
+                hidden = use.kind in ("outdated", "overwritten") and not graph.looked_at(thing)
                 if use.kind == "outdated" or (hidden and owner in self.meant_shared):
                     if hidden and owner not in self.meant_shared:
                         self.meant_shared.add(owner)  # only the array shows the result
@@ -288,7 +300,7 @@ class Planner:
 
     def _next_form(self, target: Target, why: str) -> bool:
         forms, now = self.forms[target], self.chosen[target]
-        copies = [_copies(form) for form in forms]
+        copies = [is_copy(form) for form in forms]
         want_copy = why != "stale"
         if copies[now] is want_copy:
             return False
@@ -382,73 +394,14 @@ class Planner:
             if target in self.refused:
                 planned.append(Planned(target, None, (), Applicability.SAFE, self.refused[target]))
                 continue
-            own = [o for h in self.hazards if _belongs(self.base, h, target) for o in h.operations]
+            own = [o for h in self.hazards if belongs(self.base, h, target) for o in h.operations]
             operations = (*own, *self._form(target), *self.ripples[target])
             integer = is_integer(self.base, target.thing)
             level = Applicability.UNSAFE if integer else Applicability.SAFE
             planned.append(Planned(target, None, operations, level))
         for hazard in self.hazards:
-            if any(_belongs(self.base, hazard, t) for t in self.targets):
+            if any(belongs(self.base, hazard, t) for t in self.targets):
                 continue
             refusal = (hazard.refusal, hazard.what) if hazard.refusal else ("", "")
             planned.append(Planned(None, hazard, hazard.operations, hazard.applicability, refusal))
         return planned
-
-
-def _own_targets(graph: FlowGraph, ours: list[Demand], demands: list[Demand]) -> list[Target]:
-    """Return the tensors that broken grants are about; each finding is named by its own rule."""
-    targets: dict[Thing, Target] = {}
-    for demand in ours:
-        me = graph.identity(demand.thing)
-        origins = graph.origins(me) or [me]
-        target = targets.setdefault(me, Target(demand.thing, origins[0]))
-        target.add(demand)
-        target.rule = demand.rule
-        target.demands += [d for d in demands if graph.identity(d.thing) is me]
-    return list(targets.values())
-
-
-def _belongs(graph: FlowGraph, hazard: Hazard, target: Target) -> bool:
-    """Say whether a broken grant is reported as its target's finding."""
-    return (
-        hazard.rule == target.rule
-        and hazard.wants_leaf is not None
-        and graph.identity(hazard.wants_leaf) is graph.identity(target.thing)
-    )
-
-
-def _responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list[Target]:
-    return list(
-        dict.fromkeys(keys[k] for k in sorted(upstream_keys(graph, thing) & keys.keys(), key=repr))
-    )
-
-
-def _made_of(graph: FlowGraph, array: Thing) -> list[Thing]:
-    return graph.sharing.get(array, [])
-
-
-def _shown(graph: FlowGraph, key: Key) -> bool:
-    """Say whether the program looks at a tensor itself, or at a view, a copy or an element of it."""
-    for use in graph.of_kind("export", "shown"):
-        thing = graph.identity(use.thing)
-        while True:
-            if key_of(thing) == key:
-                return True
-            sources = graph.carried.get(thing, set()) | graph.cut.get(thing, set())
-            if len(sources) != 1:
-                break
-            (thing,) = sources
-    return False
-
-
-def _copies(form: Form) -> bool:
-    return any(o.kind == "callee" or ".clone()" in o.argument for o in form) or _keyword_of_copy(
-        form
-    )
-
-
-def _keyword_of_copy(form: Form) -> bool:
-    return False
-
-
-__all__ = ["ROOT", "Planned", "Planner"]

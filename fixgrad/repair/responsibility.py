@@ -1,0 +1,44 @@
+"""What the planner asks of two runs: whose finding a hazard is, who caused it, who looks at a tensor."""
+
+from __future__ import annotations
+
+from fixgrad.demands import Demand
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.values import Thing
+from fixgrad.hazards import Hazard
+from fixgrad.repair.forms import Form
+from fixgrad.repair.simulate import Key, upstream_keys
+from fixgrad.repair.targets import Target
+
+
+def own_targets(graph: FlowGraph, ours: list[Demand], demands: list[Demand]) -> list[Target]:
+    """Return the tensors that broken grants are about; each finding is named by its own rule."""
+    targets: dict[Thing, Target] = {}
+    for demand in ours:
+        me = graph.identity(demand.thing)
+        origins = graph.origins(me) or [me]
+        target = targets.setdefault(me, Target(demand.thing, origins[0]))
+        target.add(demand)
+        target.rule = demand.rule
+        target.demands += [d for d in demands if graph.identity(d.thing) is me]
+    return list(targets.values())
+
+
+def belongs(graph: FlowGraph, hazard: Hazard, target: Target) -> bool:
+    """Say whether a broken grant is reported as its target's finding."""
+    return (
+        hazard.rule == target.rule
+        and hazard.wants_leaf is not None
+        and graph.identity(hazard.wants_leaf) is graph.identity(target.thing)
+    )
+
+
+def responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list[Target]:
+    return list(
+        dict.fromkeys(keys[k] for k in sorted(upstream_keys(graph, thing) & keys.keys(), key=repr))
+    )
+
+
+def is_copy(form: Form) -> bool:
+    """Say whether a form of the grant gives the tensor memory of its own."""
+    return any(o.kind == "callee" or ".clone()" in o.argument for o in form)
