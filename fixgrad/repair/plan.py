@@ -32,6 +32,7 @@ from fixgrad.hazards import (
 )
 from fixgrad.repair.forms import Form, is_integer
 from fixgrad.repair.placement import Contexts, place
+from fixgrad.repair.refusals import PLACELESS
 from fixgrad.repair.responsibility import (
     belongs,
     is_copy,
@@ -62,10 +63,6 @@ _BROKEN = (
     shared_storage.overwritten,
 )
 _RIPPLES = (in_place_update, numpy_export, mixed_arithmetic, late_grant)
-_REASONS = {
-    "FG906": "the expression also makes tensors that are data, and no call tells them apart",
-    "FG908": "no expression makes this tensor alone, so there is no place for the grant",
-}
 _MOST_ROUNDS = 12
 _CHANGES_FORM = ("stale", "outdated", "overwritten", "shared-write")
 
@@ -195,7 +192,7 @@ class Planner:
             placement = place(contexts, target.thing, step=target.step)
             made = self.base.made[self.base.identity(target.thing)]
             if placement.refusal:
-                reason = _REASONS[placement.refusal]
+                reason = PLACELESS[placement.refusal]
                 self.refused[target] = (placement.refusal, reason)
             elif made.mode == "inference":
                 self.refused[target] = ("FG907", "the tensor is made under inference_mode")

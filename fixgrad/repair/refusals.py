@@ -14,3 +14,9 @@ REFUSALS = {
     "FG909": "storage-conflict",
     "FG910": "unrepairable-use",
 }
+
+# Why no place was found for a grant.
+PLACELESS = {
+    "FG906": "the expression also makes tensors that are data, and no call tells them apart",
+    "FG908": "no expression makes this tensor alone, so there is no place for the grant",
+}
