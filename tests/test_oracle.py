@@ -46,6 +46,8 @@ MAYBE = {
     r"\.(float|double|half|cpu)\(\)": "of an unknown dtype: the same object or a new one",
     r"autograd\.grad\(.*create_graph": "the gradient of a linear function is a constant",
     r"as_tensor\(|asarray\(": "of a tensor: the same object or a copy",
+    r"split|chunk|unbind": "the parts of one result are one thing: a grant may be another part's",
+    r"signal\.windows\.": "with requires_grad it computes from a tracked tensor of its own",
 }  # and the rows that say "maybe-self"
 
 
