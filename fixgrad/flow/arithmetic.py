@@ -174,46 +174,45 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
     result: set[Thing] = set()
     for thing in ordered(old):
         if thing.kind == "tensor":
-            inputs = [t for t in ordered(new) if t.kind in _TENSOR_LIKE]
-            for array in of_kind(new, "array"):
-                if array.name != "scalar" and tracked(state, thing) != "no":
-                    log(
-                        m,
-                        f,
-                        state,
-                        "mixed",
-                        thing,
-                        f.place_of(op.args[1]),
-                        detail=op.target,
-                        others=[array],
-                    )
-            write_in_place(m, f, state, thing, inputs, op.place, op.target + "=")
-            result.add(thing)
+            _change_tensor(m, f, state, op, thing, new)
         elif thing.kind == "array":
-            for tensor in of_kind(new, "tensor"):
-                if tracked(state, tensor) != "no":
-                    log(
-                        m,
-                        f,
-                        state,
-                        "export",
-                        tensor,
-                        f.place_of(op.args[1]),
-                        detail=op.target + "=",
-                    )
-            read_array(m, f, state, thing, op.place)
-            write_array(m, f, state, thing, op.place)
-            result.add(thing)
+            _change_array(m, f, state, op, thing, new)
         elif thing.kind == "list" and op.target == "+":
-            for value in containers.elements(m, f, state, new, op) or []:
-                containers.append(state, thing, value, len(old) == 1)
-            if containers.elements(m, f, state, new, op) is None:
-                state.set((thing, "#length"), "maybe")
-                state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
-            result.add(thing)
+            _extend(m, f, state, op, thing, new, len(old) == 1)
         else:
             result |= _binary(m, f, state, op, frozenset((thing,)), new)
+            continue
+        result.add(thing)
     f.registers[op.out] = frozenset(result) or UNKNOWN
+
+
+def _change_tensor(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value) -> None:
+    place = f.place_of(op.args[1])
+    for array in of_kind(new, "array"):
+        if array.name != "scalar" and tracked(state, thing) != "no":
+            log(m, f, state, "mixed", thing, place, detail=op.target, others=[array])
+    inputs = [t for t in ordered(new) if t.kind in _TENSOR_LIKE]
+    write_in_place(m, f, state, thing, inputs, op.place, op.target + "=")
+
+
+def _change_array(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value) -> None:
+    for tensor in of_kind(new, "tensor"):
+        if tracked(state, tensor) != "no":
+            place = f.place_of(op.args[1])
+            log(m, f, state, "export", tensor, place, detail=op.target + "=")
+    read_array(m, f, state, thing, op.place)
+    write_array(m, f, state, thing, op.place)
+
+
+def _extend(
+    m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value, strong: bool
+) -> None:
+    items = containers.elements(m, f, state, new, op)
+    for value in items or []:
+        containers.append(state, thing, value, strong)
+    if items is None:
+        state.set((thing, "#length"), "maybe")
+        state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
 
 
 def unary(m: Machine, f: Frame, op: Op, state: State) -> None:

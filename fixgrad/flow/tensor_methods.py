@@ -25,7 +25,6 @@ from fixgrad.flow.tensors import (
 from fixgrad.flow.values import (
     NONE,
     NUMBER,
-    TEXT,
     UNKNOWN,
     Site,
     Thing,
@@ -208,22 +207,8 @@ def by_row(
     name: str,
 ) -> Value:
     """Apply an operation on tensors that a knowledge row describes."""
-    inputs = list(first)
-    operands = [list(first)]
-    unknown = False
-    for argument in call.arguments:
-        value = consume(m, f, state, argument.value, argument.place)
-        m.callbacks(m, f, state, call, [value], ())
-        if row.first_only and inputs:
-            continue
-        unknown = unknown or any(t.kind == "opaque" for t in value)
-        for group in _operands(state, value):
-            operands.append(group)
-            inputs += group
-        for array in arrays_in(state, value):
-            read_array(m, f, state, array, argument.place)
-    target = call.get(None, "dtype")
-    of_dtype = named_dtype(target.value) if target is not None else ""
+    operands, unknown = _gathered(m, f, state, call, row, first)
+    inputs = [thing for group in operands for thing in group]
     if row.inplace and inputs:
         if not row.guarded:
             write_in_place(m, f, state, inputs[0], inputs[1:], call.place, name)
@@ -233,33 +218,55 @@ def by_row(
         for tensor in of_kind(out, "tensor"):
             write_in_place(m, f, state, tensor, inputs, call.place, "out=")
         return out
-    if row.returns == "scalar":
+    if row.returns in ("scalar", "other"):
         use_values(m, f, state, inputs, call.place)
-        return NUMBER
-    if row.returns == "other":
-        use_values(m, f, state, inputs, call.place)
-        return TEXT if name in ("type", "__repr__") else UNKNOWN
+        return NUMBER if row.returns == "scalar" else UNKNOWN
     if "pool" in row.name and _gives_indices(call, row.name):
-        return _several(
-            m, f, state, call, row._replace(outputs=("yes", "no"), returns="tuple"), inputs
-        )
+        row = row._replace(outputs=("yes", "no"), returns="tuple")
     if row.outputs:
         return _several(m, f, state, call, row, inputs)
     if row.alias == "self" and inputs and inputs[0].kind == "tensor":
         return frozenset((inputs[0],))
-    made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands)
+    made = _made_by(m, f, state, call, row, operands)
     if unknown:
         m.graph.impure.add(made)
-    floats = any(
-        isinstance(t.data, float) for a in call.arguments for t in of_kind(a.value, "const")
-    )
-    if floats and row.dtype in ("same", "promote") and dtype_class(dtype(state, made)) != "float":
-        state.set((made, "#dtype"), "unknown")
     if row.returns == "tuple":
         m.graph.several.add(made)
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))
     return frozenset((made,))
+
+
+def _gathered(
+    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, first: list[Thing]
+) -> tuple[list[list[Thing]], bool]:
+    """Return the tensors that go in, by operand, and whether something unknown goes in too."""
+    operands = [list(first)]
+    unknown = False
+    for argument in call.arguments:
+        value = consume(m, f, state, argument.value, argument.place)
+        m.callbacks(m, f, state, call, [value], ())
+        if row.first_only and any(operands):
+            continue
+        unknown = unknown or any(t.kind == "opaque" for t in value)
+        operands += _operands(state, value)
+        for array in arrays_in(state, value):
+            read_array(m, f, state, array, argument.place)
+    return operands, unknown
+
+
+def _made_by(
+    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, operands: list[list[Thing]]
+) -> Thing:
+    target = call.get(None, "dtype")
+    of_dtype = named_dtype(target.value) if target is not None else ""
+    inputs = [thing for group in operands for thing in group]
+    made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands)
+    constants = (t.data for a in call.arguments for t in of_kind(a.value, "const"))
+    floats = any(isinstance(constant, float) for constant in constants)
+    if floats and row.dtype in ("same", "promote") and dtype_class(dtype(state, made)) != "float":
+        state.set((made, "#dtype"), "unknown")
+    return made
 
 
 def _gives_indices(call: Call, name: str) -> bool:
