@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fixgrad.flow.ir import Function, Place
-from fixgrad.flow.values import NOTHING, UNKNOWN, Value
+from fixgrad.flow.values import NOTHING, UNKNOWN, Value, union
 
 
 class Argument(NamedTuple):
@@ -95,13 +95,8 @@ def bind(
                 queue.remove(argument.name)
         elif argument.name not in ("*", "**"):
             keywords[argument.name] = argument.value
-    spread = NOTHING
-    for argument in call.arguments:
-        if argument.name in ("*", "**"):
-            spread |= argument.value
-    given = (
-        dict(zip(plain[len(plain) - len(defaults) :], defaults, strict=True)) if defaults else {}
-    )
+    spread = union(a.value for a in call.arguments if a.name in ("*", "**"))
+    given = dict(zip(reversed(plain), reversed(defaults), strict=False))
     given.update(keyword_defaults)
     for parameter in function.parameters:
         if parameter.kind in ("*", "**") or parameter.name in bound:

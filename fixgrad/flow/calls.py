@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fixgrad.flow import access, containers, decorators, instances, libraries, methods
 from fixgrad.flow.arguments import Argument, Call, bind
+from fixgrad.flow.differentiation import may_run_backward
 from fixgrad.flow.gradients import consume, expect_gradient, none_test
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
 from fixgrad.flow.modules import call_module
 from fixgrad.flow.state import MODE, State
-from fixgrad.flow.tensors import may_run_backward, tracked
+from fixgrad.flow.tensors import tracked
 from fixgrad.flow.values import (
     NONE,
     NOTHING,

@@ -8,12 +8,13 @@ from fixgrad.flow import builtin_calls, containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, write_array
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
+from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensor_methods import by_row
-from fixgrad.flow.tensors import backward, cut_from, dtype, leaf, log, make, tracked
+from fixgrad.flow.tensors import cut_from, dtype, leaf, log, make, tracked
 from fixgrad.flow.values import (
     NONE,
     NOTHING,

@@ -120,6 +120,10 @@ class Machine:
         self._things: dict[tuple[object, ...], Thing] = {}
         self.expression_overlay: dict[str, dict[Place, list[Operation]]] = {}
         self.statement_overlay: dict[str, dict[Place, list[Operation]]] = {}
+        self._spread(overlay)
+
+    def _spread(self, overlay: Iterable[Operation]) -> None:
+        """Sort the operations of a plan by the place they change."""
         for operation in overlay:
             statement = operation.kind in ("wrap-with", "insert-after", "delete")
             table = self.statement_overlay if statement else self.expression_overlay

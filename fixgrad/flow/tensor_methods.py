@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import arrays_in, named_dtype, new_array, read_array
+from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.optimizers import tensors_inside
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
-    backward,
     derive,
     dtype,
     grant,

@@ -14,7 +14,7 @@ from fixgrad.flow.graph import Made
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.uses import Use
-from fixgrad.flow.values import Path, Site, Thing, ordered
+from fixgrad.flow.values import Site, Thing, ordered
 from fixgrad.knowledge import TensorOp, dtype_class
 
 if TYPE_CHECKING:
@@ -111,8 +111,18 @@ def make(
     state.set((thing, "#inputs"), frozenset(inputs) - {thing})
     if storage:
         state.set((thing, "#storage"), frozenset(storage) - {thing})
-    m.graph.loops[thing] = len(m.loops)
+    made = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
+    _remember(m, thing, made, inputs, storage)
+    return thing
+
+
+def _remember(
+    m: Machine, thing: Thing, made: Made, inputs: list[Thing], storage: list[Thing]
+) -> None:
+    """Enter a tensor into the flow graph that outlives the state."""
     graph = m.graph
+    graph.loops[thing] = len(m.loops)
+    graph.made[thing] = made
     for other in storage:
         sharing = graph.sharing.setdefault(other, [])
         if thing not in sharing:
@@ -122,8 +132,6 @@ def make(
         graph.from_data.add(thing)
     if not graph.impure.isdisjoint(inputs):
         graph.impure.add(thing)
-    graph.made[thing] = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
-    return thing
 
 
 def derive(
@@ -144,19 +152,13 @@ def derive(
     `operands` groups the inputs: of one group the operation gets any one thing, not all.
     """
     use_values(m, f, state, inputs, place)
-    grad = grad or row.grad
     result_dtype = of_dtype or _result_dtype(state, row, inputs)
-    carried = grad in CARRIES and dtype_class(result_dtype) not in ("integer", "bool")
+    carried = (grad or row.grad) in CARRIES and dtype_class(result_dtype) not in ("integer", "bool")
     is_tracked = recorded(state, inputs, operands) if carried else "no"
     maybe_same = row.alias == "maybe-self" and bool(inputs) and inputs[0].kind == "tensor"
     if maybe_same and tracked(state, inputs[0]) not in ("no", is_tracked):
         is_tracked = "maybe"  # under no_grad the tracked tensor itself may come out
-    shared: set[Thing] = set()
-    if row.alias in ("view", "maybe-view", "maybe-self") and inputs:
-        shared = {identity(inputs[0]), *state.get((identity(inputs[0]), "#storage"), ())}
-    if is_tracked != "no":
-        for source in inputs:
-            state.set((identity(source), "#pending"), True)
+    shared = _shared(state, inputs[0]) if inputs and row.alias in _SHARING else set()
     thing = make(
         m, f, state, place, name, is_tracked=is_tracked, of_dtype=result_dtype,
         inputs=(identity(t) for t in inputs) if carried else (), storage=shared,
@@ -168,9 +170,27 @@ def derive(
         _perhaps_the_same(state, thing, identity(inputs[0]))
     if row.saves:
         state.set((thing, "#saves"), "yes")
-        for source in inputs if is_tracked != "no" else ():
-            state.add((identity(source), "#consumers"), frozenset((thing,)))
+    if is_tracked != "no":
+        _enter_graph(state, thing, inputs, row.saves)
     return thing
+
+
+def _enter_graph(state: State, thing: Thing, inputs: list[Thing], saves: bool) -> None:
+    """Note that autograd needs the inputs until a backward pass."""
+    for source in inputs:
+        me = identity(source)
+        if me is not thing:
+            state.set((me, "#pending"), True)
+        if saves:
+            state.add((me, "#consumers"), frozenset((thing,)))
+
+
+_SHARING = ("view", "maybe-view", "maybe-self")
+
+
+def _shared(state: State, base: Thing) -> set[Thing]:
+    me = identity(base)
+    return {me, *state.get((me, "#storage"), ())}
 
 
 def _perhaps_the_same(state: State, thing: Thing, base: Thing) -> None:
@@ -313,74 +333,3 @@ def overwrite_arrays(state: State, thing: Thing) -> None:
     for other in state.get((identity(thing), "#storage"), ()):
         if other.kind != "tensor":
             state.set((other, "#overwritten"), True)
-
-
-def upstream(state: State, roots: Iterable[Thing]) -> list[Thing]:
-    """Return the roots and all that autograd recorded them from, nearest first."""
-    found: dict[Thing, None] = {}
-    pending = [identity(t) for t in roots]
-    while pending:
-        thing = pending.pop(0)
-        if thing in found:
-            continue
-        if thing.kind == "tensor" and tracked(state, thing) == "no":
-            continue
-        found[thing] = None
-        pending.extend(ordered(state.get((thing, "#inputs"), ())))
-    return list(found)
-
-
-def backward(
-    m: Machine,
-    f: Frame,
-    state: State,
-    roots: list[Thing],
-    place: Place,
-    detail: str,
-    *,
-    fills: bool,
-    keeps: bool,
-) -> None:
-    """Run the backward pass from roots: leaves get gradients, the graph is freed."""
-    for root in roots:
-        reached = upstream(state, [root])
-        unknown = any(t.kind != "tensor" for t in reached)
-        log(m, f, state, "backward", root, place, detail=detail, others=reached)
-        for thing in reached:
-            if tracked(state, thing) == "no" or thing.kind != "tensor":
-                continue
-            if state.get((thing, "#spoiled")) == "yes":
-                log(m, f, state, "modified", thing, place)
-            if not keeps and _carried_over(m, state, thing):
-                log(m, f, state, "twice", thing, place)
-            if _gone(m, state, thing, Site(f.module.path, place), f.path):
-                log(m, f, state, "twice", thing, place)
-            if leaf(state, thing) != "no" and fills:
-                state.set((thing, "#gradient"), "maybe" if unknown else "some")
-            elif state.get((thing, "#saves")) == "yes" and not keeps:
-                freed = (Site(f.module.path, place), f.path)
-                state.add((thing, "#freed"), frozenset((freed,)))
-            state.set((thing, "#pending"), False)
-
-
-def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
-    """Say whether a tensor of a loop is computed from itself: from the graph of the turn before."""
-    depth = m.graph.loops.get(thing, 0)
-    if not 0 < depth <= len(m.loops) or leaf(state, thing) != "no":
-        return False
-    inputs = state.get((thing, "#inputs"), ())
-    return thing in upstream(state, inputs)
-
-
-def _gone(m: Machine, state: State, thing: Thing, site: Site, path: Path) -> bool:
-    """Say whether another backward pass, or this one in an earlier turn, has freed the graph."""
-    freed = state.get((thing, "#freed"), frozenset())
-    made_outside = m.graph.loops.get(thing, 0) < len(m.loops)
-    return bool(freed - {(site, path)}) or (bool(freed) and made_outside)
-
-
-def may_run_backward(state: State, things: Iterable[Thing]) -> None:
-    """Note that unknown code got these tensors and may have differentiated them."""
-    for thing in upstream(state, things):
-        if thing.kind == "tensor" and tracked(state, thing) != "no" and leaf(state, thing) != "no":
-            state.set((thing, "#gradient"), "maybe")

@@ -6,7 +6,7 @@ would then break is mended or changes the form of the grant, and what cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from fixgrad.demands import TRACKED, Demand
@@ -17,19 +17,13 @@ from fixgrad.flow.link import Project
 from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import (
     Hazard,
-    born_of_numpy,
-    cast_after_grant,
-    grad_of_array,
     in_place_update,
-    integer_leaf,
     late_grant,
     mixed_arithmetic,
     numpy_export,
-    numpy_keyword,
-    rewrapped,
-    shared_storage,
     span,
 )
+from fixgrad.repair.broken import broken
 from fixgrad.repair.forms import Form, is_integer
 from fixgrad.repair.placement import Contexts, place
 from fixgrad.repair.refusals import PLACELESS
@@ -50,18 +44,6 @@ from fixgrad.repair.targets import (
 )
 from fixgrad.source import Span
 
-_BROKEN = (
-    numpy_keyword.hazards,
-    grad_of_array.hazards,
-    cast_after_grant.hazards,
-    integer_leaf.hazards,
-    rewrapped.hazards,
-    in_place_update.hazards,
-    in_place_update.rebindings,
-    numpy_export.hazards,
-    shared_storage.hazards,
-    shared_storage.overwritten,
-)
 _RIPPLES = (in_place_update, numpy_export, mixed_arithmetic, late_grant)
 _MOST_ROUNDS = 12
 _CHANGES_FORM = ("stale", "outdated", "overwritten", "shared-write")
@@ -93,7 +75,7 @@ class Planner:
         self.hidden = hidden  # a comment says to leave this place alone
         self.hazards = [
             hazard
-            for hazard in self._broken()
+            for hazard in broken(base, wanted)
             if not hidden(hazard.rule, span(hazard.use.site))
             and not self._hide(hazard.rule, hazard.operations)
         ]
@@ -111,25 +93,6 @@ class Planner:
     def _is_hidden(self, target: Target) -> bool:
         sites = [s for s in (target.origin.site, target.thing.site) if s is not None]
         return any(self.hidden(target.rule, span(site)) for site in sites)
-
-    def _broken(self) -> Iterator[Hazard]:
-        seen: set[object] = set()
-        for rule in _BROKEN:
-            for hazard in rule(self.base):
-                ours = (
-                    hazard.use.thing.kind == "array"
-                    or hazard.rule in ("FG201", "FG205")
-                    or born_of_numpy(self.base, hazard.use.thing)
-                )
-                key = (hazard.rule, hazard.use.site, hazard.operations)
-                sure = (hazard.use.tracked == "yes" and hazard.use.sure) or hazard.rule in (
-                    "FG201", "FG204", "FG205", "FG209",
-                )  # fmt: skip
-                sure = sure or (hazard.rule == "FG202" and hazard.use.sure)
-                sure = sure or (hazard.rule == "FG207" and hazard.use.kind == "grad")
-                if ours and sure and key not in seen and self.wanted(hazard.rule):
-                    seen.add(key)
-                    yield hazard
 
     def _targets(self) -> list[Target]:
         demands = direct_demands(self.base)

@@ -1,0 +1,85 @@
+"""What a backward pass does: leaves get gradients, the graph is freed, a freed graph cannot be used again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.ir import Place
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import identity, leaf, log, tracked
+from fixgrad.flow.values import Path, Site, Thing, ordered
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def upstream(state: State, roots: Iterable[Thing]) -> list[Thing]:
+    """Return the roots and all that autograd recorded them from, nearest first."""
+    found: dict[Thing, None] = {}
+    pending = [identity(t) for t in roots]
+    while pending:
+        thing = pending.pop(0)
+        if thing in found:
+            continue
+        if thing.kind == "tensor" and tracked(state, thing) == "no":
+            continue
+        found[thing] = None
+        pending.extend(ordered(state.get((thing, "#inputs"), ())))
+    return list(found)
+
+
+def backward(
+    m: Machine,
+    f: Frame,
+    state: State,
+    roots: list[Thing],
+    place: Place,
+    detail: str,
+    *,
+    fills: bool,
+    keeps: bool,
+) -> None:
+    """Run the backward pass from roots: leaves get gradients, the graph is freed."""
+    for root in roots:
+        reached = upstream(state, [root])
+        unknown = any(t.kind != "tensor" for t in reached)
+        log(m, f, state, "backward", root, place, detail=detail, others=reached)
+        for thing in reached:
+            if tracked(state, thing) == "no" or thing.kind != "tensor":
+                continue
+            if state.get((thing, "#spoiled")) == "yes":
+                log(m, f, state, "modified", thing, place)
+            if not keeps and _carried_over(m, state, thing):
+                log(m, f, state, "twice", thing, place)
+            if _gone(m, state, thing, Site(f.module.path, place), f.path):
+                log(m, f, state, "twice", thing, place)
+            if leaf(state, thing) != "no" and fills:
+                state.set((thing, "#gradient"), "maybe" if unknown else "some")
+            elif state.get((thing, "#saves")) == "yes" and not keeps:
+                freed = (Site(f.module.path, place), f.path)
+                state.add((thing, "#freed"), frozenset((freed,)))
+            state.set((thing, "#pending"), False)
+
+
+def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
+    """Say whether a tensor of a loop is computed from itself: from the graph of the turn before."""
+    depth = m.graph.loops.get(thing, 0)
+    if not 0 < depth <= len(m.loops) or leaf(state, thing) != "no":
+        return False
+    inputs = state.get((thing, "#inputs"), ())
+    return thing in upstream(state, inputs)
+
+
+def _gone(m: Machine, state: State, thing: Thing, site: Site, path: Path) -> bool:
+    """Say whether another backward pass, or this one in an earlier turn, has freed the graph."""
+    freed = state.get((thing, "#freed"), frozenset())
+    made_outside = m.graph.loops.get(thing, 0) < len(m.loops)
+    return bool(freed - {(site, path)}) or (bool(freed) and made_outside)
+
+
+def may_run_backward(state: State, things: Iterable[Thing]) -> None:
+    """Note that unknown code got these tensors and may have differentiated them."""
+    for thing in upstream(state, things):
+        if thing.kind == "tensor" and tracked(state, thing) != "no" and leaf(state, thing) != "no":
+            state.set((thing, "#gradient"), "maybe")

@@ -1,0 +1,53 @@
+"""The broken grants of the program as it is, as the rules of hazards/ find them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.hazards import (
+    Hazard,
+    born_of_numpy,
+    cast_after_grant,
+    grad_of_array,
+    in_place_update,
+    integer_leaf,
+    numpy_export,
+    numpy_keyword,
+    rewrapped,
+    shared_storage,
+)
+
+_BROKEN = (
+    numpy_keyword.hazards,
+    grad_of_array.hazards,
+    cast_after_grant.hazards,
+    integer_leaf.hazards,
+    rewrapped.hazards,
+    in_place_update.hazards,
+    in_place_update.rebindings,
+    numpy_export.hazards,
+    shared_storage.hazards,
+    shared_storage.overwritten,
+)
+
+
+def broken(base: FlowGraph, wanted: Callable[[str], bool]) -> Iterator[Hazard]:
+    """Yield what is broken in the program as it is, each thing once."""
+    seen: set[object] = set()
+    for rule in _BROKEN:
+        for hazard in rule(base):
+            ours = (
+                hazard.use.thing.kind == "array"
+                or hazard.rule in ("FG201", "FG205")
+                or born_of_numpy(base, hazard.use.thing)
+            )
+            key = (hazard.rule, hazard.use.site, hazard.operations)
+            sure = (hazard.use.tracked == "yes" and hazard.use.sure) or hazard.rule in (
+                "FG201", "FG204", "FG205", "FG209",
+            )  # fmt: skip
+            sure = sure or (hazard.rule == "FG202" and hazard.use.sure)
+            sure = sure or (hazard.rule == "FG207" and hazard.use.kind == "grad")
+            if ours and sure and key not in seen and wanted(hazard.rule):
+                seen.add(key)
+                yield hazard
