@@ -13,7 +13,7 @@ from fixgrad.flow.link import Linker, Project
 from fixgrad.flow.lower import lower
 from fixgrad.flow.values import Site
 from fixgrad.hazards import Hazard, span
-from fixgrad.repair.plan import Planned, Planner
+from fixgrad.repair.plan import Planned, plan
 from fixgrad.repair.targets import Target
 from fixgrad.source import Problem, Source, Span
 from fixgrad.suppressions import Suppressions
@@ -49,7 +49,7 @@ def _analyse(sources: Sequence[Source], unsafe: bool, selected: Callable[[str], 
     project = Project([m for m in lowered if isinstance(m, Module)])
     base = Linker(project).run()
     hidden = Suppressions(sources).hide
-    planned = Planner(project, base, selected, hidden).plan()
+    planned = plan(project, base, selected, hidden)
     if not unsafe and any(p.applicability < Applicability.SAFE for p in planned):
         planned = _safe_first(project, base, selected, hidden, planned)
     repairs: dict[tuple[object, ...], Repair] = {}
@@ -81,7 +81,7 @@ def _safe_first(
 ) -> list[Planned]:
     unsafe = [p for p in planned if p.applicability < Applicability.SAFE]
     rules = {p.target.rule if p.target else p.hazard.rule if p.hazard else "" for p in unsafe}
-    safe = Planner(project, base, lambda rule: selected(rule) and rule not in rules, hidden).plan()
+    safe = plan(project, base, lambda rule: selected(rule) and rule not in rules, hidden)
     return [*safe, *(p for p in planned if p in unsafe or _rule(p) in rules)]
 
 

@@ -26,14 +26,13 @@ class Placement(NamedTuple):
 class Contexts:
     """Under which calls each expression makes a tensor, and under which of them it is demanded."""
 
-    def __init__(self, graph: FlowGraph, demanded: set[Thing]) -> None:
+    def __init__(
+        self, graph: FlowGraph, demanded: set[Thing], paths: dict[Site, set[Path]]
+    ) -> None:
         self.graph = graph
         self.things = demanded
-        self.paths: dict[Site, set[Path]] = defaultdict(set)
+        self.paths = paths
         self.demanded: dict[Site, set[Path]] = defaultdict(set)
-        for thing in (*graph.made, *graph.aliases):
-            if thing.site is not None and thing.kind == "tensor":
-                self.paths[thing.site].add(thing.path)
         for thing in demanded:
             if thing.site is not None:
                 self.demanded[thing.site].add(thing.path)

@@ -23,7 +23,7 @@ from fixgrad.hazards import (
     numpy_export,
     span,
 )
-from fixgrad.repair.broken import broken
+from fixgrad.repair.evidence import Evidence, gather
 from fixgrad.repair.forms import Form, is_integer
 from fixgrad.repair.placement import Contexts, place
 from fixgrad.repair.refusals import PLACELESS
@@ -39,7 +39,6 @@ from fixgrad.repair.targets import (
     Target,
     candidates,
     collect,
-    direct_demands,
     root_demands,
 )
 from fixgrad.source import Span
@@ -59,6 +58,20 @@ class Planned(NamedTuple):
     refusal: tuple[str, str] = ("", "")
 
 
+def plan(
+    project: Project,
+    base: FlowGraph,
+    wanted: Callable[[str], bool],
+    hidden: Callable[[str, Span], bool],
+) -> list[Planned]:
+    """Return what to do about every finding of a project, part by part."""
+    return [
+        planned
+        for evidence in gather(base, wanted)
+        for planned in Planner(project, base, wanted, hidden, evidence).plan()
+    ]
+
+
 class Planner:
     """Searches for a plan that the simulation accepts."""
 
@@ -68,14 +81,16 @@ class Planner:
         base: FlowGraph,
         wanted: Callable[[str], bool],
         hidden: Callable[[str, Span], bool],
+        evidence: Evidence,
     ) -> None:
         self.project = project
         self.base = base
         self.wanted = wanted
+        self.evidence = evidence
         self.hidden = hidden  # a comment says to leave this place alone
         self.hazards = [
             hazard
-            for hazard in broken(base, wanted)
+            for hazard in evidence.hazards
             if not hidden(hazard.rule, span(hazard.use.site))
             and not self._hide(hazard.rule, hazard.operations)
         ]
@@ -95,7 +110,7 @@ class Planner:
         return any(self.hidden(target.rule, span(site)) for site in sites)
 
     def _targets(self) -> list[Target]:
-        demands = direct_demands(self.base)
+        demands = list(self.evidence.direct)
         for hazard in self.hazards:
             wanted = hazard.wants_leaf
             asked = hazard.rule == "FG202" and wanted is not None and not hazard.refusal
@@ -146,9 +161,8 @@ class Planner:
 
     def _place(self) -> None:
         active = [t for t in self.targets if t not in self.refused]
-        contexts = Contexts(
-            self.base, {self.base.identity(t.thing) for t in active} | {t.thing for t in active}
-        )
+        demanded = {self.base.identity(t.thing) for t in active} | {t.thing for t in active}
+        contexts = Contexts(self.base, demanded, self.evidence.paths)
         for target in active:
             if target in self.forms:
                 continue
@@ -325,7 +339,7 @@ class Planner:
             return []
         known = {key_of(self.base.identity(t.thing)) for t in self.targets}
         after = {(d.use.site, d.use.path) for d in root_demands(graph)}
-        for demand in root_demands(self.base):
+        for demand in self.evidence.roots:
             if (demand.use.site, demand.use.path) not in after:
                 continue
             possible = candidates(self.base, demand)
