@@ -282,7 +282,7 @@ class TestCommandLine:
 
     def fixgrad(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "fixgrad", *arguments]
-        ran = subprocess.run(command, capture_output=True, check=False)
+        ran = subprocess.run(command, capture_output=True, check=False, timeout=120)
         assert ran.returncode in (0, 1), ran.stderr.decode()
         return ran
 

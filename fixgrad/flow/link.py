@@ -125,7 +125,11 @@ class Linker:
         worth = self.project.relevance.roots if only is None else only
         wanted = sorted({path for path, _ in worth})
         for path in wanted:
+            self.globals.set(
+                MODE, "on"
+            )  # each may be the program; what one switches off is its own
             self._execute(path)
+        self.globals.set(MODE, "on")
         roots = [root for path in wanted for root in self._roots(path)]
         for frame, thing in roots:
             where = (thing.data.module.path, thing.data.function.place)
