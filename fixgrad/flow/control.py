@@ -85,7 +85,7 @@ def _for(m: Machine, f: Frame, op: Op, state: State) -> None:
     f.loop_variables.update(_targets(op))
     consume(m, f, state, iterable, op.place)
     elements = containers.elements(m, f, state, iterable, op)
-    if elements is not None and 0 < len(elements) <= UNROLLED:
+    if elements is not None and 0 < len(elements) <= UNROLLED and not _only_numbers(elements):
         _unrolled(m, f, op, state, elements)
         return
     element = containers.any_element(m, f, state, iterable, op)
@@ -106,6 +106,10 @@ def _targets(op: Op) -> list[str]:
         if inner.kind == "store":
             found.append(inner.target)
     return found
+
+
+def _only_numbers(elements: list[Value]) -> bool:
+    return all(t.kind == "number" or isinstance(t.data, int | float) for v in elements for t in v)
 
 
 def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value]) -> None:

@@ -31,7 +31,7 @@ from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
 
-BUDGET = 20_000  # operations executed from one root
+BUDGET = 10_000  # operations executed from one root
 
 HANDLERS: dict[str, Handler] = {
     **control.HANDLERS,
@@ -187,7 +187,7 @@ class Linker:
             for f in code.module.functions
             if f.name == name or f.name.startswith(f"{name}.")
         )
-        return min(BUDGET, 4_000 + 4 * size)
+        return min(BUDGET, 2_500 + 2 * size)
 
     def _run_function(self, frame: Frame, thing: Thing) -> None:
         self.machine.budget = self._budget(thing)
