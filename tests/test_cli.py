@@ -121,7 +121,7 @@ class TestExitCodes:
 
     def test_a_bug_is_two(self, fixgrad: Fixgrad, monkeypatch: pytest.MonkeyPatch) -> None:
         make("a.py", "safe")
-        monkeypatch.setattr("fixgrad.cli.check.render", None)
+        monkeypatch.setattr("fixgrad.cli.answer.render", None)
         ran = fixgrad()
         assert ran.code == 2
         assert "please report it" in ran.err

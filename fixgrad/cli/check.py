@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from typing import NamedTuple
-
 import click
 
-from fixgrad import __version__, pipeline
-from fixgrad.cli.streams import colour_wanted, emit, note
-from fixgrad.pipeline import Options, Outcome
-from fixgrad.project import patch_paths
-from fixgrad.report import FORMATS, render, summary
-from fixgrad.report.colour import paint_diff
-from fixgrad.report.summary import count
-from fixgrad.write import encoded
-
-_STDIN = "-"
+from fixgrad import __version__
+from fixgrad.cli.streams import colour_wanted
+from fixgrad.report import FORMATS
 
 _EXAMPLES = """\b
 Examples:
@@ -28,17 +17,6 @@ Examples:
 \b
 `fixgrad rule FG102` explains a code. Exit code: 0 nothing found or all
 repaired, 1 findings remain, 2 a problem with a file or an option."""
-
-
-class Output(NamedTuple):
-    """How to say what was found, and what the exit code makes of it."""
-
-    form: str
-    colour: bool
-    quiet: bool
-    verbose: bool
-    exit_zero: bool
-    exit_non_zero_on_fix: bool
 
 
 @click.command(epilog=_EXAMPLES)
@@ -88,88 +66,9 @@ def command(
     color: str,
 ) -> int:
     """Find NumPy-born PyTorch tensors that need a gradient but get none, and repair them."""
+    from fixgrad.cli.answer import Output, answer  # noqa: PLC0415  (--help needs no analysis)
+    from fixgrad.pipeline import Options  # noqa: PLC0415
+
     options = Options(paths, fix, diff, unsafe_fixes, select, ignore, exclude, verbose)
     output = Output(form, colour_wanted(color), quiet, verbose, exit_zero, exit_non_zero_on_fix)
-    started = time.perf_counter()
-    if _STDIN in paths or (stdin_filename and not paths):
-        outcome = _from_stdin(stdin_filename or "<stdin>", options, output)
-    elif stdin_filename:
-        raise click.UsageError("--stdin-filename goes with the path -, not with files")
-    else:
-        outcome = pipeline.run(options)
-        _show(outcome, options, output)
-    if verbose:
-        note(f"looked at {count(outcome.files, 'file')} in {time.perf_counter() - started:.2f} s")
-    return _exit_code(outcome, options, output)
-
-
-def _from_stdin(name: str, options: Options, output: Output) -> Outcome:
-    """Be a filter: with --fix the repaired text goes to standard output, whatever was found."""
-    if options.paths not in ((_STDIN,), ()):
-        raise click.UsageError("the path - stands for standard input and goes with no other path")
-    data = sys.stdin.buffer.read() if sys.stdin else b""
-    outcome = pipeline.run_on_text(name, data, options)
-    if not options.fix or options.diff:
-        _show(outcome, options, output)
-        return outcome
-    repaired = data
-    for source, patch in outcome.patches:
-        repaired = encoded(source, patch.after)
-    emit(repaired)
-    _show_rest(outcome, options, output)
-    return outcome
-
-
-def _show(outcome: Outcome, options: Options, output: Output) -> None:
-    if options.diff:
-        patch = _patch(outcome)
-        emit(paint_diff(patch) if output.colour else patch)
-    else:
-        emit(_report(outcome, output))
-    _show_rest(outcome, options, output, listed=not options.diff)
-
-
-def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bool = False) -> None:
-    """Write to standard error what standard output has no place for."""
-    for problem in outcome.problems:
-        note(str(problem))
-    if output.quiet:
-        return
-    if outcome.entries and not listed:
-        note(_report(outcome, output._replace(form="concise", colour=False)).rstrip("\n"))
-    if outcome.files == 0 and not outcome.problems:
-        note("no Python files found")
-        return
-    if outcome.repaired:
-        done = "repaired" if options.fix else "would repair"
-        findings = count(len(outcome.repaired), "finding")
-        note(f"{done} {findings} in {count(len(outcome.patches), 'file')}")
-    if outcome.entries or not (outcome.repaired or outcome.problems):
-        note(summary(outcome.entries, files=outcome.files))
-
-
-def _report(outcome: Outcome, output: Output) -> str:
-    sources = {source.path: source for source in outcome.sources}
-    return render(output.form, outcome.entries, sources, colour=output.colour)
-
-
-def _patch(outcome: Outcome) -> bytes:
-    """Return the patches as one that `git apply` takes from the top of the repository."""
-    from fixgrad.rewrite.diff import unified_bytes  # noqa: PLC0415  (it loads libcst)
-
-    names = patch_paths(patch.path for _, patch in outcome.patches)
-    renamed = [(names[patch.path], source, patch) for source, patch in outcome.patches]
-    return b"".join(
-        unified_bytes(patch._replace(path=name), source.encoding, source.bom)
-        for name, source, patch in sorted(renamed)
-    )
-
-
-def _exit_code(outcome: Outcome, options: Options, output: Output) -> int:
-    """Return 2 for any problem, else 1 for what is found, left or (where asked) repaired."""
-    if outcome.problems:
-        return 2
-    if output.exit_non_zero_on_fix and options.fix and outcome.patches:
-        return 1
-    to_do = outcome.entries or (outcome.patches and not options.fix)
-    return 1 if to_do and not output.exit_zero else 0
+    return answer(options, output, stdin_filename)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from fixgrad import catalogue
 from fixgrad.cli.streams import emit
 
 
@@ -13,6 +12,8 @@ from fixgrad.cli.streams import emit
 @click.help_option("-h", "--help")
 def command(codes: tuple[str, ...]) -> int:
     """Explain a rule by its code or name; without one, list them all."""
+    from fixgrad import catalogue  # noqa: PLC0415  (it looks for the rules: not for --help)
+
     if codes:
         emit("\n".join(map(_explained, codes)))
     else:
@@ -22,5 +23,7 @@ def command(codes: tuple[str, ...]) -> int:
 
 
 def _explained(code: str) -> str:
+    from fixgrad import catalogue  # noqa: PLC0415
+
     found = catalogue.rule(code)
     return f"{found.code} ({found.name})\n\n{found.text}".rstrip() + "\n"
