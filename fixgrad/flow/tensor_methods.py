@@ -272,7 +272,8 @@ def _made_by(
 def _gives_indices(call: Call, name: str) -> bool:
     """Say whether a pooling returns indices too."""
     flags = (a for a in call.arguments if a.name in ("", "return_indices"))
-    return name.endswith("_with_indices") or any(is_constant(a.value, True) for a in flags)
+    always = name.endswith("_with_indices") or name.startswith("torch.adaptive_max_pool")
+    return always or any(is_constant(a.value, True) for a in flags)
 
 
 def _operands(state: State, value: Value) -> list[list[Thing]]:

@@ -296,7 +296,11 @@ def write_in_place(
     if state.get(MODE, "on") in ("on", "maybe"):
         log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
         if recorded(state, [me, *inputs]) != "no":
+            views = [t for t in m.graph.sharing.get(me, []) if t.kind == "tensor"]
             _become_derived(state, me, inputs)
+            for view in views:
+                if tracked(state, view) == "no" and me in state.get((view, "#storage"), ()):
+                    _become_derived(state, view, inputs)
         m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
     overwrite_arrays(state, me)
 
