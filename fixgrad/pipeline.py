@@ -116,8 +116,19 @@ def _analysed(
 
         return _Analysed(*analyse(sources, unsafe=options.unsafe, selected=selected))
 
-    result = _guarded("the analysis", "fixgrad", attempt, options)
-    return _Analysed(problems=(result,)) if isinstance(result, Problem) else result
+    path = sources[0].path if len(sources) == 1 else "fixgrad"
+    result = _guarded("the analysis", path, attempt, options)
+    if not isinstance(result, Problem):
+        return result
+    if len(sources) == 1:
+        return _Analysed(problems=(result,))
+    # A bug of ours in one file must not silence the others: each is looked at by itself.
+    alone = [_analysed([source], options, selected) for source in sources]
+    return _Analysed(
+        tuple(repair for each in alone for repair in each.repairs),
+        tuple(refusal for each in alone for refusal in each.refusals),
+        tuple(problem for each in alone for problem in each.problems),
+    )
 
 
 def _reported(sources: Sequence[Source], found: _Analysed, options: Options) -> Outcome:

@@ -251,6 +251,25 @@ def test_a_patch_that_fails_its_check_is_never_written(monkeypatch: pytest.Monke
     assert str(problem).startswith("b.py: fixgrad has a bug: line 2 changed too; the file is left")
 
 
+def test_a_bug_in_one_file_leaves_the_others(
+    analysis: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("a.py", "safe")
+    make("b.py", "safe")
+    real = analysis.analyse
+
+    def bug(sources: Sequence[Source], **more: object) -> object:
+        if any(source.path == "a.py" for source in sources):
+            raise RecursionError("too deep")
+        return real(sources, **more)
+
+    monkeypatch.setattr(analysis, "analyse", bug)
+    outcome = pipeline.run(Options(fix=True))
+    assert {problem.path for problem in outcome.problems} == {"a.py"}
+    assert granted("a.py") == [False]
+    assert granted("b.py") == [True]
+
+
 @pytest.mark.parametrize("where", ["analyse", "rewrite", "check"])
 def test_a_bug_of_ours_is_a_problem_and_nothing_is_written(
     analysis: ModuleType, monkeypatch: pytest.MonkeyPatch, where: str
