@@ -34,7 +34,7 @@ from fixgrad.repair.responsibility import (
     responsible,
 )
 from fixgrad.repair.satisfied import made_line, partial_cuts, unmet
-from fixgrad.repair.simulate import Key, key_of, simulate
+from fixgrad.repair.simulate import Key, key_of, simulate, upstream_keys
 from fixgrad.repair.targets import (
     Target,
     candidates,
@@ -94,7 +94,10 @@ class Planner:
             if not hidden(hazard.rule, span(hazard.use.site))
             and not self._hide(hazard.rule, hazard.operations)
         ]
-        self.targets = [t for t in self._targets() if not self._is_hidden(t)]
+        every = self._targets()
+        self.targets = [t for t in every if not self._is_hidden(t)]
+        # What is asked for by name is not up to a backward pass, be it refused or hidden.
+        self.named: set[Key] = set().union(*(upstream_keys(base, t.thing) for t in every))
         self.forms: dict[Target, tuple[Form, ...]] = {}
         self.chosen: dict[Target, int] = {}
         self.ripples: dict[Target, dict[Operation, None]] = {}
@@ -337,7 +340,6 @@ class Planner:
         found: dict[Key, Target] = {}
         if not self.wanted("FG104"):
             return []
-        known = {key_of(self.base.identity(t.thing)) for t in self.targets}
         after = {(d.use.site, d.use.path) for d in root_demands(graph)}
         for demand in self.evidence.roots:
             if (demand.use.site, demand.use.path) not in after:
@@ -347,7 +349,7 @@ class Planner:
                 t for t in possible if self.base.is_conversion(t) or t.name.endswith("Variable")
             ]
             rewrapped_here = {h.use.thing for h in self.hazards if h.rule == "FG205"}
-            if any(key_of(t) in known for t in possible) or not rewrapped_here.isdisjoint(
+            if any(key_of(t) in self.named for t in possible) or not rewrapped_here.isdisjoint(
                 self.base.upstream([demand.thing])
             ):
                 continue
