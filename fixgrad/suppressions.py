@@ -14,6 +14,8 @@ _COMMENT = re.compile(
     r"#\s*(?:fixgrad:\s*ignore(?:\[(?P<codes>[^\]]*)\])?|noqa:\s*(?P<noqa>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*))"
 )
 
+_CODE = re.compile(r"[A-Z]+[0-9]+")
+
 
 class Suppressions:
     """The comments of a project, by file and line."""
@@ -39,4 +41,5 @@ def _commented(source: Source) -> Iterable[tuple[int, frozenset[str]]]:
         match = _COMMENT.search(line)
         if match is not None:
             text = match["codes"] if match["noqa"] is None else match["noqa"]
-            yield number, frozenset(re.findall(r"[A-Z]+[0-9]+", text or "")) or frozenset(("",))
+            # Brackets name what is meant: a misspelt code hides nothing.
+            yield number, frozenset(("",) if text is None else _CODE.findall(text.upper()))
