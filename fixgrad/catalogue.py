@@ -15,11 +15,11 @@ _REFUSALS = "fixgrad.repair.refusals"
 
 
 class Rule(NamedTuple):
-    """A rule as its module describes itself; a refusal code has no text."""
+    """A rule or a refusal code as it describes itself."""
 
     code: str  # "FG101"
     name: str  # "grad-of-untracked-tensor"
-    text: str  # the module's docstring
+    text: str  # the module's docstring, or what a refusal code means
 
 
 @cache
@@ -41,7 +41,10 @@ def refusals() -> tuple[Rule, ...]:
     if _REFUSALS not in _modules_of("fixgrad.repair"):
         return ()
     module = importlib.import_module(_REFUSALS)
-    return tuple(Rule(code, name, "") for code, name in sorted(module.REFUSALS.items()))
+    texts: dict[str, str] = module.EXPLANATIONS
+    return tuple(
+        Rule(code, name, texts[code].strip()) for code, name in sorted(module.REFUSALS.items())
+    )
 
 
 def rule(code: str) -> Rule:

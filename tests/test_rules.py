@@ -72,6 +72,17 @@ class TestCatalogue:
         assert listed == [[rule.code, rule.name] for rule in (*RULES, *catalogue.refusals())]
 
 
+class TestRefusals:
+    @pytest.mark.parametrize("refusal", catalogue.refusals(), ids=lambda refusal: refusal.code)
+    def test_explained(self, refusal: Rule, capfd: pytest.CaptureFixture[str]) -> None:
+        assert cli.run(["rule", refusal.code]) == 0
+        assert capfd.readouterr().out == f"{refusal.code} ({refusal.name})\n\n{refusal.text}\n"
+        found = sections(refusal)
+        assert list(found) == ["", "When it comes", "What you can do"]
+        assert all(found.values())
+        assert re.fullmatch(r"[^\n]+\.", found[""]), "the summary is one line and a sentence"
+
+
 @EVERY_RULE
 class TestDocumentation:
     def test_headings(self, rule: Rule) -> None:

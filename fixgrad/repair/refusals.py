@@ -1,4 +1,4 @@
-"""Why a finding is left alone: a code, a name and a sentence each."""
+"""Why a finding is left alone: for each code a name, what it means, and what the user can do."""
 
 from __future__ import annotations
 
@@ -19,4 +19,117 @@ REFUSALS = {
 PLACELESS = {
     "FG906": "the expression also makes tensors that are data, and no call tells them apart",
     "FG908": "no expression makes this tensor alone, so there is no place for the grant",
+}
+
+EXPLANATIONS = {
+    "FG901": """\
+Several tensors could be meant, and nothing in the program says which.
+
+## When it comes
+`loss.backward()` raises because nothing upstream is tracked, two or more tensors lie upstream, and no `.grad`,
+optimizer or hook names one of them. Also where `.grad` is read of an array from which several tensors are made.
+
+## What you can do
+Write `requires_grad=True` where the tensor is made that you want a gradient of, or read its `.grad` after the backward
+pass; then run fixgrad again.
+""",
+    "FG902": """\
+On the way from the tensor to the loss its values leave autograd: a grant would only hide that.
+
+## When it comes
+Between the tensor and the backward pass stands `.numpy()`, `.item()`, `.tolist()`, `.detach()`, a NumPy or SciPy
+function, or a second `torch.tensor(...)`. Once the tensor is tracked, the gradient would still be missing, or a part
+of it would, without a word.
+
+## What you can do
+Write the named line in torch operations (`torch.dot` for `np.dot`, `torch.stack(list)` for `torch.tensor(list)`), or
+wrap it in a `torch.autograd.Function` with a backward pass of its own. Where the cut is meant, write `.detach()` there
+and grant the gradient yourself.
+""",
+    "FG903": """\
+Something computed once from the tensor is differentiated again, which would raise.
+
+## When it comes
+A value is computed from the tensor before a loop, and every turn of the loop calls `backward()` through it. While
+nothing is tracked this runs; once the tensor is tracked, the second turn raises "Trying to backward through the graph
+a second time".
+
+## What you can do
+Move the computation into the loop if it is to be differentiated, or `.detach()` its result if it is a constant.
+""",
+    "FG904": """\
+The program says itself that this tensor has no gradient.
+
+## When it comes
+Reserved for `requires_grad=False` or `volatile=True` written on the tensor whose gradient is asked for. Today such a
+tensor is taken at its word and not even reported.
+
+## What you can do
+Decide which of the two lines is wrong: remove `requires_grad=False`, or the demand.
+""",
+    "FG905": """\
+No backward pass that fixgrad can see reaches the tensor before its gradient is read.
+
+## When it comes
+`.grad` is read, or an optimizer steps, before `backward()`; or the backward pass belongs to another tensor; or it runs
+in code that fixgrad was not given.
+
+## What you can do
+Call `backward()` on a loss that is computed from this tensor first. If another file does, name that file or its folder
+on the command line too.
+""",
+    "FG906": """\
+The expression makes data as well, and no call tells the two apart.
+
+## When it comes
+One helper or one line of a loop makes every tensor, and only some of them are asked for a gradient. A grant there would
+track the data too.
+
+## What you can do
+Make the trainable tensor in an expression of its own, or call `.requires_grad_()` on it where it is taken out.
+""",
+    "FG907": """\
+The tensor or the loss is made under `no_grad` or `inference_mode`.
+
+## When it comes
+The gradient is asked for inside `torch.no_grad()`, `torch.inference_mode()` or after `set_grad_enabled(False)`, also as
+a decorator of the function. A grant does not help where nothing is recorded.
+
+## What you can do
+Take the computation out of the block, or open `with torch.enable_grad():` around it. A tensor made under
+`inference_mode` must be made outside of it, or cloned there.
+""",
+    "FG908": """\
+The edit has no right place.
+
+## When it comes
+No expression makes this tensor alone (a row unpacked of another tensor, a conversion through `map` or a `partial`), the
+file has no name for torch where one is needed, or the edit falls together with another one.
+
+## What you can do
+Give the tensor an expression and a name of its own, `row = rows[0].clone()`, or import torch there; then run fixgrad
+again.
+""",
+    "FG909": """\
+The array is written and read in ways that neither a copy nor shared memory suits.
+
+## When it comes
+The program writes to the array after the conversion and counts on the tensor seeing it, and elsewhere counts on the
+array keeping its values while the tensor is updated.
+
+## What you can do
+Say which is meant: `torch.tensor(a, requires_grad=True)` copies, `torch.from_numpy(a).requires_grad_()` shares.
+""",
+    "FG910": """\
+The tracked tensor would break a line that fixgrad cannot mend.
+
+## When it comes
+The plan was followed through the program as it would be, and a line then raises or gives another result: an in-place
+write to what autograd still needs, a gradient read of a computed tensor, an export to NumPy of what is not always a
+tensor.
+
+## What you can do
+Look at the named line: write it out of place, read the gradient of the tensor that is made of data, or `.detach()`
+what leaves for NumPy; then run fixgrad again.
+""",
 }
