@@ -10,8 +10,9 @@ from fixgrad.flow import containers
 from fixgrad.flow.arrays import make_array, read_array, sources_of, write_array
 from fixgrad.flow.gradients import consume, none_test
 from fixgrad.flow.ir import Op
+from fixgrad.flow.scalars import bring_values
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, dtype, log, tracked, write_in_place
+from fixgrad.flow.tensors import derive, dtype, identity, log, tracked, write_in_place
 from fixgrad.flow.values import (
     FALSE,
     NUMBER,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _TENSOR_LIKE = ("tensor", "opaque", "module")
 _PLAIN = TensorOp("?")
+_COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _ARRAY_ROW = ArrayCall("operator", dtype="promote")
 
 
@@ -77,6 +79,7 @@ def _tensor_result(m: Machine, f: Frame, state: State, op: Op, left: Value, righ
                     log(m, f, state, "mixed", tensor, place, detail=op.target, others=[array])
     of_dtype = _dtype(state, row, left, right)
     made = derive(m, f, state, op.place, row, inputs, of_dtype=of_dtype, operands=groups)
+    bring_values(m, state, made, (left, right))
     arrays = of_kind(left | right, "array")
     if arrays:
         m.graph.mixes.add(made)
@@ -106,11 +109,12 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, things: list[Thing
     for array in arrays:
         read_array(m, f, state, array, op.place)
     made = make_array(m, f, state, op.place, _ARRAY_ROW, arrays)
-    numbers = sources_of(state, [t for t in things if t.kind in ("array", "number")])
-    state.set((made, "#cut"), numbers)
+    tests = op.target in _COMPARISONS  # what comes out has no gradient with or without NumPy
+    numbers = [t for t in things if t.kind in ("array", "number") and not tests]
+    state.set((made, "#cut"), sources_of(state, numbers))
     if any(t.kind == "opaque" for t in things):
         state.set((made, "#dtype"), "unknown")
-    if op.target in ("==", "!=", "<", "<=", ">", ">="):
+    if tests:
         state.set((made, "#dtype"), "bool")
     whole = dtype_class(dtype(state, made)) in ("integer", "bool")
     if whole and (
@@ -193,6 +197,7 @@ def _change_tensor(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new
             log(m, f, state, "mixed", thing, place, detail=op.target, others=[array])
     inputs = [t for t in ordered(new) if t.kind in _TENSOR_LIKE]
     write_in_place(m, f, state, thing, inputs, op.place, op.target + "=")
+    bring_values(m, state, identity(thing), (new,))
 
 
 def _change_array(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value) -> None:
@@ -246,7 +251,8 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
         if thing.kind == "array":
             result.add(make_array(m, f, state, op.place, _ARRAY_ROW, [thing]))
         else:
-            result |= NUMBER if thing.kind in ("const", "number") else UNKNOWN
+            number = thing.kind in ("const", "number")
+            result |= {thing} if thing.name and number else NUMBER if number else UNKNOWN
     f.registers[op.out] = frozenset(result) or UNKNOWN
 
 

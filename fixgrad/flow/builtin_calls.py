@@ -9,6 +9,7 @@ from fixgrad.flow import access, containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
 from fixgrad.flow.gradients import consume, fails_for_untracked
+from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, log, use_values
 from fixgrad.flow.values import (
@@ -53,6 +54,8 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         return handler(m, f, state, call, values)
     if name in ("print", "str", "repr", "format", "float", "int", "bool", "complex"):
         _look_at(m, f, state, call, values)
+        if name in ("float", "complex"):
+            return taken(m, f, state, call.place, values, name)
         return NONE if name == "print" else TEXT if name in ("str", "repr", "format") else NUMBER
     if name in ("exit", "quit"):
         state.dead = True
@@ -317,7 +320,8 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     inputs = [t for v in values for t in containers.reachable(state, [v])]
     if not inputs:
         arrays = [t for v in values for t in arrays_in(state, v)]
-        return frozenset(arrays) or NUMBER
+        numbers = [t for v in values for t in numbers_in(state, v)]
+        return frozenset((*arrays, *numbers)) or NUMBER
     row = tensor_operator("+")
     assert row is not None
     groups = [containers.reachable(state, [v]) for v in values]

@@ -50,7 +50,9 @@ def make(
     thing = m.thing("list" if kind == "set" else kind, Site(f.module.path, place), f.path, name)
     for field in state.get((thing, "#fields"), ()):
         state.set((thing, field), NOTHING)
-    state.set((thing, "[*]"), union(items) | anything if items is not None else anything)
+    # What an earlier turn put into it is still there for who holds that one: `params = new`.
+    earlier: Value = state.get((thing, "[*]"), NOTHING) if m.loops else NOTHING
+    state.set((thing, "[*]"), anything | earlier | union(items or []))
     sized = items is not None and len(items) <= MOST_ITEMS
     state.set((thing, "#length"), str(len(items)) if items is not None and sized else "maybe")
     fields: list[str] = []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import literal_dtype, named_dtype, read_array, sources_of
 from fixgrad.flow.gradients import consume
+from fixgrad.flow.scalars import bring_values, numbers_in
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, grant, identity, log, make, tracked
 from fixgrad.flow.values import (
@@ -98,14 +99,6 @@ def _arrays_listed(state: State, thing: Thing, depth: int = 0) -> list[Thing]:
     if depth < 4:
         for other in of_kind(inner, "list", "tuple"):
             found += _arrays_listed(state, other, depth + 1)
-    return found
-
-
-def numbers_in(state: State, value: Value) -> list[Thing]:
-    """Return the numbers of a value, and of the lists in it."""
-    found = of_kind(value, "number")
-    for thing in of_kind(value, "list", "tuple"):
-        found += of_kind(state.get((thing, "[*]"), NOTHING), "number")
     return found
 
 
@@ -213,6 +206,7 @@ def spread_requires_grad(m: Machine, f: Frame, state: State, call: Call, row: Fa
         m, f, state, call.place, "factory",
         of_dtype=named_dtype(given) if given is not None else of_dtype,
     )  # fmt: skip
+    bring_values(m, state, thing, (a.value for a in call.arguments))
     flag = call.keyword("requires_grad")
     if flag is not None:
         sure, on = known(flag)

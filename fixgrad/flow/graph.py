@@ -53,6 +53,7 @@ class FlowGraph:
         self.kinds: dict[Site, set[str]] = {}  # what NumPy is given at a place: "tensor", "array"
         self.shadows: dict[str, list[tuple[Place, frozenset[str]]]] = {}  # local names by function
         self.mixes: set[Thing] = set()  # computed from a tensor and an array
+        self.by_value: dict[Thing, set[Thing]] = {}  # tensors whose numbers went into it
         self.refused: set[Thing] = set()  # requires_grad=False is written there
         self.manual: set[Thing] = set()  # the program sets their .grad itself
         self.calls: dict[tuple[Site, Path], CallResult] = {}

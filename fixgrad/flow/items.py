@@ -9,9 +9,11 @@ from fixgrad.flow.access import each
 from fixgrad.flow.arrays import array_item, write_array
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op
+from fixgrad.flow.scalars import bring_values
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
     derive,
+    identity,
     log,
     write_in_place,
 )
@@ -63,6 +65,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
         if thing.kind == "tensor":
             inputs = of_kind(new, "tensor", "opaque", "module")
             write_in_place(m, f, state, thing, inputs, op.place, "[]=")
+            bring_values(m, state, identity(thing), (new,))
         elif thing.kind in ("array", "opaque"):
             write_array(m, f, state, thing, op.place)
             tensors = of_kind(new, "tensor")

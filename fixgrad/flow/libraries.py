@@ -12,6 +12,7 @@ from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
+from fixgrad.flow.scalars import math_call
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensor_methods import by_row
 from fixgrad.flow.tensors import cut_from, dtype, leaf, log, make, tracked
@@ -88,6 +89,8 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
         name = "raises" if caught & _GRADIENT_ERRORS else name
     if name.rpartition(".")[2] == "raises":
         return frozenset((m.thing("context", None, (), "raises"),))
+    if name.startswith("math.") and tensor_function(name) is not None:
+        return math_call(m, f, state, call, name.removeprefix("math."))
     row = array_function(name)
     if row is not None:
         return _call_array_function(m, f, state, call, name, row)

@@ -18,6 +18,7 @@ from fixgrad.flow.arrays import (
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
 from fixgrad.flow.optimizers import demand_parameters, optimizer_method
+from fixgrad.flow.scalars import taken
 from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.tensor_methods import run_backward, tensor_method
 from fixgrad.flow.tensors import derive, grant, log
@@ -67,7 +68,7 @@ def array_call(
         made = containers.make(m, f, state, call.place, "list", None, frozenset((element,)))
         return frozenset((made,))
     if name == "item":
-        return NUMBER
+        return taken(m, f, state, call.place, [frozenset((thing,))], name)
     if row.returns == "other":
         return UNKNOWN
     name = "scalar" if row.returns == "scalar" and not call.arguments else ""

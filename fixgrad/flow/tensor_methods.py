@@ -10,6 +10,7 @@ from fixgrad.flow.arrays import arrays_in, named_dtype, new_array, read_array
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.optimizers import tensors_inside
+from fixgrad.flow.scalars import bring_values, taken
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
     derive,
@@ -137,9 +138,7 @@ def _python_values(
 ) -> Value:
     """Take a tensor's values to Python: numbers that remember where they come from."""
     log(m, f, state, "shown", thing, call.place)
-    number = m.thing("number", Site(f.module.path, call.place), f.path, name)
-    state.set((number, "#cut"), frozenset((identity(thing),)))
-    found = frozenset((number,))
+    found = taken(m, f, state, call.place, [frozenset((thing,))], name)
     if name == "item":
         return found
     return frozenset((containers.make(m, f, state, call.place, "list", None, found),))
@@ -212,6 +211,7 @@ def by_row(
     if row.inplace and inputs:
         if not row.guarded:
             write_in_place(m, f, state, inputs[0], inputs[1:], call.place, name)
+            bring_values(m, state, identity(inputs[0]), (a.value for a in call.arguments))
         return frozenset((inputs[0],))
     out = call.keyword("out")
     if out is not None:
@@ -230,6 +230,7 @@ def by_row(
     made = _made_by(m, f, state, call, row, operands)
     if unknown:
         m.graph.impure.add(made)
+    bring_values(m, state, made, (a.value for a in call.arguments))
     if row.returns == "tuple":
         m.graph.several.add(made)
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))

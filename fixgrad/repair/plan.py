@@ -330,7 +330,7 @@ class Planner:
         changed = False
         for target, line in partial_cuts(self.base, keys):
             if target not in self.refused:
-                reason = f"line {line} takes its values through NumPy into the result, without a gradient"
+                reason = f"line {line} takes its values through NumPy or Python into the result, without a gradient"
                 self.refused[target] = ("FG902", reason)
                 changed = True
         return changed

@@ -106,7 +106,7 @@ def _where_cut(graph: FlowGraph, root: Thing, target: Key) -> str:
     if target in upstream_keys(graph, root):
         return ""
     for thing in graph.upstream([root]):
-        for source in graph.cut.get(thing, ()):
+        for source in _without_gradient(graph, thing):
             if target in upstream_keys(graph, source) or _where_cut_below(
                 graph, source, target, set()
             ):
@@ -121,25 +121,40 @@ def _where_cut_below(graph: FlowGraph, thing: Thing, target: Key, seen: set[Thin
     for source in graph.upstream([thing]):
         if key_of(source) == target:
             return True
-        if any(_where_cut_below(graph, t, target, seen) for t in graph.cut.get(source, ())):
+        without = _without_gradient(graph, source)
+        if any(_where_cut_below(graph, t, target, seen) for t in without):
             return True
     return False
 
 
-def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, int]]:
-    """Yield the targets that reach a backward root also through NumPy, and the line of the return.
+def _without_gradient(graph: FlowGraph, thing: Thing) -> set[Thing]:
+    return graph.cut.get(thing, set()) | graph.by_value.get(thing, set())
 
-    What the program detaches itself is meant; what it hands to NumPy undetached is not.
+
+def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, int]]:
+    """Yield the targets that reach a backward root also by their values, and the line of the return.
+
+    What the program detaches itself is meant; what it hands to NumPy or Python undetached is not.
     """
-    roots = [u.thing for u in graph.of_kind("backward")]
-    for thing in graph.upstream(roots):
-        if key_of(thing) in targets:
-            continue
-        for source in sorted(graph.cut.get(thing, ()), key=lambda t: t.number):
-            if not (graph.is_conversion(thing) or thing in graph.mixes):
-                continue
+    for thing in _differentiated(graph, targets):
+        sources = set(graph.by_value.get(thing, ()))
+        if graph.is_conversion(thing) or thing in graph.mixes:
+            sources |= graph.cut.get(thing, set())
+        for source in sorted(sources, key=lambda t: t.number):
             for key in upstream_keys(graph, source) & targets.keys():
                 yield targets[key], made_line(thing)
+
+
+def _differentiated(graph: FlowGraph, targets: Mapping[Key, Target]) -> list[Thing]:
+    """Return what a backward pass runs through until it comes to the leaves that a plan makes."""
+    found: dict[Thing, None] = {}
+    pending = [graph.identity(u.thing) for u in graph.of_kind("backward")]
+    while pending:
+        thing = pending.pop()
+        if thing not in found and key_of(thing) not in targets:
+            found[thing] = None
+            pending.extend(graph.carried.get(thing, ()))
+    return sorted(found, key=lambda t: t.number)
 
 
 def made_line(thing: Thing) -> int:
