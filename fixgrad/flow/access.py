@@ -39,6 +39,9 @@ from fixgrad.flow.values import (
 )
 from fixgrad.knowledge import (
     array_method,
+    conversion,
+    factory,
+    tensor_function,
     tensor_method,
 )
 
@@ -61,9 +64,17 @@ _PLAIN_TENSOR_FACTS = {
 }
 
 
-def module_attribute(state: State, module: Thing, name: str) -> Value:
-    """Return a global of another module of the project, if it is bound."""
-    return frozenset(state.get((module, name), NOTHING))
+def module_attribute(m: Machine, state: State, module: Thing, name: str) -> Value:
+    """Return a global of a module of the project, if it is bound."""
+    found = state.get((module, name))
+    if found:
+        return frozenset(found)
+    for star in state.get((module, "#stars"), ()):  # `from torch import *` in it
+        qualified = f"{star}.{name}"
+        is_known = conversion(qualified) or factory(qualified) or tensor_function(qualified)
+        if is_known or star.startswith("numpy"):
+            return frozenset((m.thing("external", None, (), qualified),))
+    return NOTHING
 
 
 def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -108,9 +119,11 @@ def each(
 def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place) -> Value:
     match thing.kind:
         case "external":
+            if name == "TYPE_CHECKING":
+                return FALSE
             return frozenset((m.thing("external", None, (), f"{thing.name}.{name}"),))
         case "file":
-            found = module_attribute(state, thing, name)
+            found = module_attribute(m, state, thing, name)
             if found:
                 return found
             inner = m.submodule(thing, name)

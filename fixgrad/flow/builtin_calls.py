@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import access, containers
+from fixgrad.flow import access, containers, importing
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
 from fixgrad.flow.gradients import consume, fails_for_untracked
@@ -48,6 +48,8 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         return _by_name(m, f, state, call, name)
     if name == "super":
         return _super(m, f, state, call)
+    if name == "__import__":
+        return importing.import_builtin(m, f, state, call)
     values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
     handler = _HANDLERS.get(name)
     if handler is not None:

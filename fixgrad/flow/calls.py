@@ -80,10 +80,10 @@ def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
                 continue
             value = union(frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict"))
         arguments.append(Argument(value, place, name))
-    return Call(op.place, tuple(arguments), direct=_is_written(m, f, op))
+    return Call(op.place, tuple(arguments), direct=_is_written(m, f, op, state))
 
 
-def _is_written(m: Machine, f: Frame, op: Op) -> bool:
+def _is_written(m: Machine, f: Frame, op: Op, state: State) -> bool:
     """Say whether the called function is written here by the name it was imported under."""
     if op.kind == "method":
         return any(t.kind == "external" for t in f.registers[op.args[0]])
@@ -91,9 +91,14 @@ def _is_written(m: Machine, f: Frame, op: Op) -> bool:
     for thing in f.registers[op.args[0]]:
         key = (f.module.path, thing.name)
         local = [n for _, n in m.graph.local_names.get(key, ())]
-        if m.graph.names_of.get(key) != name and name not in local:
+        by_star = state.get((m.module_thing(f.module.path), "#stars")) and name == _last(thing)
+        if m.graph.names_of.get(key) != name and name not in local and not by_star:
             return False
     return True
+
+
+def _last(thing: Thing) -> str:
+    return thing.name.rpartition(".")[2]
 
 
 def _expand_keywords(

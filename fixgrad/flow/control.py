@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import access, containers, variables
+from fixgrad.flow import access, containers, importing, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import (
     consume,
@@ -161,7 +161,7 @@ def _raise(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     body, orelse, final, *handlers = op.blocks
-    inside = state.path()
+    inside, absent = state.path(), m.absent_imports
     f.tries += bool(handlers)
     m.tries += bool(handlers)
     m.block(f, body, inside)
@@ -169,6 +169,7 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     f.tries -= bool(handlers)
     after = inside.changes()
     inside.undo()
+    there = importing.cannot_fail(m, op, absent)
 
     def succeed(s: State) -> None:
         s.apply(after)
@@ -180,7 +181,8 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
         s.merge([{}, after])
         m.block(f, handlers[number], s)
 
-    ways = [succeed, *(lambda s, n=n: fail(n, s) for n in range(len(handlers)))]
+    taken = [n for n in range(len(handlers)) if not (there and op.names[n] == "ImportError")]
+    ways = [succeed, *(lambda s, n=n: fail(n, s) for n in taken)]
     m.branch(f, state, ways)
     if not state.dead:
         m.block(f, final, state)
@@ -251,43 +253,6 @@ def _class(m: Machine, f: Frame, op: Op, state: State) -> None:
     state.set((thing, "#declared"), declared)
 
 
-def _import(m: Machine, f: Frame, op: Op, state: State) -> None:
-    whole = str(op.constant)
-    m.load_module(m, f.module.path, op.target)
-    f.registers[op.out] = _module(m, f, whole)
-
-
-def _module(m: Machine, f: Frame, name: str) -> Value:
-    thing = m.load_module(m, f.module.path, name)
-    if thing is not None:
-        return frozenset((thing,))
-    return frozenset((m.thing("external", None, (), name),))
-
-
-def _import_from(m: Machine, f: Frame, op: Op, state: State) -> None:
-    name = str(op.constant)
-    module = m.load_module(m, f.module.path, op.target)
-    if module is not None:
-        found = access.module_attribute(state, module, name)
-        inner = m.load_module(m, f.module.path, f"{op.target}.{name}".replace("..", "."))
-        f.registers[op.out] = found or (frozenset((inner,)) if inner is not None else UNKNOWN)
-    elif op.target.startswith("."):
-        f.registers[op.out] = UNKNOWN
-    else:
-        f.registers[op.out] = frozenset((m.thing("external", None, (), f"{op.target}.{name}"),))
-
-
-def _import_star(m: Machine, f: Frame, op: Op, state: State) -> None:
-    module = m.load_module(m, f.module.path, op.target)
-    if module is None:
-        stars = state.get((f.thing, "#stars"), ())
-        state.set((f.thing, "#stars"), (*stars, op.target))
-        return
-    for field in state.get((module, "#fields"), frozenset()):
-        if not field.startswith("_"):
-            state.set((f.thing, field), access.module_attribute(state, module, field))
-
-
 def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:
     values = f.values(op)
     if op.target == "from":
@@ -312,6 +277,7 @@ def _inserted(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 
 HANDLERS: dict[str, Handler] = {
+    **importing.HANDLERS,
     "branch": _branch,
     "loop": _loop,
     "break": _jump,
@@ -324,9 +290,6 @@ HANDLERS: dict[str, Handler] = {
     "display": _display,
     "function": _function,
     "class": _class,
-    "import": _import,
-    "import-from": _import_from,
-    "import-star": _import_star,
     "yield": _yield,
     "opaque": _opaque,
     "inserted": _inserted,

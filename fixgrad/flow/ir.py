@@ -68,6 +68,7 @@ class Module(NamedTuple):
     path: str
     functions: tuple[Function, ...]
     imports: tuple[tuple[str, str, str], ...] = ()  # local name, module, name in it or ""
+    search: tuple[str, ...] = ()  # folders it adds to sys.path, as seen from its own
 
 
 def text_of(function: Function) -> str:

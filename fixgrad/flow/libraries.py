@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import builtin_calls, containers
+from fixgrad.flow import builtin_calls, containers, importing
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, write_array
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
@@ -381,6 +381,7 @@ def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
 _SPECIAL = {
     "functools.partial": _partial,
     "functools.wraps": _wraps,
+    "importlib.import_module": importing.import_module,
     "itertools.chain": _chain,
     "collections.namedtuple": _record_type,
     "types.SimpleNamespace": _namespace,

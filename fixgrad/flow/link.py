@@ -30,6 +30,7 @@ from fixgrad.flow.overlay import execute_planned
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
+from fixgrad.project.imports import Imports, listing
 
 BUDGET = 10_000  # operations executed from one root
 
@@ -61,33 +62,29 @@ HANDLERS: dict[str, Handler] = {
 class Project:
     """The lowered modules of a project and how its imports find them."""
 
-    def __init__(self, modules: Sequence[Module]) -> None:
+    def __init__(self, modules: Sequence[Module], imports: Imports | None = None) -> None:
         self.modules = {m.path: m for m in sorted(modules, key=lambda m: m.path)}
         self.functions = {
             path: [(f.place, (path, f.place)) for f in m.functions[1:]]
             for path, m in self.modules.items()
         }
-        self._names: dict[str, str] = {}
-        for path in self.modules:
-            name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-            self._names.setdefault(name, path)
+        self.imports = imports or Imports(listing(self.modules), known=self.modules)
+        for path, module in self.modules.items():
+            self.imports.add_search(path, module.search)
         self.relevance = relevance.relevance(self.modules, self.find)
 
     def find(self, importer: str, name: str) -> str | None:
         """Return the file that an import in another file means, or None where it is not ours."""
-        package = importer.removesuffix(".py").split("/")
-        if name.startswith("."):
-            level = len(name) - len(name.lstrip("."))
-            package = package[: len(package) - level]
-            return self._names.get(".".join([*package, *filter(None, name.lstrip(".").split("."))]))
-        folder = package[:-1]
-        while True:
-            found = self._names.get(".".join([*folder, name]))
-            if found is not None:
-                return found
-            if not folder:
-                return None
-            folder.pop()
+        found = self.imports.find(importer, name)
+        ours = found is not None and (found in self.modules or found.endswith("/"))
+        return found if ours else None
+
+    def packages_around(self, importer: str, name: str) -> list[str]:
+        """Return the packages whose `__init__` Python runs before the module of this name."""
+        bare = name.lstrip(".")
+        dots, parts = name[: len(name) - len(bare)], bare.split(".")
+        above = (dots + ".".join(parts[:n]) for n in range(1, len(parts)))
+        return [path for path in (self.find(importer, n) for n in above) if path is not None]
 
     def function_at(self, path: str, place: Place) -> Where:
         """Return the innermost function or class around a place, else the file's own body."""
@@ -123,7 +120,9 @@ class Linker:
         With `only`, run these roots and what they import.
         """
         worth = self.project.relevance.roots if only is None else only
-        wanted = sorted({path for path, _ in worth})
+        # What nothing imports comes first: in a cycle, it matters where one begins.
+        imported = self.project.relevance.imported
+        wanted = sorted({path for path, _ in worth}, key=lambda path: (path in imported, path))
         for path in wanted:
             self.globals.set(
                 MODE, "on"
@@ -147,11 +146,13 @@ class Linker:
         path = self.project.find(importer, name)
         if path is None:
             return None
+        for package in self.project.packages_around(importer, name):
+            self._execute(package)
         self._execute(path)
         return m.module_thing(path)
 
     def _execute(self, path: str) -> None:
-        if path in self.loaded:
+        if path in self.loaded or path not in self.project.modules:
             return
         self.loaded.add(path)
         frame = self._frame(path)

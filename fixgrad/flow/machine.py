@@ -109,6 +109,7 @@ class Machine:
         self.graph = FlowGraph()
         self.entered: set[Where] = set()  # functions executed
         self.expecting_failure = 0
+        self.absent_imports = 0  # of what may not be installed, so far
         self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
         self.stack: list[Function] = []
         self.entries: Counter[tuple[str, Place]] = Counter()

@@ -39,6 +39,7 @@ class Relevance(NamedTuple):
         tuple[str, Place]
     ]  # functions from which a conversion and a demand are reached
     converting: frozenset[tuple[str, Place]]  # functions from which a conversion is reached
+    imported: frozenset[str]  # files that another file imports
 
 
 def relevance(modules: Mapping[str, Module], find: Find) -> Relevance:
@@ -47,14 +48,19 @@ def relevance(modules: Mapping[str, Module], find: Find) -> Relevance:
     for path, module in modules.items():
         for function in module.functions:
             tokens[path, _unit_name(function.name)] |= function.tokens
-    callers = _callers(modules, tokens, find)
-    converting = _closure(_converting(modules, tokens), callers)
+    imports = {path: _imported(module, find) for path, module in modules.items()}
+    callers = _callers(tokens, imports, find)
+    converting = _closure(_converting(modules, tokens, find), callers)
     demanding = _closure(_demanding(modules, tokens), callers)
     places = {unit: [] for unit in tokens}  # type: dict[Unit, list[tuple[str, Place]]]
     for path, module in modules.items():
         for function in module.functions:
             places[path, _unit_name(function.name)].append((path, function.place))
-    return Relevance(_places(places, converting & demanding), _places(places, converting))
+    return Relevance(
+        _places(places, converting & demanding),
+        _places(places, converting),
+        frozenset(file for path, each in imports.items() for file in each.every() if file != path),
+    )
 
 
 def _places(
@@ -70,40 +76,69 @@ def _unit_name(qualified: str) -> str:
 
 
 def _callers(
-    modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]], find: Find
+    tokens: Mapping[Unit, set[str]], imports: Mapping[str, Imported], find: Find
 ) -> dict[Unit, list[Unit]]:
     """Return for each unit the units that name it."""
-    imports = {path: _imported(module, find) for path, module in modules.items()}
     callers: dict[Unit, list[Unit]] = defaultdict(list)
     for unit, mentioned in tokens.items():
         symbols, files, stars = imports[unit[0]]
         attributes = [name[1:] for name in mentioned if name[0] == "."]
         for name in mentioned:
+            named: list[Unit] = []
             if name in symbols:
-                callers[_defined(symbols[name], tokens, imports)].append(unit)
+                named = _defined([symbols[name]], tokens, imports)
             elif (unit[0], name) in tokens:
-                callers[unit[0], name].append(unit)
-            else:
-                for star in stars:
-                    callers[_defined((star, name), tokens, imports)].append(unit)
-            for file in files.get(name, ()):
-                for attribute in attributes:
-                    callers[_defined((file, attribute), tokens, imports)].append(unit)
+                named = [(unit[0], name)]
+            elif stars:
+                named = _defined([(star, name) for star in stars], tokens, imports)
+            for file in _reached(files.get(name, ()), attributes, imports, find):
+                named += _defined([(file, a) for a in attributes], tokens, imports)
+            for other in named:
+                callers[other].append(unit)
     return callers
 
 
+def _reached(
+    files: Iterable[str], attributes: list[str], imports: Mapping[str, Imported], find: Find
+) -> list[str]:
+    """Return the files that attributes of a file lead to: `pkg`, and `pkg.sub` where `.sub` is named."""
+    found = dict.fromkeys(files)
+    pending = list(found)
+    while pending:
+        file = pending.pop()
+        inner = imports[file].files if file in imports else {}
+        for name in attributes:
+            below = list(inner.get(name, ()))
+            if file.endswith(("/", "/__init__.py")) and not below:
+                below = [path for path in (find(file, f".{name}"),) if path is not None]
+            pending += [path for path in below if path not in found]
+            found.update(dict.fromkeys(below))
+    return list(found)
+
+
 def _defined(
-    symbol: Unit, tokens: Mapping[Unit, set[str]], imports: Mapping[str, Imported]
-) -> Unit:
-    """Follow re-exports to where a name is defined; a variable belongs to its file's body."""
-    for _ in range(8):
+    symbols: list[Unit], tokens: Mapping[Unit, set[str]], imports: Mapping[str, Imported]
+) -> list[Unit]:
+    """Follow re-exports to where names are defined; a variable belongs to its file's body."""
+    found: dict[Unit, None] = {}
+    seen: set[Unit] = set()
+    pending = list(symbols)
+    while pending:
+        symbol = pending.pop()
+        if symbol in seen:
+            continue
+        seen.add(symbol)
+        file, name = symbol
         if symbol in tokens:
-            return symbol
-        again = imports[symbol[0]].symbols.get(symbol[1])
-        if again is None:
-            break
-        symbol = again
-    return symbol[0], ""
+            found[symbol] = None
+            continue
+        imported = imports.get(file)
+        if imported is not None and name in imported.symbols:
+            pending.append(imported.symbols[name])
+        elif (file, "") in tokens:
+            found[file, ""] = None
+            pending += [(star, name) for star in imported.stars] if imported else []
+    return list(found)
 
 
 class Imported(NamedTuple):
@@ -113,12 +148,16 @@ class Imported(NamedTuple):
     files: dict[str, list[str]]
     stars: list[str]
 
+    def every(self) -> set[str]:
+        """Return the files that are imported, whole or in part."""
+        named = {file for file, _ in self.symbols.values()}
+        return named.union(self.stars, *self.files.values())
+
 
 def _imported(module: Module, find: Find) -> Imported:
     found = Imported({}, defaultdict(list), [])
     for local, name, member in module.imports:
-        inside = f"{name}.{member}" if not name.endswith(".") else name + member
-        for dotted in (inside, name) if member else (name,):
+        for dotted in _names_of(local, name, member):
             file = find(module.path, dotted)
             if file is None:
                 continue
@@ -131,13 +170,25 @@ def _imported(module: Module, find: Find) -> Imported:
     return found
 
 
-def _converting(modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]) -> set[Unit]:
+def _names_of(local: str, name: str, member: str) -> tuple[str, ...]:
+    """Return the modules that an import may mean, dotted."""
+    if member:
+        return (f"{name}.{member}" if not name.endswith(".") else name + member), name
+    first = name.partition(".")[0]
+    return (name,) if local != first or name == first else (first, name)
+
+
+def _converting(
+    modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]], find: Find
+) -> set[Unit]:
     found: set[Unit] = set()
     for path, module in modules.items():
         names = {"." + name for name in CONVERSIONS}
         uses_torch = False
         for local, name, member in module.imports:
-            if name.partition(".")[0] == "torch":
+            # A file of the project may hand torch on, whole or name by name.
+            handed_on = member in ("torch", "*") or member in CONVERSIONS
+            if name.partition(".")[0] == "torch" or (handed_on and find(path, name) is not None):
                 uses_torch = True
                 if member in CONVERSIONS or member == "*":
                     names.add(local)
@@ -153,7 +204,7 @@ def _demanding(modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]) -
         names = {
             local
             for local, name, member in module.imports
-            if f"{name}.{member}".startswith(_DEMANDING_IMPORTS)
+            if f"{name}.{member}".startswith(_DEMANDING_IMPORTS) and local != "torch"
         }
         found |= {u for u, mentioned in tokens.items() if u[0] == path and mentioned & names}
     return found

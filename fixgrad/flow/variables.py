@@ -18,11 +18,6 @@ from fixgrad.flow.values import (
     Value,
     constant,
 )
-from fixgrad.knowledge import (
-    conversion,
-    factory,
-    tensor_function,
-)
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -56,15 +51,9 @@ def read_variable(m: Machine, f: Frame, state: State, name: str, scope: int) -> 
         return frozenset(found)
     if name in _BUILTINS:
         return _BUILTINS[name]
-    for star in state.get((module, "#stars"), ()):
-        qualified = f"{star}.{name}"
-        if (
-            conversion(qualified)
-            or factory(qualified)
-            or tensor_function(qualified)
-            or star.startswith("numpy")
-        ):
-            return frozenset((m.thing("external", None, (), qualified),))
+    found = access.module_attribute(m, state, module, name)
+    if found:
+        return found
     return frozenset((m.thing("external", None, (), f"builtins.{name}"),))
 
 
@@ -88,16 +77,20 @@ def store(m: Machine, f: Frame, op: Op, state: State) -> None:
     owner = f.thing if scope == 0 else m.module_thing(f.module.path)
     if scope > 0 and scope <= len(f.outer):
         owner = f.outer[scope - 1]
-    value = f.registers[op.args[0]] or UNKNOWN
-    state.set((owner, op.target), value)
+    bind(m, f, state, owner, op.target, f.registers[op.args[0]] or UNKNOWN)
+
+
+def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Value) -> None:
+    """Give a variable of a function, a class or a file its value."""
+    state.set((owner, name), value)
     if owner.kind == "file":
-        state.add((owner, "#fields"), frozenset((op.target,)))
+        state.add((owner, "#fields"), frozenset((name,)))
     for thing in value:
-        written = op.target[0] != "%" and op.target not in f.loop_variables and len(value) == 1
+        written = name[0] != "%" and name not in f.loop_variables and len(value) == 1
         if thing.kind == "external" and written:
-            _remember_name(m, f, thing.name, op.target, owner)
-        if thing.kind in ("tensor", "array", "opaque") and op.target[0] != "%":
-            m.graph.variables[f.path, identity(thing)] = op.target
+            _remember_name(m, f, thing.name, name, owner)
+        if thing.kind in ("tensor", "array", "opaque") and name[0] != "%":
+            m.graph.variables[f.path, identity(thing)] = name
 
 
 def _remember_name(m: Machine, f: Frame, qualified: str, name: str, owner: Thing) -> None:

@@ -12,6 +12,7 @@ from fixgrad.flow.ir import Function, Module, Parameter
 from fixgrad.flow.lower.builder import Builder, Columns, Unit
 from fixgrad.flow.lower.expressions import lower as lower_expression
 from fixgrad.flow.lower.scopes import Scope, has_yield, local_names
+from fixgrad.flow.lower.search import search_path
 from fixgrad.flow.lower.statements import lower_body
 from fixgrad.source import Problem, Source
 
@@ -46,7 +47,7 @@ def _module(tree: ast.Module, source: Source) -> Module:
     lower_body(b, tree.body)
     unit.functions[0] = _finish(b, "module", (1, 0, 1, 0), (), 0)
     functions = tuple(f for f in unit.functions if f is not None)
-    return Module(source.path, functions, tuple(unit.imports))
+    return Module(source.path, functions, tuple(unit.imports), search_path(tree, source.text))
 
 
 def _finish(
@@ -98,7 +99,11 @@ def _lower_class(outer: Builder, node: ast.ClassDef) -> int:
     number = len(unit.functions)
     unit.functions.append(None)
     b = Builder(unit, Scope("class", local_names(node), outer.scope), _qualified(outer, node.name))
-    b.tokens.update(n.id for base in node.bases for n in ast.walk(base) if isinstance(n, ast.Name))
+    for part in (n for base in node.bases for n in ast.walk(base)):
+        if isinstance(part, ast.Name):
+            b.tokens.add(part.id)
+        elif isinstance(part, ast.Attribute):
+            b.tokens.add(f".{part.attr}")
     lower_body(b, node.body)
     place = unit.columns.place(node)
     unit.functions[number] = _finish(b, "class", place, (), 0)

@@ -61,6 +61,10 @@ def _call(b: Builder, node: ast.Call) -> int:
         kind, target, first = "method", node.func.attr, lower(b, node.func.value)
     else:
         kind, target, first = "call", "", lower(b, node.func)
+    module = imported_by_name(node)
+    if module:
+        token = f".{target}" if target else getattr(node.func, "id", "")
+        b.unit.imports.append((token, module, ""))
     args, names = [first], [""]
     for argument in node.args:
         starred = isinstance(argument, ast.Starred)
@@ -71,6 +75,17 @@ def _call(b: Builder, node: ast.Call) -> int:
         args.append(lower(b, keyword.value))
         names.append(keyword.arg or "**")
     return b.emit(kind, node, target, tuple(args), tuple(names))
+
+
+def imported_by_name(node: ast.expr) -> str:
+    """Return the module of `importlib.import_module("a.b")`, written out, else nothing."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__"),
+            args=[ast.Constant(value=str(name)), *_],
+        ) if name.strip("."):
+            return name
+    return ""
 
 
 def _binary(b: Builder, node: ast.BinOp) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from fixgrad.flow.ir import Block, Op
 from fixgrad.flow.lower.builder import Builder
-from fixgrad.flow.lower.expressions import OPERATORS, assign, lower
+from fixgrad.flow.lower.expressions import OPERATORS, assign, imported_by_name, lower
 from fixgrad.flow.lower.patterns import lower_match
 
 
@@ -35,8 +35,11 @@ def _assign(b: Builder, node: ast.Assign) -> None:
     if len(node.targets) == 1 and _pairwise(b, node.targets[0], node.value):
         return
     value = lower(b, node.value)
+    module = imported_by_name(node.value)
     for target in node.targets:
         assign(b, target, value)
+        if module and isinstance(target, ast.Name):
+            b.unit.imports.append((target.id, module, ""))
 
 
 def _pairwise(b: Builder, target: ast.expr, value: ast.expr) -> bool:
@@ -158,8 +161,9 @@ def _with_items(b: Builder, node: ast.With | ast.AsyncWith, items: list[ast.with
 
 def _try(b: Builder, node: ast.Try) -> None:
     """Blocks: the body, what follows it without an exception, the end, then the handlers."""
-    handlers = []
+    handlers, caught_types = [], []
     for handler in node.handlers:
+        caught_types.append("ImportError" if _catches_only_imports(handler.type) else "")
         with b.block() as ops:
             if handler.type is not None:
                 lower(b, handler.type)
@@ -169,7 +173,14 @@ def _try(b: Builder, node: ast.Try) -> None:
             lower_body(b, handler.body)
         handlers.append(tuple(ops))
     body, orelse, final = (block_of(b, part) for part in (node.body, node.orelse, node.finalbody))
-    b.act("try", node, blocks=(body, orelse, final, *handlers))
+    place, blocks = b.unit.columns.place(node), (body, orelse, final, *handlers)
+    b.ops.append(Op("try", place, -1, "", (), tuple(caught_types), None, blocks))
+
+
+def _catches_only_imports(caught: ast.expr | None) -> bool:
+    types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    names = [t.id for t in types if isinstance(t, ast.Name)]
+    return len(names) == len(types) and {"ImportError", "ModuleNotFoundError"}.issuperset(names)
 
 
 def _raise(b: Builder, node: ast.Raise) -> None:
@@ -186,9 +197,7 @@ def _import(b: Builder, node: ast.Import) -> None:
     for alias in node.names:
         whole = alias.name if alias.asname else alias.name.partition(".")[0]
         value = b.emit("import", node, alias.name, constant=whole)
-        b.unit.imports.append(
-            (alias.asname or whole, whole if not alias.asname else alias.name, "")
-        )
+        b.unit.imports.append((alias.asname or whole, alias.name, ""))
         b.store(alias.asname or whole, value, node)
 
 
