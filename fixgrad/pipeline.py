@@ -144,9 +144,9 @@ def _reported(sources: Sequence[Source], found: _Analysed, options: Options) -> 
         elif isinstance(patches, str):
             entries.append(Entry(Refusal(repair.finding, _UNPLACEABLE, patches), fixable=False))
         else:
-            edits = tuple(edit for patch in patches.values() for edit in patch.edits)
-            diff = _mini_diff(list(patches.values()))
-            entries.append(Entry(repair, _applied(repair, options), edits, diff))
+            parts = _as_read(by_path, patches)
+            edits = tuple(edit for part in parts for edit in part.edits)
+            entries.append(Entry(repair, _applied(repair, options), edits, _mini_diff(parts)))
     entries.sort(key=lambda entry: (entry.finding.span, entry.finding.rule, entry.finding.message))
     return Outcome(len(sources), tuple(entries), problems=tuple(problems), sources=tuple(sources))
 
@@ -220,6 +220,8 @@ def _broken(patches: Iterable[tuple[Source, Patch]], options: Options) -> list[P
         from fixgrad.rewrite.check import check  # noqa: PLC0415  (comes with libcst)
 
         attempt = functools.partial(check, source.text, patch)
+        if source.notebook:
+            attempt = functools.partial(_check_notebook, source, patch)
         wrong = _guarded("the check of the new text", source.path, attempt, options)
         if isinstance(wrong, Problem):
             problems.append(wrong)
@@ -227,6 +229,21 @@ def _broken(patches: Iterable[tuple[Source, Patch]], options: Options) -> list[P
             message = f"fixgrad has a bug: {wrong}; the file is left as it is; {_PLEASE_REPORT}"
             problems.append(Problem(source.path, 0, 0, message))
     return problems
+
+
+def _check_notebook(source: Source, patch: Patch) -> str | None:
+    from fixgrad.rewrite.check import check  # noqa: PLC0415
+    from fixgrad.rewrite.notebooks import check_file  # noqa: PLC0415
+
+    return check(source.text, patch) or check_file(source, patch)
+
+
+def _as_read(sources: Mapping[str, Source], patches: Mapping[str, Patch]) -> list[Patch]:
+    if not any(sources[path].notebook for path in patches):
+        return list(patches.values())
+    from fixgrad.rewrite.notebooks import as_read  # noqa: PLC0415  (few files need it)
+
+    return [part for path, patch in patches.items() for part in as_read(sources[path], patch)]
 
 
 def _mini_diff(patches: Sequence[Patch]) -> str:
@@ -274,7 +291,11 @@ def _repaired(
 
 
 def _after(source: Source, patch: Patch) -> Source:
-    data = write.encoded(source, patch.after)
+    data = write.encoded(source, patch)
+    if source.notebook:
+        again = project.decode(source.path, data)
+        assert isinstance(again, Source), again  # `check_file` saw to it
+        return again
     return source._replace(text=patch.after, digest=project.digest(data))
 
 

@@ -1,11 +1,35 @@
-"""The values every stage shares: a file's text, a place in it, and what is wrong with it."""
+"""The values every stage shares: a file's text, a place in it, and what is wrong with it.
+
+A notebook is read as one text: the code of its cells, each after a line that belongs to no cell.
+"""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import NamedTuple
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+
+
+class CellLine(int):
+    """A line of a notebook's text, which prints as who reads the notebook counts: "2 of cell 3"."""
+
+    cell: int  # among all cells, from 1
+    row: int  # in the cell, from 1
+
+    def __new__(cls, line: int, cell: int, row: int) -> CellLine:
+        """Make the line of the text that is this row of this cell."""
+        made = super().__new__(cls, line)
+        made.cell, made.row = cell, row
+        return made
+
+    def __str__(self) -> str:
+        return f"{self.row} of cell {self.cell}"
+
+
+def _in_file(line: int) -> str:
+    return f"cell {line.cell}:{line.row}" if isinstance(line, CellLine) else str(line)
 
 
 class Span(NamedTuple):
@@ -18,7 +42,20 @@ class Span(NamedTuple):
     end_column: int
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column + 1}"
+        return f"{self.path}:{_in_file(self.line)}:{self.column + 1}"
+
+    @property
+    def cell(self) -> int | None:
+        """Return the number of the notebook's cell that holds it."""
+        return self.line.cell if isinstance(self.line, CellLine) else None
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Return the first and the last line as who reads the file or the cell counts them."""
+        first, last = (
+            line.row if isinstance(line, CellLine) else line for line in (self.line, self.end_line)
+        )
+        return first, last
 
     def contains(self, other: Span) -> bool:
         """Say whether `other` lies within this span of the same file."""
@@ -34,8 +71,43 @@ class Problem(NamedTuple):
     message: str  # "not valid Python: '(' was never closed"
 
     def __str__(self) -> str:
-        place = f":{self.line}:{self.column + 1}" if self.line else ""
+        place = f":{_in_file(self.line)}:{self.column + 1}" if self.line else ""
         return f"{self.path}{place}: {self.message}"
+
+
+class Token(NamedTuple):
+    """A JSON string of a notebook, and what it says."""
+
+    start: int  # where its first quote stands in the file's text
+    end: int
+    text: str
+
+
+class Cell(NamedTuple):
+    """One code cell of a notebook."""
+
+    number: int  # among all cells, from 1
+    line: int  # of the text of the whole notebook: the first of the cell's own
+    height: int  # how many lines it has
+    text: str  # as its author wrote it, magics and all
+    tokens: tuple[Token, ...]  # which say this text, one after the other
+    magics: frozenset[int]  # its rows, from 1, in whose place other text is analysed
+
+    def end(self) -> int:
+        """Return the line after the cell; it belongs to no cell."""
+        return self.line + self.height
+
+
+class Notebook(NamedTuple):
+    """What the file of a notebook holds, beside the text that is analysed."""
+
+    json: str  # all of it, without the byte order mark
+    cells: tuple[Cell, ...]  # those that hold Python
+
+    def cell_at(self, line: int) -> Cell | None:
+        """Return the cell that a line of the text belongs to."""
+        index = bisect_right(self.cells, line, key=lambda cell: cell.line) - 1
+        return self.cells[index] if index >= 0 and line < self.cells[index].end() else None
 
 
 class Source(NamedTuple):
@@ -46,10 +118,23 @@ class Source(NamedTuple):
     encoding: str  # "utf-8", "iso8859-1": what writes the text back
     bom: bool
     digest: str  # of the bytes, to notice that the file changed since
+    notebook: Notebook | None = None
 
     def lines(self) -> list[str]:
         """Return the lines with their endings; only CR, LF and CRLF end a line."""
         return split_lines(self.text)
+
+    def shown(self) -> list[str]:
+        """Return the same lines as their author wrote them: with the magics of a notebook."""
+        lines = self.lines()
+        for cell in self.notebook.cells if self.notebook else ():
+            lines[cell.line - 1 : cell.end() - 1] = split_lines(cell.text)
+        return lines
+
+    def line(self, number: int) -> int:
+        """Return a line of the text; that of a notebook knows its cell."""
+        cell = self.notebook.cell_at(number) if self.notebook else None
+        return CellLine(number, cell.number, number - cell.line + 1) if cell else number
 
 
 def split_lines(text: str) -> list[str]:

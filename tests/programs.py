@@ -63,6 +63,12 @@ def read_case(case: Path) -> dict[str, object]:
     return tomllib.loads((case / "case.toml").read_text("utf-8"))
 
 
+def main_of(folder: Path) -> Path:
+    """Return what of a program is run: a script, or a notebook."""
+    script = folder / "main.py"
+    return script if script.exists() else folder / "main.ipynb"
+
+
 def torch_side(programs: Programs, case: Path) -> list[str]:
     """Return what is wrong with a case as far as torch alone can tell; empty when all is right."""
     about = read_case(case)
@@ -71,19 +77,18 @@ def torch_side(programs: Programs, case: Path) -> list[str]:
         wrong.append("case.toml has no title")
     kind = case.parent.name
     if kind == "noop":
-        ran = programs.run(case / "main.py")
+        ran = programs.run(main_of(case))
         return wrong + ([f"exits {ran.code}:\n{ran.output}"] if ran.code else [])
     symptom = str(about.get("symptom", ""))
     if not symptom:
         return [*wrong, "case.toml has no symptom"]
-    script = case / ("before/main.py" if kind == "repair" else "main.py")
-    ran = programs.run(script)
+    ran = programs.run(main_of(case / "before" if kind == "repair" else case))
     if symptom not in ran.output:
         wrong.append(
             f"the symptom {symptom!r} is not in the output (exit {ran.code}):\n{ran.output}"
         )
     if kind == "repair":
-        wrong += _repaired(programs.run(case / "after/main.py"), symptom, case)
+        wrong += _repaired(programs.run(main_of(case / "after")), symptom, case)
     return wrong
 
 

@@ -85,13 +85,12 @@ class Seen(NamedTuple):
 
 
 def comments(folder: Path) -> Expected:
-    """Read the comments of every Python file in a folder."""
+    """Read the comments of every file of code in a folder; lines of a notebook count through."""
     places: dict[str, set[Place]] = {
         word: set() for word in ("want", "refuse", "missing", "spurious")
     }
-    for file in sorted(folder.rglob("*.py")):
-        path = file.relative_to(folder).as_posix()
-        source = decode(path, file.read_bytes())
+    for path, data in code_files(folder).items():
+        source = decode(path, data)
         assert isinstance(source, Source), source
         for number, line in enumerate(source.lines(), 1):
             for word, codes in COMMENT.findall(line):
@@ -112,7 +111,7 @@ def look(*, unsafe: bool) -> Seen:
             said[Place(span.path, span.line, each.code)] = text
         else:
             said[Place(span.path, span.line, each.finding.rule)] = each.finding.message
-    texts = {patch.path: encoded(source, patch.after) for source, patch in outcome.patches}
+    texts = {patch.path: encoded(source, patch) for source, patch in outcome.patches}
     return Seen(said, [str(problem) for problem in outcome.problems], texts)
 
 
@@ -137,11 +136,12 @@ def text_diff(name: str, expected: bytes, got: bytes) -> str:
     return "\n".join(diff) or f"{name}: only newlines differ"
 
 
-def python_files(folder: Path) -> dict[str, bytes]:
-    """Return the contents of the Python files in a folder by their path in it."""
+def code_files(folder: Path) -> dict[str, bytes]:
+    """Return the contents of the Python files and notebooks in a folder by their path in it."""
     return {
         file.relative_to(folder).as_posix(): file.read_bytes()
-        for file in sorted(folder.rglob("*.py"))
+        for file in sorted(folder.rglob("*"))
+        if file.suffix in (".py", ".ipynb")
     }
 
 
@@ -168,12 +168,12 @@ def fixgrad_side(case: Path, place: Path, *, blessed: bool) -> Iterator[str]:
         if not expected.known_wrong:
             yield from (f"{path} would be changed" for path in seen.texts)
         return
-    repaired = {**python_files(folder), **seen.texts}
+    repaired = {**code_files(folder), **seen.texts}
     if expected.known_wrong:
         return  # after/ holds what is right
     if blessed:
         _bless(case, repaired)
-    after = python_files(case / "after")
+    after = code_files(case / "after")
     for path in sorted(after.keys() | repaired.keys()):
         if after.get(path) != repaired.get(path):
             yield text_diff(f"after/{path}", after.get(path, b""), repaired.get(path, b""))
@@ -212,7 +212,7 @@ class TestCases:
         assert {case.parent.name for case in CASES} == COMMENTS.keys()
 
     def test_every_folder_is_a_case(self) -> None:
-        folders = {path for path in FIXTURES.glob("*/*") if any(path.rglob("*.py"))}
+        folders = {path for path in FIXTURES.glob("*/*") if code_files(path)}
         assert folders == set(CASES)
 
     @EVERY_CASE
@@ -296,18 +296,18 @@ class TestCommandLine:
             for case in cases
         ]
         paths = [*options, *map(str, folders)]
-        before = python_files(repository)
+        before = code_files(repository)
         diff = self.fixgrad("--diff", *paths)
-        assert python_files(repository) == before
+        assert code_files(repository) == before
         self.fixgrad("--fix", "-q", *paths)
-        written = python_files(repository)
+        written = code_files(repository)
         self.check_written(cases, written)
         self.fixgrad("--fix", "-q", *paths)
-        assert python_files(repository) == written
+        assert code_files(repository) == written
         for path, data in before.items():
             Path(path).write_bytes(data)
         subprocess.run(["git", "apply", "-"], input=diff.stdout, check=True)
-        assert python_files(repository) == written != before
+        assert code_files(repository) == written != before
 
     def check_written(self, cases: list[Path], written: dict[str, bytes]) -> None:
         """Compare with `after/`: that other programs stand beside changes nothing."""
@@ -318,7 +318,7 @@ class TestCommandLine:
             folder = case / "before" if repair else case
             if comments(folder).known_wrong:
                 continue
-            for path, data in python_files(case / "after" if repair else case).items():
+            for path, data in code_files(case / "after" if repair else case).items():
                 got = written[f"{name}/before/{path}" if repair else f"{name}/{path}"]
                 if got != data:
                     wrong.append(text_diff(f"{name}/{path}", data, got))

@@ -283,7 +283,7 @@ class TestRead:
         assert "not a regular file" in said["."]
         assert "too large to analyse (0.0 MiB, the limit" in str(read("big.py", max_bytes=99))
         Path("n.ipynb").write_text("{}")
-        assert "notebooks are not read yet" in str(read("n.ipynb"))
+        assert str(read("n.ipynb")) == "n.ipynb:1:1: not a valid notebook: it has no cells"
 
     def test_a_file_without_permission(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_: object) -> int:

@@ -6,8 +6,11 @@ It runs in an interpreter of its own, so that the tests' own state never reaches
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import json
 import os
+import re
 import runpy
 import signal
 import sys
@@ -41,7 +44,10 @@ def _become(script: str, seconds: int, out: int) -> None:
         os.chdir(folder)
         sys.argv = [script]
         sys.path.insert(0, folder)
-        runpy.run_path(script, run_name="__main__")
+        if script.endswith(".ipynb"):
+            run_notebook(script)
+        else:
+            runpy.run_path(script, run_name="__main__")
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
@@ -51,6 +57,22 @@ def _become(script: str, seconds: int, out: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def run_notebook(path: str) -> None:
+    """Run the code cells in order as Jupyter does, top-level await included; magics do nothing."""
+    with open(path, encoding="utf-8") as file:
+        notebook = json.load(file)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for number, cell in enumerate(notebook["cells"], 1):
+        text = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
+        if re.match(r"%%(?!time|capture)", text):
+            continue
+        text = re.sub(r"(?m)^(\s*)(?:%%?|!|\?|\w+ = [!%]|[\w.]+\?$).*", r"\1pass", text)
+        code = compile(text, f"cell {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        waiting = eval(code, names)
+        if waiting is not None:
+            asyncio.run(waiting)
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def _from_stdin(name: str, options: Options, output: Output) -> Outcome:
         return outcome
     repaired = data
     for source, patch in outcome.patches:
-        repaired = encoded(source, patch.after)
+        repaired = encoded(source, patch)
     emit(repaired)
     _show_rest(outcome, options, output)
     return outcome
@@ -99,11 +99,17 @@ def _report(outcome: Outcome, output: Output) -> str:
 def _patch(outcome: Outcome) -> bytes:
     """Return the patches as one that `git apply` takes from the top of the repository."""
     from fixgrad.rewrite.diff import unified_bytes  # noqa: PLC0415  (it loads libcst)
+    from fixgrad.rewrite.notebooks import file_patch, sections  # noqa: PLC0415
 
     names = patch_paths(patch.path for _, patch in outcome.patches)
     renamed = [(names[patch.path], source, patch) for source, patch in outcome.patches]
     return b"".join(
-        unified_bytes(patch._replace(path=name), source.encoding, source.bom)
+        unified_bytes(
+            file_patch(source, patch)._replace(path=name),
+            source.encoding,
+            source.bom,
+            sections(source),
+        )
         for name, source, patch in sorted(renamed)
     )
 

@@ -10,13 +10,14 @@ from fixgrad.errors import FixgradError
 from fixgrad.project.globs import matcher, skipped_by_default
 from fixgrad.project.roots import git_root
 
+_PYTHON = (".py", ".ipynb")
 _GIT_OVERRIDES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 
 
 def find_files(paths: Sequence[str], *, exclude: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the Python files under `paths`, each once, sorted, relative where they were given so.
 
-    In folders only `.py` files are taken; what git ignores, virtual environments, caches, build
+    In folders only `.py` and `.ipynb` files are taken; what git ignores, virtual environments, caches, build
     folders and nested repositories are left out, and links to folders are not followed. A file
     given by name is always taken, whatever it is called. `exclude` holds for both.
     """
@@ -57,7 +58,7 @@ def _files_in(folder: str, excluded: Callable[[str], bool]) -> Iterator[tuple[st
         entry.removesuffix("pyvenv.cfg") for entry in listed if entry.endswith("/pyvenv.cfg")
     )
     for entry in listed:
-        if not entry.endswith(".py") or entry.startswith(environments):
+        if not entry.endswith(_PYTHON) or entry.startswith(environments):
             continue
         if any(map(skipped_by_default, entry.split("/")[:-1])) or excluded(entry):
             continue
@@ -100,7 +101,7 @@ def _walk(folder: str, excluded: Callable[[str], bool]) -> Iterator[tuple[str, b
             if excluded(entry):
                 continue
             if not is_folder:
-                linked = _kind_of_entry(folder, entry) if name.endswith(".py") else None
+                linked = _kind_of_entry(folder, entry) if name.endswith(_PYTHON) else None
                 if linked is not None:
                     yield entry, linked
             elif not skipped_by_default(name):

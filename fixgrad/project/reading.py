@@ -12,9 +12,15 @@ from collections.abc import Iterable
 from fixgrad.source import Problem, Source
 
 MAX_BYTES = 2 * 1024 * 1024
+MAX_NOTEBOOK_BYTES = 64 * 1024 * 1024  # nearly all of it outputs
 
 _BOM = b"\xef\xbb\xbf"
 _FIRST_LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
+
+
+def is_notebook(path: str) -> bool:
+    """Say whether a file is read as a Jupyter notebook."""
+    return path.endswith(".ipynb")
 
 
 def mentions_torch(text: str) -> bool:
@@ -22,23 +28,26 @@ def mentions_torch(text: str) -> bool:
     return "torch" in text
 
 
-def read(path: str, *, max_bytes: int = MAX_BYTES) -> Source | Problem:
+def read(path: str, *, max_bytes: int | None = None) -> Source | Problem:
     """Read one file with its encoding, byte order mark and newlines as they stand."""
     data = read_bytes(path, max_bytes=max_bytes)
     return data if isinstance(data, Problem) else decode(path, data)
 
 
 def read_all(
-    paths: Iterable[str], *, max_bytes: int = MAX_BYTES
+    paths: Iterable[str], *, max_bytes: int | None = None
 ) -> tuple[list[Source], list[Problem]]:
-    """Read the files of a project; where none mentions torch, nothing is even decoded."""
+    """Read the files of a project; where none mentions torch, nothing is even decoded.
+
+    A notebook is nobody's module: one that does not mention torch itself is passed over.
+    """
     contents: dict[str, bytes] = {}
     problems: list[Problem] = []
     for path in paths:
         data = read_bytes(path, max_bytes=max_bytes)
         if isinstance(data, Problem):
             problems.append(data)
-        else:
+        elif b"torch" in data or not is_notebook(path):
             contents[path] = data
     sources: list[Source] = []
     if any(b"torch" in data for data in contents.values()):
@@ -46,13 +55,15 @@ def read_all(
             source = decode(path, contents.pop(path))
             if isinstance(source, Problem):
                 problems.append(source)
-            else:
+            elif mentions_torch(source.text) or source.notebook is None:
                 sources.append(source)
     return sources, sorted(problems)
 
 
-def read_bytes(path: str, *, max_bytes: int = MAX_BYTES) -> bytes | Problem:
+def read_bytes(path: str, *, max_bytes: int | None = None) -> bytes | Problem:
     """Read a regular file whole; a pipe or a device is refused and never waited for."""
+    limit = MAX_NOTEBOOK_BYTES if is_notebook(path) else MAX_BYTES
+    max_bytes = limit if max_bytes is None else max_bytes
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
@@ -79,8 +90,10 @@ def read_bytes(path: str, *, max_bytes: int = MAX_BYTES) -> bytes | Problem:
 
 def decode(path: str, data: bytes) -> Source | Problem:
     """Turn the bytes of a file, or of standard input, into a `Source`."""
-    if path.endswith(".ipynb"):
-        return _problem(path, "notebooks are not read yet; export it with `jupyter nbconvert`")
+    if is_notebook(path):
+        from fixgrad.project.notebooks import read_notebook  # noqa: PLC0415  (it loads json)
+
+        return read_notebook(path, data, digest(data))
     null = data.find(0)
     if null >= 0:
         return _problem_at(path, data, null, "a null byte, which no Python file may hold")

@@ -22,7 +22,7 @@ _INDENT = " " * 5
 
 def render(entries: Sequence[Entry], sources: Mapping[str, Source], *, colour: bool) -> str:
     """Return the report, one paragraph for each finding."""
-    lines = {path: source.lines() for path, source in _needed(entries, sources).items()}
+    lines = {path: source.shown() for path, source in _needed(entries, sources).items()}
     return "\n".join(f"{_paragraph(entry, lines, colour)}\n" for entry in entries)
 
 

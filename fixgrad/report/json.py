@@ -16,7 +16,8 @@ _KINDS = {"made here": "source", "demanded here": "sink"}
 
 
 def render(entries: Sequence[Entry], sources: Mapping[str, Source], *, colour: bool) -> str:
-    """Return the report; lines and columns count from 1, columns in characters."""
+    """Return the report; lines and columns count from 1, columns in characters, lines of a
+    notebook in their cell."""
     seen: Counter[str] = Counter()
     lines = {path: source.lines() for path, source in sources.items() if _has(entries, path)}
     rows = [json.dumps(_row(entry, lines, seen), ensure_ascii=True) for entry in entries]
@@ -33,12 +34,13 @@ def _row(entry: Entry, lines: Mapping[str, Sequence[str]], seen: Counter[str]) -
         "code": finding.rule,
         "message": finding.message,
         "filename": finding.span.path,
-        "cell": None,
+        "cell": finding.span.cell,
         **_place(finding.span),
         "confidence": finding.confidence,
         "path": [
             {
                 "filename": step.span.path,
+                "cell": step.span.cell,
                 **_place(step.span)["location"],
                 "kind": _KINDS.get(step.what, "step"),
                 "message": step.what,
@@ -55,7 +57,12 @@ def _outcome(entry: Entry) -> dict[str, Any]:
     if isinstance(outcome, Refusal):
         return {"fix": None, "refusal": {"code": outcome.code, "reason": outcome.reason}}
     edits = [
-        {"filename": edit.span.path, "content": edit.text, **_place(edit.span)}
+        {
+            "filename": edit.span.path,
+            "cell": edit.span.cell,
+            "content": edit.text,
+            **_place(edit.span),
+        }
         for edit in entry.edits
     ]
     fix = {"applicability": entry.tag, "message": outcome.title, "edits": edits}
@@ -63,9 +70,10 @@ def _outcome(entry: Entry) -> dict[str, Any]:
 
 
 def _place(span: Span) -> dict[str, dict[str, int]]:
+    first, last = span.rows
     return {
-        "location": {"row": span.line, "column": span.column + 1},
-        "end_location": {"row": span.end_line, "column": span.end_column + 1},
+        "location": {"row": first, "column": span.column + 1},
+        "end_location": {"row": last, "column": span.end_column + 1},
     }
 
 

@@ -48,4 +48,12 @@ def rewrite(source: Source, operations: Sequence[Operation]) -> Patch:
         from fixgrad.rewrite.statements import with_statement_changes  # noqa: PLC0415
 
         changes = with_statement_changes(layout, statements, changes)
-    return patch(source.path, layout, changes)
+    made = patch(source.path, layout, changes)
+    if source.notebook:
+        from fixgrad.rewrite.notebooks import UnmappableError, cell_patches  # noqa: PLC0415
+
+        try:
+            cell_patches(source, made)
+        except UnmappableError as error:
+            raise RewriteRefused(distinct[0], str(error)) from None
+    return made

@@ -32,20 +32,25 @@ class _Block(NamedTuple):
         return self.first + len(self.removed)
 
 
-def unified(patch: Patch, bom: bool = False) -> str:
-    """Return the diff, empty where nothing changes; `bom` says the file starts with the mark."""
+def unified(patch: Patch, bom: bool = False, sections: Sequence[tuple[int, str]] = ()) -> str:
+    """Return the diff, empty where nothing changes; `bom` says the file starts with the mark.
+
+    A hunk is headed by the section it begins to change: the index of its first line, and its name.
+    """
     mark = _MARK if bom else ""
     lines = _lines(mark + patch.before)
-    hunks = list(_hunks(lines, _blocks(patch, lines, mark)))
+    hunks = list(_hunks(lines, _blocks(patch, lines, mark), sections))
     if not hunks:
         return ""
     return f"--- {_name('a', patch.path)}\n+++ {_name('b', patch.path)}\n" + "".join(hunks)
 
 
-def unified_bytes(patch: Patch, encoding: str, bom: bool) -> bytes:
+def unified_bytes(
+    patch: Patch, encoding: str, bom: bool, sections: Sequence[tuple[int, str]] = ()
+) -> bytes:
     """Return the diff as bytes; the lines are in the file's encoding, as they are in the file."""
     codec = codecs.lookup(encoding).name
-    return unified(patch, bom).encode("utf-8" if codec == "utf-8-sig" else codec)
+    return unified(patch, bom, sections).encode("utf-8" if codec == "utf-8-sig" else codec)
 
 
 def _lines(text: str) -> list[str]:
@@ -118,20 +123,27 @@ def _trimmed(first: int, removed: list[str], added: list[str]) -> _Block:
     )
 
 
-def _hunks(lines: Sequence[str], blocks: Sequence[_Block]) -> Iterator[str]:
+def _hunks(
+    lines: Sequence[str], blocks: Sequence[_Block], sections: Sequence[tuple[int, str]]
+) -> Iterator[str]:
+    starts = [start for start, _ in sections]
     moved = 0  # how many lines the earlier hunks added
     index = 0
     while index < len(blocks):
         end = index + 1
         while end < len(blocks) and blocks[end].first - blocks[end - 1].end() <= 2 * _CONTEXT:
             end += 1
-        text, growth = _hunk(lines, blocks[index:end], moved)
+        section = bisect_right(starts, blocks[index].first) - 1
+        name = f" {sections[section][1]}" if section >= 0 else ""
+        text, growth = _hunk(lines, blocks[index:end], moved, name)
         yield text
         moved += growth
         index = end
 
 
-def _hunk(lines: Sequence[str], blocks: Sequence[_Block], moved: int) -> tuple[str, int]:
+def _hunk(
+    lines: Sequence[str], blocks: Sequence[_Block], moved: int, section: str
+) -> tuple[str, int]:
     """Return one hunk and how many lines it adds."""
     start = at = max(0, blocks[0].first - _CONTEXT)
     end = min(len(lines), blocks[-1].end() + _CONTEXT)
@@ -144,7 +156,7 @@ def _hunk(lines: Sequence[str], blocks: Sequence[_Block], moved: int) -> tuple[s
     body += [_line(" ", line) for line in lines[at:end]]
     growth = sum(len(block.added) - len(block.removed) for block in blocks)
     old, new = end - start, end - start + growth
-    header = f"@@ -{_range(start, old)} +{_range(start + moved, new)} @@\n"
+    header = f"@@ -{_range(start, old)} +{_range(start + moved, new)} @@{section}\n"
     return header + "".join(body), growth
 
 

@@ -77,9 +77,10 @@ def _prepare(source: Source, patch: Patch, temporary: str) -> _Change:
             f"{path}: the file is read-only; make it writable or leave it out with --exclude"
             "; nothing was written"
         )
-    new = encoded(source, patch.after)
+    new = encoded(source, patch)
     again = decode(path, new)
-    if encoded(source, patch.before) != old or getattr(again, "text", None) != patch.after:
+    unchanged = patch._replace(after=patch.before, edits=())
+    if encoded(source, unchanged) != old or getattr(again, "text", None) != patch.after:
         raise FixgradError(
             f"{path}: encoded as {source.encoding} the text does not come back as it was"
             "; convert the file to UTF-8; nothing was written"
@@ -96,8 +97,13 @@ def _status(path: str, target: str) -> os.stat_result:
         raise _failed(path, error) from error
 
 
-def encoded(source: Source, text: str) -> bytes:
-    """Return a new text as the bytes of its file: same encoding, byte order mark as it was."""
+def encoded(source: Source, patch: Patch) -> bytes:
+    """Return what a patch makes of the file: same encoding, byte order mark as it was."""
+    text = patch.after
+    if source.notebook:
+        from fixgrad.rewrite.notebooks import file_patch  # noqa: PLC0415  (few files need it)
+
+        text = file_patch(source, patch).after
     try:
         data = text.encode(source.encoding)
     except UnicodeError as error:

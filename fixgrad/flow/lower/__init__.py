@@ -24,12 +24,11 @@ def lower(source: Source) -> Module | Problem:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SyntaxWarnings are the user's linter's business
-            tree = ast.parse(source.text)
+            tree = _parsed(source)
     except SyntaxError as error:
         column = (error.offset or 1) - 1
-        return Problem(
-            source.path, error.lineno or 1, max(column, 0), f"not valid Python: {error.msg}"
-        )
+        line = source.line(error.lineno or 1)
+        return Problem(source.path, line, max(column, 0), f"not valid Python: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:
         return Problem(
             source.path, 1, 0, f"Python cannot parse this file: {error or type(error).__name__}"
@@ -40,8 +39,24 @@ def lower(source: Source) -> Module | Problem:
         return Problem(source.path, 1, 0, "the code is nested too deeply to be analysed")
 
 
+def _parsed(source: Source) -> ast.Module:
+    """Parse a file; the cells of a notebook each by itself, as they are run."""
+    if source.notebook is None:
+        return ast.parse(source.text)
+    lines = source.lines()
+    body: list[ast.stmt] = []
+    for cell in source.notebook.cells:
+        text = "".join(lines[cell.line - 1 : cell.end() - 1])
+        try:
+            body += ast.parse("\n" * (cell.line - 1) + text).body
+        except SyntaxError as error:  # what is never closed is missed on the line after
+            error.lineno = min(error.lineno or cell.line, cell.end() - 1)
+            raise
+    return ast.Module(body, [])
+
+
 def _module(tree: ast.Module, source: Source) -> Module:
-    unit = Unit(Columns(source.lines()), _lower_function, _lower_class, lower_body)
+    unit = Unit(Columns(source), _lower_function, _lower_class, lower_body)
     unit.functions.append(None)
     b = Builder(unit, Scope("module", local_names(tree), None), "")
     lower_body(b, tree.body)

@@ -9,26 +9,32 @@ from typing import Any, TypeAlias
 
 from fixgrad.flow.ir import Block, Constant, Function, Op, Place
 from fixgrad.flow.lower.scopes import Scope
+from fixgrad.source import Source
 
 
 class Columns:
     """Converts ast's UTF-8 byte columns to characters; free for lines that are ASCII."""
 
-    def __init__(self, lines: list[str]) -> None:
-        self._wide = {n: line for n, line in enumerate(lines, 1) if not line.isascii()}
+    def __init__(self, source: Source) -> None:
+        self._wide = {n: line for n, line in enumerate(source.lines(), 1) if not line.isascii()}
+        numbers = range(len(source.lines()) + 1) if source.notebook else ()
+        self._numbers = [source.line(number) for number in numbers]
 
     def place(self, node: ast.stmt | ast.expr) -> Place:
         """Return where a node stands, in characters."""
         end_line = node.end_lineno or node.lineno
         end = node.end_col_offset or 0
-        if not self._wide:
+        if not self._wide and not self._numbers:
             return node.lineno, node.col_offset, end_line, end
         return (
-            node.lineno,
+            self._line(node.lineno),
             self._characters(node.lineno, node.col_offset),
-            end_line,
+            self._line(end_line),
             self._characters(end_line, end),
         )
+
+    def _line(self, number: int) -> int:
+        return self._numbers[number] if self._numbers else number
 
     def _characters(self, line: int, column: int) -> int:
         text = self._wide.get(line)
