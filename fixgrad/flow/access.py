@@ -208,6 +208,10 @@ def object_attribute(
         return frozenset(own)
     of_class = thing.data if thing.kind == "instance" else thing
     found, _owner = lookup_class(state, of_class, name)
+    if not found and thing.kind == "instance":
+        if name == "__dict__":
+            return namespace(m, f, state, [thing], place)
+        return _by_hook(m, f, state, thing, name, place)
     if not found:
         return UNKNOWN
     value = union(_bound(m, f, state, thing, t, place) for t in ordered(found))
@@ -215,6 +219,26 @@ def object_attribute(
         state.set((thing, name), value)
         state.add((thing, "#fields"), frozenset((name,)))
     return value
+
+
+def _by_hook(m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place) -> Value:
+    """Let the class's own `__getattr__` find an attribute."""
+    hook, _ = lookup_class(state, thing.data, "__getattr__")
+    running = any(frame.name.endswith(".__getattr__") for frame in m.stack)
+    if running or not of_kind(hook, "function"):
+        return UNKNOWN
+    given = (Argument(frozenset((thing,)), place), Argument(constant(name), place))
+    return m.apply(m, f, state, Call(place, given), hook)
+
+
+def namespace(m: Machine, f: Frame, state: State, instances: list[Thing], place: Place) -> Value:
+    """Return the attributes of instances as a dict: `vars(self)`."""
+    made = containers.make(m, f, state, place, "dict", [], name="namespace")
+    for instance in instances:
+        for field in sorted(state.get((instance, "#fields"), frozenset())):
+            value = frozenset(state.get((instance, field), NOTHING))
+            containers.set_item(state, made, constant(field), value, len(instances) == 1)
+    return frozenset((made,))
 
 
 def lookup_class(state: State, of_class: Thing, name: str) -> tuple[Value, Thing]:
@@ -358,14 +382,3 @@ def _set_tensor_attribute(
             m.graph.manual.add(me)
     elif name == "data":
         overwrite_arrays(state, me)
-
-
-def call_method_if_any(
-    m: Machine, f: Frame, state: State, op: Op, instance: Thing, name: str
-) -> Value | None:
-    """Call a method of an instance if its class, in the project, has it."""
-    found, _ = lookup_class(state, instance.data, name)
-    if not found:
-        return None
-    me = Argument(frozenset((instance,)), op.place)
-    return m.apply(m, f, state, Call(op.place, (me,)), found)

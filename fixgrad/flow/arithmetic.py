@@ -6,10 +6,11 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fixgrad.flow import containers
+from fixgrad.flow import container_changes, containers
 from fixgrad.flow.arrays import make_array, read_array, sources_of, write_array
 from fixgrad.flow.gradients import consume, none_test
 from fixgrad.flow.ir import Op
+from fixgrad.flow.protocols import negated, operated
 from fixgrad.flow.scalars import bring_values
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, dtype, identity, log, tracked, write_in_place
@@ -45,6 +46,10 @@ def binary(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
     kinds = {t.kind for t in left} | {t.kind for t in right}
+    if "instance" in kinds:
+        own = operated(m, f, state, op.place, op.target, left, right)
+        if own is not None:
+            return own
     if "tensor" in kinds or ("opaque" in kinds and _carries(state, left | right)):
         return _tensor_result(m, f, state, op, left, right)
     if "array" in kinds:
@@ -56,6 +61,11 @@ def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
         return _computed(op.target, left, right)
     if kinds & {"list", "tuple"} and op.target in ("+", "*"):
         return _joined(m, f, state, op, left, right)
+    if kinds == {"dict"} and op.target == "|":
+        made = containers.make(m, f, state, op.place, "dict", [])
+        for side in (left, right):
+            container_changes.update(m, f, state, op.place, made, side)
+        return frozenset((made,))
     if "text" in kinds:
         return TEXT
     return NUMBER if kinds <= {"const", "number"} else UNKNOWN
@@ -183,11 +193,24 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
             _change_array(m, f, state, op, thing, new)
         elif thing.kind == "list" and op.target == "+":
             _extend(m, f, state, op, thing, new, len(old) == 1)
+        elif thing.kind == "dict" and op.target == "|":
+            container_changes.update(m, f, state, op.place, thing, new)
+        elif thing.kind == "instance":
+            result |= _changed_instance(m, f, state, op, thing, new)
+            continue
         else:
             result |= _binary(m, f, state, op, frozenset((thing,)), new)
             continue
         result.add(thing)
     f.registers[op.out] = frozenset(result) or UNKNOWN
+
+
+def _changed_instance(
+    m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value
+) -> Value:
+    me = frozenset((thing,))
+    own = operated(m, f, state, op.place, op.target + "=", me, new)
+    return own if own is not None else _binary(m, f, state, op, me, new)
 
 
 def _change_tensor(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value) -> None:
@@ -229,6 +252,10 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
     )
     if op.target == "not":
         f.registers[op.out] = _negated(m, value)
+        return
+    own = negated(m, f, state, op.place, op.target, value)
+    if own is not None:
+        f.registers[op.out] = own
         return
     sure, number = known(value)
     if sure and isinstance(number, int | float) and op.target == "-":
@@ -301,7 +328,7 @@ def _compared(m: Machine, f: Frame, state: State, op: Op, values: list[Value]) -
     second, b = known(right)
     if first and second and op.target in ("==", "!="):
         return TRUE if (a == b) is (op.target == "==") else FALSE
-    if any(t.kind in ("tensor", "array") for t in left | right):
+    if any(t.kind in ("tensor", "array", "instance") for t in left | right):
         return _binary(m, f, state, op, left, right)
     return UNKNOWN
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import access, containers, importing
+from fixgrad.flow import access, container_changes, containers, importing
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
 from fixgrad.flow.gradients import consume, fails_for_untracked
+from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, log, use_values
@@ -35,7 +36,7 @@ from fixgrad.knowledge import tensor_operator
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
-_LOOKS_ONLY = frozenset(("issubclass", "type", "id", "hasattr", "callable", "len", "dir", "vars"))
+_LOOKS_ONLY = frozenset(("issubclass", "type", "id", "hasattr", "callable", "len", "dir"))
 
 
 def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
@@ -53,6 +54,10 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
     values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
     handler = _HANDLERS.get(name)
     if handler is not None:
+        own = _own_method(m, f, state, call, name, values)
+        if own is not None:
+            return own
+        values = [iterated(m, f, state, v, call.place) for v in values]
         return handler(m, f, state, call, values)
     if name in ("print", "str", "repr", "format", "float", "int", "bool", "complex"):
         _look_at(m, f, state, call, values)
@@ -63,6 +68,24 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         state.dead = True
         return UNKNOWN
     return m.unknown(m, f, state, call, [], name)
+
+
+_SPECIAL_METHODS = {"abs": "__abs__", "reversed": "__reversed__", "next": "__next__"}
+
+
+def _own_method(
+    m: Machine, f: Frame, state: State, call: Call, name: str, values: list[Value]
+) -> Value | None:
+    """Call the special method that the project's class has for a builtin function."""
+    method = _SPECIAL_METHODS.get(name)
+    if method is None or not values or not any(t.kind == "instance" for t in values[0]):
+        return None
+    instances = ordered(values[0])
+    found = [
+        special(m, f, state, call.place, t, method) if t.kind == "instance" else None
+        for t in instances
+    ]
+    return union(v for v in found if v is not None) or None
 
 
 def _look_at(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> None:
@@ -156,21 +179,19 @@ def _sequence(m: Machine, f: Frame, state: State, call: Call, values: list[Value
 
 def _dict(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     thing = containers.make(m, f, state, call.place, "dict", [])
-    op = containers.element_op(call.place)
     for argument, value in zip(call.arguments, values, strict=True):
         if argument.name and argument.name != "**":
             containers.set_item(state, thing, constant(argument.name), value, True)
             continue
-        for other in of_kind(value, "dict"):
-            for key, inner in containers.known_items(state, other) or []:
-                containers.set_item(state, thing, key, inner, True)
-            state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
-        for pair in of_kind(containers.any_element(m, f, state, value, op), "tuple", "list"):
-            containers.set_item(
-                state, thing,
-                state.get((pair, "[0]"), UNKNOWN), state.get((pair, "[1]"), UNKNOWN), True,
-            )  # fmt: skip
+        container_changes.update(m, f, state, call.place, thing, value)
     return frozenset((thing,))
+
+
+def _vars(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    instances = of_kind(values[0], "instance") if values else []
+    if not instances or len(instances) != len(values[0]):
+        return UNKNOWN
+    return access.namespace(m, f, state, instances, call.place)
 
 
 def _zip(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -339,6 +360,7 @@ _HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]
     "sorted": _reordered,
     "reversed": _reordered,
     "dict": _dict,
+    "vars": _vars,
     "zip": _zip,
     "enumerate": _enumerate,
     "map": _map,

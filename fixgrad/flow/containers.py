@@ -68,7 +68,7 @@ def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute a display: `[a, *b]`, `(a, b)`, `{k: v}`, `{a}`, and slices."""
     values = [consume(m, f, state, v, op.place) for v in f.values(op)]
     if op.target == "slice":
-        f.registers[op.out] = NUMBER
+        f.registers[op.out] = _slice(m, op, values)
     elif op.target == "dict":
         f.registers[op.out] = frozenset((_dict(m, f, op, state, values),))
     else:
@@ -76,6 +76,29 @@ def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
         for n, register in enumerate(op.args):
             m.item_places[thing, n] = f.place_of(register)
         f.registers[op.out] = frozenset((thing,))
+
+
+def _slice(m: Machine, op: Op, values: list[Value]) -> Value:
+    parts = {name: known(value) for name, value in zip(op.names, values, strict=True)}
+    bounds = [parts.get(name, (True, None)) for name in ("lower", "upper", "step")]
+    sure = (
+        all(certain and (bound is None or isinstance(bound, int)) for certain, bound in bounds)
+        and bounds[2][1] != 0
+    )
+    data = slice(*(bound for _, bound in bounds)) if sure else None
+    return frozenset((m.thing("slice", None, (), str(data), data),))
+
+
+def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: Place) -> Value:
+    """Return a part of a list or a tuple."""
+    length = state.get((thing, "#length"), "maybe")
+    items: list[Value] | None = None
+    if length != "maybe" and key.data is not None:
+        numbers = range(int(length))[key.data]
+        items = [frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in numbers]
+    whole = frozenset(state.get((thing, "[*]"), NOTHING)) if items is None else NOTHING
+    made = make(m, f, state, place, thing.kind, items, whole, f"slice of {thing.number}")
+    return frozenset((made,))
 
 
 def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
@@ -119,7 +142,8 @@ def _dict(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Th
 _KEYS: dict[str, Value] = {}  # the key behind the name of a cell
 
 
-def _field(key: Value) -> str | None:
+def field_of(key: Value) -> str | None:
+    """Return the cell of an item whose key is known."""
     sure, value = known(key)
     if not (sure and isinstance(value, str | int)):
         return None
@@ -138,18 +162,30 @@ def _put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> 
 
 def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool) -> None:
     """Write an item."""
-    field = _field(key)
+    field = field_of(key)
     if field is not None:
+        again = strong and bool(state.get((thing, field)))
+        whole = known_items(state, thing) is not None if again else False
         _put(state, thing, field, value, strong)
+        if whole:
+            fields = state.get((thing, "#fields"), frozenset())
+            state.set((thing, "[*]"), union(state.get((thing, name), NOTHING) for name in fields))
+            return
     else:
         for other in state.get((thing, "#fields"), frozenset()):
             state.add((thing, other), value)
     state.add((thing, "[*]"), value)
 
 
+def has(state: State, thing: Thing, key: Value) -> bool:
+    """Say whether a dict certainly has an item of this key."""
+    field = field_of(key)
+    return field is not None and bool(state.get((thing, field)))
+
+
 def item(state: State, thing: Thing, key: Value) -> Value:
     """Read an item."""
-    field = _field(key)
+    field = field_of(key)
     if field is not None:
         sure, number = known(key)
         if sure and isinstance(number, int) and number < 0:
@@ -158,9 +194,6 @@ def item(state: State, thing: Thing, key: Value) -> Value:
         found = state.get((thing, field))
         if found:
             return frozenset(found)
-    elif any(t.kind == "number" for t in key) and thing.kind != "dict":
-        whole: Value = state.get((thing, "[*]"), NOTHING)
-        return frozenset((thing,)) | whole  # an index or a slice
     return frozenset(state.get((thing, "[*]"), NOTHING)) or UNKNOWN
 
 
@@ -208,8 +241,16 @@ def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
     f.registers[op.out] = frozenset((made,))
 
 
+def contents(state: State, value: Value) -> Value:
+    """Return a value with the items of named tuples and of subclasses of list and dict in their place."""
+    if not any(t.kind in ("instance", "opaque") for t in value):
+        return value
+    return union(state.get((t, "#items")) or frozenset((t,)) for t in value)
+
+
 def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:
     """Return the elements of an iterable one by one, where all of them are known."""
+    value = contents(state, value)
     if len(value) != 1:
         return None
     (thing,) = value
@@ -240,7 +281,7 @@ def known_items(state: State, thing: Thing) -> list[tuple[Value, Value]] | None:
 def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Value:
     """Return what any element of an iterable may be."""
     found: list[Value] = []
-    for thing in ordered(value):
+    for thing in ordered(contents(state, value)):
         if thing.kind in ("list", "tuple"):
             found.append(frozenset(state.get((thing, "[*]"), NOTHING)))
         elif thing.kind == "dict":
@@ -291,7 +332,8 @@ def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
         elif thing.kind in (*CONTAINERS, "instance"):
             for field in state.get((thing, "#fields"), frozenset()):
                 pending.extend(ordered(state.get((thing, field), NOTHING)))
-            pending.extend(ordered(state.get((thing, "[*]"), NOTHING)))
+            for field in ("[*]", "#items"):
+                pending.extend(ordered(state.get((thing, field), NOTHING)))
     return ordered(found)
 
 

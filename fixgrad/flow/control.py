@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import access, containers, importing, variables
+from fixgrad.flow import containers, importing, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import (
     consume,
@@ -12,6 +12,7 @@ from fixgrad.flow.gradients import (
 )
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
+from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State
 from fixgrad.flow.values import (
     NONE,
@@ -81,9 +82,9 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 
 def _for(m: Machine, f: Frame, op: Op, state: State) -> None:
-    iterable = f.registers[op.args[0]]
     f.loop_variables.update(_targets(op))
-    consume(m, f, state, iterable, op.place)
+    iterable = consume(m, f, state, f.registers[op.args[0]], op.place)
+    iterable = iterated(m, f, state, iterable, op.place)
     elements = containers.elements(m, f, state, iterable, op)
     if elements is not None and 0 < len(elements) <= UNROLLED and not _only_numbers(elements):
         _unrolled(m, f, op, state, elements)
@@ -201,13 +202,18 @@ def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
             state.set(MODE, CONTEXT_MODES[manager.name])
         elif manager.name == "set":
             before = manager.data[1]
-    for instance in of_kind(context, "instance"):
-        entered = access.call_method_if_any(m, f, state, op, instance, "__enter__")
-        if entered is not None:
-            f.registers[op.out] = entered
+    instances = of_kind(context, "instance")
+    for instance in instances:
+        for name in ("__enter__", "__aenter__"):
+            entered = special(m, f, state, op.place, instance, name)
+            if entered is not None:
+                f.registers[op.out] = entered
     for generator in of_kind(context, "list"):
         f.registers[op.out] = containers.any_element(m, f, state, frozenset((generator,)), op)
     m.block(f, op.blocks[0], state)
+    for instance in instances if not state.dead else []:
+        for name in ("__exit__", "__aexit__"):
+            special(m, f, state, op.place, instance, name, (NONE, NONE, NONE))
     m.expecting_failure -= fails
     if managers:
         state.set(MODE, before)

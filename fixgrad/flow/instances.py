@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import access
+from fixgrad.flow import access, containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.state import State
 from fixgrad.flow.values import (
     NOTHING,
+    UNKNOWN,
     Site,
     Thing,
     Value,
     of_kind,
 )
+
+_CONTAINER_BASES = {
+    "builtins.list": "builtins.list", "builtins.dict": "builtins.dict", "builtins.tuple": "builtins.list",
+    "collections.OrderedDict": "builtins.dict", "collections.UserDict": "builtins.dict",
+    "collections.UserList": "builtins.list", "collections.deque": "collections.deque",
+    "collections.defaultdict": "collections.defaultdict",
+}  # fmt: skip
 
 
 def instantiate(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> Value:
@@ -24,20 +32,71 @@ def instantiate(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> V
     found, _ = access.lookup_class(state, cls, "__init__")
     me = frozenset((thing,))
     if found:
+        fill_items(m, f, state, call._replace(arguments=()), thing)
         m.apply(m, f, state, call.with_first(Argument(me, call.place)), found)
-    else:
+    elif not fill_items(m, f, state, call, thing):
         _fill_declared_fields(m, f, state, call, cls, me)
+        _list_fields(m, f, state, call, thing)
     return me
+
+
+def fill_items(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> bool:
+    """Let an instance of a subclass of list or dict hold what the base's constructor makes."""
+    bases = [b for b in access.external_bases(thing.data) if b in _CONTAINER_BASES]
+    for name in bases:
+        base = frozenset((m.thing("external", None, (), _CONTAINER_BASES[name]),))
+        state.set((thing, "#items"), m.apply(m, f, state, call, base))
+    return bool(bases)
+
+
+def _declared(state: State, cls: Thing) -> list[str]:
+    declared: list[str] = []
+    for base in reversed(access.linear_bases(cls)):
+        names = state.get((base, "#declared"), ())
+        declared += [n for n in names if n not in declared] if names != "maybe" else []
+    return declared
+
+
+def _list_fields(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> None:
+    """Let the fields of a named tuple be its items."""
+    if thing.kind == "opaque":
+        names = list(state.get((thing, "#declared"), ()))
+    elif any(b.endswith(".NamedTuple") for b in access.external_bases(thing.data)):
+        functions = [n for n, v in _class_fields(state, thing.data) if of_kind(v, "function")]
+        names = [n for n in _declared(state, thing.data) if n not in functions]
+    else:
+        return
+    values = [frozenset(state.get((thing, name), NOTHING)) or UNKNOWN for name in names]
+    items = containers.make(m, f, state, call.place, "tuple", values, name=f"fields {thing.name}")
+    state.set((thing, "#items"), frozenset((items,)))
+
+
+def _class_fields(state: State, cls: Thing) -> list[tuple[str, Value]]:
+    names = sorted(state.get((cls, "#fields"), frozenset()))
+    return [(name, frozenset(state.get((cls, name), NOTHING))) for name in names]
+
+
+def replaced(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    """Return a copy of a record with other fields: `_replace()`, `dataclasses.replace()`."""
+    made = m.thing(thing.kind, Site(f.module.path, call.place), f.path, thing.name, thing.data)
+    fields = state.get((thing, "#fields"), frozenset())
+    for field in (*sorted(fields), "#fields", "#declared", "#inputs"):
+        content = state.get((thing, field))
+        if content is not None:
+            state.set((made, field), content)
+    for argument in call.arguments:
+        if argument.name not in ("", "*", "**"):
+            state.set((made, argument.name), argument.value)
+            state.add((made, "#fields"), frozenset((argument.name,)))
+    _list_fields(m, f, state, call, made)
+    return frozenset((made,))
 
 
 def _fill_declared_fields(
     m: Machine, f: Frame, state: State, call: Call, cls: Thing, me: Value
 ) -> None:
     """Bind the arguments of a dataclass or a NamedTuple to its fields, in the order declared."""
-    declared: list[str] = []
-    for base in reversed(access.linear_bases(cls)):
-        names = state.get((base, "#declared"), ())
-        declared += [n for n in names if n not in declared] if names != "maybe" else []
+    declared = _declared(state, cls)
     for name in declared:
         default, _ = access.lookup_class(state, cls, name)
         for factory in of_kind(default, "factory"):
@@ -63,6 +122,9 @@ def make_record(m: Machine, f: Frame, state: State, call: Call, thing: Thing) ->
             state.set((made, name), argument.value)
             state.add((made, "#fields"), frozenset((name,)))
     state.set((made, "#inputs"), frozenset())
+    if thing.name == "named":
+        state.set((made, "#declared"), tuple(thing.data))
+        _list_fields(m, f, state, call, made)
     return frozenset((made,))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers
+from fixgrad.flow import container_changes, containers
 from fixgrad.flow.access import each
+from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import array_item, write_array
+from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op
+from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import bring_values
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
@@ -18,6 +21,7 @@ from fixgrad.flow.tensors import (
     write_in_place,
 )
 from fixgrad.flow.values import (
+    NOTHING,
     UNKNOWN,
     Thing,
     Value,
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 def get_item(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `value[key]`."""
     value, key = f.values(op)
-    value = consume(m, f, state, value, op.place)
+    value = containers.contents(state, consume(m, f, state, value, op.place))
     found = each(m, f, state, value, lambda t, s: _item(m, f, s, t, key, op))
     f.registers[op.out] = found or UNKNOWN
 
@@ -49,8 +53,18 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
             return frozenset((derive(m, f, state, op.place, row, [thing]),))
         case "array":
             return frozenset((array_item(m, f, state, thing, key, op),))
-        case "list" | "tuple" | "dict":
-            return containers.item(state, thing, key)
+        case "dict":
+            return item_of_dict(m, f, state, Call(op.place), thing, key)
+        case "list" | "tuple":
+            parts = [
+                containers.sliced(m, f, state, thing, k, op.place) for k in of_kind(key, "slice")
+            ]
+            whole = union(parts)
+            return whole if len(parts) == len(key) else whole | containers.item(state, thing, key)
+        case "instance":
+            own = special(m, f, state, op.place, thing, "__getitem__", (key,))
+            if own is not None:
+                return own
         case "external" | "const" | "number" | "text":
             return UNKNOWN
     return containers.carry(m, f, state, op.place, [frozenset((thing,))])
@@ -62,7 +76,9 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
     new = consume(m, f, state, new, op.place)
     strong = len(owner) == 1
     for thing in ordered(owner):
-        if thing.kind == "tensor":
+        if thing.kind == "instance":
+            _set_in_instance(m, f, op, state, thing, key, new)
+        elif thing.kind == "tensor":
             inputs = of_kind(new, "tensor", "opaque", "module")
             write_in_place(m, f, state, thing, inputs, op.place, "[]=")
             bring_values(m, state, identity(thing), (new,))
@@ -73,17 +89,27 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
                 log(m, f, state, "export", tensor, f.place_of(op.args[2]), detail="[]=")
             if thing.kind == "opaque":
                 containers.escape(state, thing, [new])
-        elif thing.kind == "list" and any(t.kind == "number" for t in key) and of_kind(new, "list"):
-            state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))  # a slice
+        elif thing.kind == "list" and of_kind(key, "slice"):
+            new = iterated(m, f, state, new, op.place)
+            container_changes.shuffle(state, thing)
+            state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
         elif thing.kind in ("list", "dict"):
             containers.set_item(state, thing, key, new, strong)
 
 
+def _set_in_instance(
+    m: Machine, f: Frame, op: Op, state: State, thing: Thing, key: Value, new: Value
+) -> None:
+    if special(m, f, state, op.place, thing, "__setitem__", (key, new)) is None:
+        for inner in of_kind(state.get((thing, "#items"), NOTHING), "list", "dict"):
+            containers.set_item(state, inner, key, new, True)
+
+
 def part(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute the unpacking of one element: `a, *b, c = value`."""
-    value = f.registers[op.args[0]]
+    value = iterated(m, f, state, f.registers[op.args[0]], op.place)
     found: list[Value] = []
-    for thing in ordered(value):
+    for thing in ordered(containers.contents(state, value)):
         if thing.kind in ("list", "tuple"):
             found.append(containers.part(m, f, state, thing, op))
         elif thing.kind == "tensor":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import builtin_calls, containers, importing
+from fixgrad.flow import builtin_calls, containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, write_array
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
@@ -13,9 +13,10 @@ from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
 from fixgrad.flow.scalars import math_call
+from fixgrad.flow.standard_library import SPECIAL
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensor_methods import by_row
-from fixgrad.flow.tensors import cut_from, dtype, leaf, log, make, tracked
+from fixgrad.flow.tensors import log, make, tracked
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -26,7 +27,6 @@ from fixgrad.flow.values import (
     is_constant,
     known,
     of_kind,
-    ordered,
 )
 from fixgrad.knowledge import (
     ArrayCall,
@@ -67,7 +67,7 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
     if name.startswith("builtins."):
         return builtin_calls.call_builtin(m, f, state, call, name.removeprefix("builtins."))
     m.graph.called.add(name)
-    special = _SPECIAL.get(name)
+    special = SPECIAL.get(name)
     if special is not None:
         return special(m, f, state, call)
     mode = context(name)
@@ -299,95 +299,3 @@ def _given(m: Machine, f: Frame, state: State, call: Call, kind: str) -> Value:
     if kind == "array":
         return frozenset((new_array(m, f, state, call.place, of_dtype="float64"),))
     return UNKNOWN
-
-
-def _partial(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    if not call.arguments:
-        return UNKNOWN
-    first, *rest = call.arguments
-    data = (first.value, tuple(rest))
-    return frozenset((m.thing("partial", Site(f.module.path, call.place), f.path, "", data),))
-
-
-def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    op = containers.element_op(call.place)
-    anything = NOTHING
-    for argument in call.arguments:
-        anything |= containers.any_element(m, f, state, argument.value, op)
-    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
-
-
-def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    first = call.get(0, "x")
-    if first is None:
-        return UNKNOWN
-    found: set[Thing] = set()
-    for thing in ordered(first.value):
-        if thing.kind != "tensor":
-            found.add(thing)
-            continue
-        status = tracked(state, thing)
-        if status != "no" and leaf(state, thing) == "no":
-            log(m, f, state, "export", thing, first.place, detail="copy.deepcopy")
-        made = make(
-            m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing)
-        )
-        cut_from(m, state, made, [thing])
-        found.add(made)
-    return frozenset(found)
-
-
-def _is_tensor(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    kind = m.thing("external", None, (), "torch.Tensor")
-    given = (*call.arguments[:1], Argument(frozenset((kind,)), call.place))
-    return builtin_calls.is_instance(Call(call.place, given))
-
-
-def _field(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    factory = call.keyword("default_factory")
-    if factory is not None:
-        return frozenset(
-            (m.thing("factory", Site(f.module.path, call.place), f.path, "", factory),)
-        )
-    return call.keyword("default") or UNKNOWN
-
-
-def _record_type(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    fields = call.get(1, "field_names")
-    sure, text = known(fields.value) if fields is not None else (False, None)
-    names: tuple[str, ...] = ()
-    if sure and isinstance(text, str):
-        names = tuple(text.replace(",", " ").split())
-    for thing in of_kind(fields.value, "list", "tuple") if fields is not None else []:
-        length = state.get((thing, "#length"), "maybe")
-        items = (
-            []
-            if length == "maybe"
-            else [known(state.get((thing, f"[{n}]"), UNKNOWN))[1] for n in range(int(length))]
-        )
-        names = tuple(str(name) for name in items)
-    return frozenset((m.thing("record", Site(f.module.path, call.place), f.path, "named", names),))
-
-
-def _namespace(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    record = m.thing("record", Site(f.module.path, call.place), f.path, "namespace", ())
-    return m.apply(m, f, state, call, frozenset((record,)))
-
-
-def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    return frozenset((m.thing("external", None, (), "functools.wraps()"),))
-
-
-_SPECIAL = {
-    "functools.partial": _partial,
-    "functools.wraps": _wraps,
-    "importlib.import_module": importing.import_module,
-    "itertools.chain": _chain,
-    "collections.namedtuple": _record_type,
-    "types.SimpleNamespace": _namespace,
-    "argparse.Namespace": _namespace,
-    "dataclasses.field": _field,
-    "torch.is_tensor": _is_tensor,
-    "copy.copy": _copy,
-    "copy.deepcopy": _copy,
-}

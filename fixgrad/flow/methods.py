@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import access, containers
+from fixgrad.flow import access, containers, instances
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import (
     arrays_in,
@@ -15,6 +15,7 @@ from fixgrad.flow.arrays import (
     sources_of,
     write_array,
 )
+from fixgrad.flow.container_methods import container_call
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
 from fixgrad.flow.optimizers import demand_parameters, optimizer_method
@@ -29,7 +30,6 @@ from fixgrad.flow.values import (
     UNKNOWN,
     Thing,
     Value,
-    constant,
     known,
     of_kind,
     union,
@@ -78,101 +78,6 @@ def array_call(
             (containers.make(m, f, state, call.place, "list", None, frozenset((made_array,))),)
         )
     return frozenset((made_array,))
-
-
-def container_call(
-    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
-) -> Value:
-    """Call a method of a list, tuple, dict or set."""
-    values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
-    first = values[0] if values else NOTHING
-    if thing.kind == "dict":
-        return _dict_call(m, f, state, call, thing, name, values)
-    match name:
-        case "append" | "add":
-            containers.append(state, thing, first, strong)
-            return NONE
-        case "extend" | "update":
-            _extend(m, f, state, call, thing, first, strong)
-            return NONE
-        case "insert":
-            state.set((thing, "#length"), "maybe")
-            state.add((thing, "[*]"), values[1] if len(values) > 1 else NOTHING)
-            return NONE
-        case "pop" | "popleft" | "__getitem__":
-            return frozenset(state.get((thing, "[*]"), NOTHING)) or UNKNOWN
-        case "copy" | "union" | "intersection" | "difference":
-            return frozenset((thing,))
-        case "index" | "count":
-            return NUMBER
-        case "clear":
-            containers.make(m, f, state, call.place, "list", [])
-            state.set((thing, "[*]"), NOTHING)
-            state.set((thing, "#length"), "0")
-            return NONE
-    return NONE if name in ("sort", "reverse", "remove", "discard") else UNKNOWN
-
-
-def _extend(
-    m: Machine, f: Frame, state: State, call: Call, thing: Thing, more: Value, strong: bool
-) -> None:
-    op = containers.element_op(call.place)
-    items = containers.elements(m, f, state, more, op)
-    if items is None:
-        state.set((thing, "#length"), "maybe")
-        state.add((thing, "[*]"), containers.any_element(m, f, state, more, op))
-    for value in items or []:
-        containers.append(state, thing, value, strong)
-
-
-def _dict_call(
-    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, values: list[Value]
-) -> Value:
-    items = containers.known_items(state, thing)
-    anything = frozenset(state.get((thing, "[*]"), NOTHING))
-    match name:
-        case "values":
-            listed = [v for _, v in items] if items is not None else None
-            made = containers.make(m, f, state, call.place, "list", listed, anything, "values")
-            return frozenset((made,))
-        case "keys":
-            listed = [k for k, _ in items] if items is not None else None
-            made = containers.make(m, f, state, call.place, "list", listed, UNKNOWN, "keys")
-            return frozenset((made,))
-        case "items":
-            pairs = items if items is not None else [(UNKNOWN, anything)]
-            tuples: list[Value] = [
-                frozenset(
-                    (containers.make(m, f, state, call.place, "tuple", [k, v], name=f"item {n}"),)
-                )
-                for n, (k, v) in enumerate(pairs)
-            ]
-            listed = tuples if items is not None else None
-            made = containers.make(m, f, state, call.place, "list", listed, union(tuples), "items")
-            return frozenset((made,))
-        case "get" | "pop" | "__getitem__":
-            found = containers.item(state, thing, values[0]) if values else anything
-            return found | (values[1] if len(values) > 1 else NOTHING)
-        case "setdefault":
-            if len(values) > 1:
-                containers.set_item(state, thing, values[0], values[1], False)
-            return anything | union(values[1:])
-        case "update":
-            _dict_update(state, call, thing, values)
-            return NONE
-        case "copy":
-            return frozenset((thing,))
-    return UNKNOWN
-
-
-def _dict_update(state: State, call: Call, thing: Thing, values: list[Value]) -> None:
-    for argument, value in zip(call.arguments, values, strict=True):
-        if argument.name and argument.name != "**":
-            containers.set_item(state, thing, constant(argument.name), value, True)
-        for other in of_kind(value, "dict"):
-            for key, inner in containers.known_items(state, other) or []:
-                containers.set_item(state, thing, key, inner, True)
-            state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
 
 
 def module_method(
@@ -233,8 +138,11 @@ def instance_method(
     if any(b.startswith("torch.optim.") for b in bases) and name == "add_param_group":
         demand_parameters(m, f, state, call, "add_param_group")
         return NONE
-    if any(b.endswith("NamedTuple") for b in bases) and name == "_replace":
-        return frozenset((thing,))
+    items = frozenset(state.get((thing, "#items"), NOTHING))
+    if name == "_replace" and items:
+        return instances.replaced(m, f, state, call, thing)
+    if items:
+        return m.send(m, f, state, call, items, name)
     return m.unknown(m, f, state, call, [thing], name)
 
 
@@ -256,6 +164,8 @@ def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
             demand_parameters(m, f, state, call, "torch.optim.Optimizer")
         for argument in call.arguments:
             consume(m, f, state, argument.value, argument.place)
+        if instance.kind == "instance":
+            instances.fill_items(m, f, state, call, instance)
         return NONE
     if instance.kind == "instance":
         return instance_method(m, f, state, call, instance, name)
@@ -279,6 +189,8 @@ def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, 
     if name == "add_param_group":
         demand_parameters(m, f, state, call, name)
         return NONE
+    if name == "_replace" and state.get((thing, "#items")):
+        return instances.replaced(m, f, state, call, thing)
     if name in ("numpy", "__array__"):
         log(m, f, state, "export", thing, me.place, detail=name)
         made = new_array(m, f, state, call.place, sources=sources_of(state, [thing]))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, log, overwrite_arrays, tracked
 from fixgrad.flow.values import NONE, NOTHING, UNKNOWN, Site, Thing, Value, of_kind, ordered
@@ -26,7 +28,8 @@ def demand_parameters(m: Machine, f: Frame, state: State, call: Call, name: str)
     argument = call.get(0, "params") or call.get(0, "param_group")
     if argument is None:
         return []
-    found = tensors_inside(state, argument.value)
+    value = iterated(m, f, state, argument.value, argument.place)
+    found = tensors_inside(state, containers.contents(state, value))
     for thing in found:
         log(m, f, state, "optimizer", thing, argument.place, detail=name)
     return [identity(t) for t in found]
@@ -44,6 +47,8 @@ def tensors_inside(state: State, value: Value) -> list[Thing]:
         seen.add(thing)
         if thing.kind == "tensor":
             found[thing] = None
+        elif thing.kind in ("instance", "opaque"):
+            pending.extend(ordered(state.get((thing, "#items"), NOTHING)))
         elif thing.kind in ("list", "tuple"):
             pending.extend(ordered(state.get((thing, "[*]"), NOTHING)))
         elif thing.kind == "dict":

@@ -40,8 +40,8 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 
 _SETS = {
-    "#consumers", "#cut", "#fields", "#freed", "#inner", "#inputs", "#made", "#outdated",
-    "#parameter", "#params", "#perhaps", "#source", "#storage",
+    "#consumers", "#cut", "#default", "#fields", "#freed", "#inner", "#inputs", "#items", "#made",
+    "#outdated", "#parameter", "#params", "#perhaps", "#source", "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#stars"}
 _FLAGS = {"#overwritten", "#stale", "#manual"}

@@ -51,8 +51,9 @@ def _subscript(b: Builder, node: ast.Subscript) -> int:
 
 
 def _slice(b: Builder, node: ast.Slice) -> int:
-    parts = [p for p in (node.lower, node.upper, node.step) if p is not None]
-    return b.emit("pack", node, "slice", tuple(lower(b, p) for p in parts))
+    parts = {"lower": node.lower, "upper": node.upper, "step": node.step}
+    given = {name: lower(b, part) for name, part in parts.items() if part is not None}
+    return b.emit("pack", node, "slice", tuple(given.values()), tuple(given))
 
 
 def _call(b: Builder, node: ast.Call) -> int:

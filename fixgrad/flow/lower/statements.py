@@ -91,6 +91,9 @@ def _delete(b: Builder, node: ast.Delete) -> None:
             cell, scope = b.scope.find(target.id)
             outermost = b.scope.kind == "module" and scope == 0
             b.act("delete", node, cell, constant=-1 if outermost else scope)
+        elif isinstance(target, ast.Subscript):
+            owner, key = lower(b, target.value), lower(b, target.slice)
+            b.emit("method", node, "__delitem__", (owner, key), ("", ""))
 
 
 def _function(b: Builder, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:

@@ -1,0 +1,112 @@
+"""What takes items out of a container, moves them, or puts several in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import containers
+from fixgrad.flow.ir import Place
+from fixgrad.flow.state import State
+from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, known, of_kind, union
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def _listed(state: State, thing: Thing) -> list[Value] | None:
+    """Return the items of a sequence one by one, where all are known."""
+    length = state.get((thing, "#length"), "maybe")
+    if length == "maybe":
+        return None
+    return [frozenset(state.get((thing, f"[{n}]"), NOTHING)) for n in range(int(length))]
+
+
+def _rewrite(state: State, thing: Thing, items: list[Value]) -> None:
+    clear(state, thing, True)
+    for value in items:
+        containers.append(state, thing, value, True)
+
+
+def shuffle(state: State, thing: Thing) -> None:
+    """Forget which item stands where."""
+    whole = frozenset(state.get((thing, "[*]"), NOTHING))
+    clear(state, thing, True)
+    state.set((thing, "[*]"), whole)
+    state.set((thing, "#length"), "maybe")
+
+
+def clear(state: State, thing: Thing, strong: bool) -> None:
+    """Take everything out."""
+    if not strong:
+        return
+    for field in state.get((thing, "#fields"), frozenset()):
+        state.set((thing, field), NOTHING)
+    state.set((thing, "#fields"), frozenset())
+    state.set((thing, "[*]"), NOTHING)
+    state.set((thing, "#length"), "0")
+
+
+def insert(state: State, thing: Thing, at: Value, value: Value, strong: bool) -> None:
+    """Put an item in front of another."""
+    items = _listed(state, thing)
+    sure, number = known(at)
+    if items is not None and strong and sure and isinstance(number, int):
+        items.insert(number, value)
+        _rewrite(state, thing, items)
+        return
+    shuffle(state, thing)
+    state.add((thing, "[*]"), value)
+
+
+def pop(state: State, thing: Thing, at: Value, strong: bool) -> Value:
+    """Take an item out of a sequence."""
+    items = _listed(state, thing)
+    sure, number = known(at)
+    whole = frozenset(state.get((thing, "[*]"), NOTHING))
+    if items is None or not strong or not sure or not isinstance(number, int):
+        shuffle(state, thing)
+        return whole
+    if not -len(items) <= number < len(items):
+        return whole
+    found = items.pop(number)
+    _rewrite(state, thing, items)
+    return found
+
+
+def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
+    """Take an item out of a dict."""
+    items = containers.known_items(state, thing)
+    field = containers.field_of(key)
+    if field is None or not strong or not state.get((thing, field)):
+        return
+    state.set((thing, field), NOTHING)
+    state.set((thing, "#fields"), state.get((thing, "#fields"), frozenset()) - {field})
+    if items is not None:
+        state.set((thing, "[*]"), union(v for k, v in items if containers.field_of(k) != field))
+
+
+def copy_items(state: State, one: Thing, other: Thing) -> None:
+    """Put the items of one container into another of its kind that is new."""
+    fields = state.get((one, "#fields"), frozenset())
+    for field in (*sorted(fields), "[*]", "#length", "#fields", "#default"):
+        content = state.get((one, field))
+        if content is not None:
+            state.set((other, field), content)
+
+
+def update(m: Machine, f: Frame, state: State, place: Place, thing: Thing, value: Value) -> None:
+    """Put the items of another dict, or of pairs, into a dict."""
+    for other in of_kind(value, "dict"):
+        items = containers.known_items(state, other)
+        for key, inner in items or []:
+            containers.set_item(state, thing, key, inner, True)
+        if items is None:
+            containers.set_item(state, thing, UNKNOWN, state.get((other, "[*]"), NOTHING), False)
+    for listed in of_kind(value, "list", "tuple"):
+        op = containers.element_op(place)
+        pairs = containers.elements(m, f, state, frozenset((listed,)), op)
+        for pair in pairs or [containers.any_element(m, f, state, frozenset((listed,)), op)]:
+            for row in of_kind(pair, "tuple", "list"):
+                key = frozenset(state.get((row, "[0]"), UNKNOWN))
+                new = frozenset(state.get((row, "[1]"), UNKNOWN))
+                containers.set_item(state, thing, key, new, pairs is not None)

@@ -1,0 +1,199 @@
+"""Methods of lists, tuples, dicts, sets and deques."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import container_changes, containers
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.protocols import iterated
+from fixgrad.flow.state import State
+from fixgrad.flow.values import (
+    NONE,
+    NOTHING,
+    NUMBER,
+    UNKNOWN,
+    Thing,
+    Value,
+    constant,
+    union,
+)
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def container_call(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    """Call a method of a list, tuple, dict or set."""
+    values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
+    if name == "__iter__":
+        return frozenset((thing,))
+    if name == "__setitem__" and len(values) == 2:
+        containers.set_item(state, thing, values[0], values[1], strong)
+        return NONE
+    if thing.kind == "dict":
+        return _dict_call(m, f, state, call, thing, name, values, strong)
+    first = values[0] if values else NOTHING
+    match name:
+        case "append" | "add" | "push":
+            containers.append(state, thing, first, strong)
+        case "extend" | "update":
+            _extend(m, f, state, call, thing, first, strong)
+        case "insert" if len(values) > 1:
+            container_changes.insert(state, thing, first, values[1], strong)
+        case "appendleft" if values:
+            container_changes.insert(state, thing, constant(0), first, strong)
+        case "extendleft" if values:
+            container_changes.shuffle(state, thing)
+            _extend(m, f, state, call, thing, first, False)
+        case "pop" | "popleft":
+            at = constant(0) if name == "popleft" else first or constant(-1)
+            return container_changes.pop(state, thing, at, strong) or UNKNOWN
+        case "__getitem__" if values:
+            return containers.item(state, thing, first)
+        case "__delitem__" if values:
+            container_changes.pop(state, thing, first, strong)
+        case "union" | "intersection" | "difference":
+            return frozenset((thing,))
+        case "copy":
+            return _copy(m, f, state, call, thing)
+        case "clear":
+            container_changes.clear(state, thing, strong)
+        case "sort" | "reverse" | "remove" | "discard" | "rotate":
+            _reorder(m, f, state, call, thing)
+        case "index" | "count":
+            return NUMBER
+        case _:
+            return UNKNOWN
+    return NONE
+
+
+def _extend(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, more: Value, strong: bool
+) -> None:
+    op = containers.element_op(call.place)
+    more = iterated(m, f, state, more, call.place)
+    items = containers.elements(m, f, state, more, op)
+    if items is None:
+        state.set((thing, "#length"), "maybe")
+        state.add((thing, "[*]"), containers.any_element(m, f, state, more, op))
+    for value in items or []:
+        containers.append(state, thing, value, strong)
+
+
+def _reorder(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> None:
+    key = call.keyword("key")
+    if key is not None:
+        m.callbacks(m, f, state, call, [key], (frozenset(state.get((thing, "[*]"), NOTHING)),))
+    container_changes.shuffle(state, thing)
+
+
+def _copy(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    made = containers.make(m, f, state, call.place, thing.kind, [], name="copy")
+    container_changes.copy_items(state, thing, made)
+    return frozenset((made,))
+
+
+def _dict_call(
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    thing: Thing,
+    name: str,
+    values: list[Value],
+    strong: bool,
+) -> Value:
+    items = containers.known_items(state, thing)
+    anything = frozenset(state.get((thing, "[*]"), NOTHING))
+    first = values[0] if values else NOTHING
+    match name:
+        case "values" | "keys" | "items":
+            return _view(m, f, state, call, name, items, anything)
+        case "__getitem__":
+            return item_of_dict(m, f, state, call, thing, first)
+        case "get" | "pop":
+            found = containers.item(state, thing, first) if values else anything
+            if name == "pop":
+                container_changes.remove(state, thing, first, strong)
+            return found | (values[1] if len(values) > 1 else NOTHING)
+        case "__delitem__":
+            container_changes.remove(state, thing, first, strong)
+            return NONE
+        case "popitem":
+            pair = containers.make(m, f, state, call.place, "tuple", [UNKNOWN, anything])
+            return frozenset((pair,))
+        case "setdefault":
+            return _set_default(state, thing, values)
+        case "update" | "__ior__":
+            _update(m, f, state, call, thing, values)
+            return NONE
+        case "clear":
+            container_changes.clear(state, thing, strong)
+            return NONE
+        case "copy":
+            return _copy(m, f, state, call, thing)
+    return UNKNOWN
+
+
+def item_of_dict(m: Machine, f: Frame, state: State, call: Call, thing: Thing, key: Value) -> Value:
+    """Read an item of a dict; a `defaultdict` makes the one that is missing."""
+    factory = frozenset(state.get((thing, "#default"), NOTHING))
+    if factory and not containers.has(state, thing, key):
+        found = frozenset(state.get((thing, "[*]"), NOTHING))
+        made = found | m.apply(m, f, state, Call(call.place), factory)
+        if containers.field_of(key) is None:
+            state.add((thing, "[*]"), made)
+        else:
+            containers.set_item(state, thing, key, made, True)
+    return containers.item(state, thing, key)
+
+
+def _view(
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    name: str,
+    items: list[tuple[Value, Value]] | None,
+    anything: Value,
+) -> Value:
+    if name == "items":
+        pairs = items if items is not None else [(UNKNOWN, anything)]
+        tuples: list[Value] = [
+            frozenset(
+                (containers.make(m, f, state, call.place, "tuple", [k, v], name=f"item {n}"),)
+            )
+            for n, (k, v) in enumerate(pairs)
+        ]
+        listed = tuples if items is not None else None
+        anything = union(tuples)
+    elif name == "keys":
+        listed = [k for k, _ in items] if items is not None else None
+        anything = UNKNOWN
+    else:
+        listed = [v for _, v in items] if items is not None else None
+    return frozenset((containers.make(m, f, state, call.place, "list", listed, anything, name),))
+
+
+def _set_default(state: State, thing: Thing, values: list[Value]) -> Value:
+    if len(values) < 2:
+        return UNKNOWN
+    key, value = values
+    if containers.has(state, thing, key):
+        return containers.item(state, thing, key)
+    containers.set_item(state, thing, key, value, not state.get((thing, "[*]")))
+    return containers.item(state, thing, key) | value
+
+
+def _update(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, values: list[Value]
+) -> None:
+    for argument, value in zip(call.arguments, values, strict=True):
+        if argument.name and argument.name != "**":
+            containers.set_item(state, thing, constant(argument.name), value, True)
+        else:
+            container_changes.update(m, f, state, call.place, thing, value)

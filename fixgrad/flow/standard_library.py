@@ -1,0 +1,148 @@
+"""Functions and types of Python's library that values flow through: records, containers, partials, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import builtin_calls, containers, importing, instances
+from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import cut_from, dtype, leaf, log, make, tracked
+from fixgrad.flow.values import (
+    NOTHING,
+    UNKNOWN,
+    Site,
+    Thing,
+    Value,
+    is_constant,
+    known,
+    of_kind,
+    ordered,
+)
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def _partial(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    if not call.arguments:
+        return UNKNOWN
+    first, *rest = call.arguments
+    data = (first.value, tuple(rest))
+    return frozenset((m.thing("partial", Site(f.module.path, call.place), f.path, "", data),))
+
+
+def _deque(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    given = call._replace(arguments=tuple(call.positional()[:1]))
+    return builtin_calls.call_builtin(m, f, state, given, "list")
+
+
+def _ordered_dict(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return builtin_calls.call_builtin(m, f, state, call, "dict")
+
+
+def _default_dict(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    factory = call.get(0, "default_factory")
+    rest = call.rest() if factory is not None and not factory.name else call
+    made = builtin_calls.call_builtin(m, f, state, rest, "dict")
+    if factory is not None and not is_constant(factory.value, None):
+        for thing in of_kind(made, "dict"):
+            state.set((thing, "#default"), factory.value)
+    return made
+
+
+def _replace(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    first = call.get(0, "obj")
+    things = of_kind(first.value, "instance") if first is not None else []
+    if len(things) != 1:
+        return m.unknown(m, f, state, call, [], "replace")
+    return instances.replaced(m, f, state, call.rest(), things[0])
+
+
+def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    op = containers.element_op(call.place)
+    anything = NOTHING
+    for argument in call.arguments:
+        anything |= containers.any_element(m, f, state, argument.value, op)
+    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
+
+
+def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    first = call.get(0, "x")
+    if first is None:
+        return UNKNOWN
+    found: set[Thing] = set()
+    for thing in ordered(first.value):
+        if thing.kind != "tensor":
+            found.add(thing)
+            continue
+        status = tracked(state, thing)
+        if status != "no" and leaf(state, thing) == "no":
+            log(m, f, state, "export", thing, first.place, detail="copy.deepcopy")
+        made = make(
+            m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing)
+        )
+        cut_from(m, state, made, [thing])
+        found.add(made)
+    return frozenset(found)
+
+
+def _is_tensor(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    kind = m.thing("external", None, (), "torch.Tensor")
+    given = (*call.arguments[:1], Argument(frozenset((kind,)), call.place))
+    return builtin_calls.is_instance(Call(call.place, given))
+
+
+def _field(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    factory = call.keyword("default_factory")
+    if factory is not None:
+        return frozenset(
+            (m.thing("factory", Site(f.module.path, call.place), f.path, "", factory),)
+        )
+    return call.keyword("default") or UNKNOWN
+
+
+def _record_type(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    fields = call.get(1, "field_names")
+    sure, text = known(fields.value) if fields is not None else (False, None)
+    names: tuple[str, ...] = ()
+    if sure and isinstance(text, str):
+        names = tuple(text.replace(",", " ").split())
+    for thing in of_kind(fields.value, "list", "tuple") if fields is not None else []:
+        length = state.get((thing, "#length"), "maybe")
+        items = (
+            []
+            if length == "maybe"
+            else [known(state.get((thing, f"[{n}]"), UNKNOWN))[1] for n in range(int(length))]
+        )
+        names = tuple(str(name) for name in items)
+    return frozenset((m.thing("record", Site(f.module.path, call.place), f.path, "named", names),))
+
+
+def _namespace(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    record = m.thing("record", Site(f.module.path, call.place), f.path, "namespace", ())
+    return m.apply(m, f, state, call, frozenset((record,)))
+
+
+def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return frozenset((m.thing("external", None, (), "functools.wraps()"),))
+
+
+SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
+    "functools.partial": _partial,
+    "functools.wraps": _wraps,
+    "importlib.import_module": importing.import_module,
+    "itertools.chain": _chain,
+    "collections.namedtuple": _record_type,
+    "collections.deque": _deque,
+    "collections.OrderedDict": _ordered_dict,
+    "collections.defaultdict": _default_dict,
+    "dataclasses.replace": _replace,
+    "types.SimpleNamespace": _namespace,
+    "argparse.Namespace": _namespace,
+    "dataclasses.field": _field,
+    "torch.is_tensor": _is_tensor,
+    "copy.copy": _copy,
+    "copy.deepcopy": _copy,
+}
