@@ -18,6 +18,7 @@ from fixgrad.rewrite.layout import Layout
 from fixgrad.source import Cell, CellLine, Notebook, Source, Token
 
 _NEWLINE = re.compile(r"(?:\r\n|\r|\n)\Z")
+_NEWLINES = ("\\n", "\\u000a", "\\u000A")  # as JSON writes it
 _UNIT = re.compile(  # of a JSON string: what is one character of what it says
     r"\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\u\w{4}|\\.|[^\\]", re.DOTALL
 )
@@ -180,14 +181,12 @@ def _offsets(part: Patch) -> list[Change]:
 
 
 def _of_tokens(json_text: str, cell: Cell, changes: Sequence[Change]) -> Iterator[Change]:
-    """Yield what changes among the strings of a cell."""
+    """Yield what changes among the strings of a cell: the lines of an array, or its only string."""
     tokens = cell.tokens
-    bodies = _new_bodies(json_text, tokens, changes)
-    listed = len(tokens) > 1 or json_text[: tokens[0].start].rstrip(" \t\r\n").endswith("[")
-    pieces = {
-        n: _lines(body) if listed and _by_line(tokens) else [body] for n, body in bodies.items()
-    }
-    kept = [n for n in range(len(tokens)) if pieces.get(n, [""]) != [] or not listed]
+    pieces = {n: [body] for n, body in _new_bodies(json_text, tokens, changes).items()}
+    if _by_line(json_text, tokens):
+        pieces = _in_lines(pieces)
+    kept = [n for n in range(len(tokens)) if pieces.get(n) != []]
     if not kept:
         pieces[0], kept = [""], [0]
     if kept[0] > 0:
@@ -201,11 +200,38 @@ def _of_tokens(json_text: str, cell: Cell, changes: Sequence[Change]) -> Iterato
             yield Change(tokens[n - 1].end, tokens[n].end, "")
 
 
-def _by_line(tokens: Sequence[Token]) -> bool:
-    """Say whether each string is a line, as Jupyter writes them."""
-    return all(token.text.endswith("\n") for token in tokens[:-1]) and all(
-        token.text.count("\n") <= 1 for token in tokens
+def _by_line(json_text: str, tokens: Sequence[Token]) -> bool:
+    """Say whether each string is a line of an array, as Jupyter writes them."""
+    listed = len(tokens) > 1 or json_text[: tokens[0].start].rstrip(" \t\r\n").endswith("[")
+    return (
+        listed
+        and all(token.text.endswith("\n") for token in tokens[:-1])
+        and not any("\n" in token.text[:-1] for token in tokens)
     )
+
+
+def _in_lines(bodies: dict[int, list[str]]) -> dict[int, list[str]]:
+    """Split the new text of strings into lines; what begins in one may end in the next."""
+    pieces: dict[int, list[str]] = {}
+    open_line = -1  # which string next before this one, and changed as this is, ends in mid-line
+    for n in sorted(bodies):
+        lines = _lines("".join(bodies[n]))
+        if open_line >= 0 and n - 1 in pieces:
+            lines = _lines(pieces[open_line].pop() + "".join(lines))
+            pieces[open_line] += lines
+            pieces[n] = []
+        else:
+            pieces[n], open_line = lines, n
+        if lines:
+            open_line = open_line if not _ends_line(lines[-1]) else -1
+        elif open_line == n:
+            open_line = -1
+    return pieces
+
+
+def _ends_line(body: str) -> bool:
+    units = _UNIT.findall(body)
+    return bool(units) and units[-1] in _NEWLINES
 
 
 def _separator(json_text: str, tokens: Sequence[Token]) -> str:
@@ -261,7 +287,7 @@ def _lines(body: str) -> list[str]:
     pieces: list[str] = []
     start = 0
     for match in _UNIT.finditer(body):
-        if match.group() in ("\\n", "\\u000a", "\\u000A"):
+        if match.group() in _NEWLINES:
             pieces.append(body[start : match.end()])
             start = match.end()
     return [*pieces, body[start:]] if start < len(body) else pieces
