@@ -73,8 +73,10 @@ def without_magics(text: str) -> Plain:
     while first < len(lines) and re.match(r"%%(?!\w+\?)", lines[first]):
         name, _, arguments = lines[first][2:].strip().partition(" ")
         if name not in _TRANSPARENT:
-            words = "" if name in _FOREIGN else "".join([arguments, "\n", *lines[first + 1 :]])
-            return _blank(lines, first, _unknown(words) if name not in _FOREIGN else "pass")
+            if name in _FOREIGN:
+                return _blank(lines, first, "pass")
+            words = "".join([arguments, "\n", *lines[first + 1 :]])
+            return _blank(lines, first, _unknown(words, binds=name not in _RUNS_ON_ITS_OWN))
         lines[first] = _ending(lines[first])
         rows.add(first + 1)
         first = _first_line(lines)
@@ -162,12 +164,12 @@ def _line_magic(sign: str, rest: str) -> str:
             "" if module[2] != ".ipynb" else ".ipynb"
         )
         return f"from {folder} import *"
-    return _call(_words(rest)) if name in _RUNS_ON_ITS_OWN else _unknown(arguments)
+    return _unknown(arguments, binds=name not in _RUNS_ON_ITS_OWN)
 
 
-def _unknown(text: str) -> str:
+def _unknown(text: str, *, binds: bool = True) -> str:
     """Return a statement for code that may do anything to the names in a text."""
-    bare = {match.group() for match in _WORD.finditer(text) if match["used"] is None}
+    bare = {match.group() for match in _WORD.finditer(text) if binds and match["used"] is None}
     targets = sorted(word for word in bare if not keyword.iskeyword(word))
     return " = ".join([*targets, _call(_words(text))])
 

@@ -26,7 +26,9 @@ def read_notebook(path: str, data: bytes, digest: str) -> Source | Problem:
         text = data[3 * bom :].decode("utf-8")
         reader = _Reader(text)
     except UnicodeDecodeError as error:
-        return Problem(path, 0, 0, f"not valid JSON: byte {error.start + 3 * bom} is not UTF-8")
+        return Problem(
+            path, 0, 0, f"not a valid notebook: byte {error.start + 3 * bom} is not UTF-8"
+        )
     except json.JSONDecodeError as error:
         message = f"not a valid notebook: {error.msg[:1].lower()}{error.msg[1:]}"
         return Problem(path, error.lineno, error.colno - 1, message)
