@@ -48,6 +48,19 @@ def _analyse(sources: Sequence[Source], unsafe: bool, selected: Callable[[str], 
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     project = Project([m for m in lowered if isinstance(m, Module)])
     base = Linker(project).run()
+    found = conclude(project, base, sources, unsafe=unsafe, selected=selected)
+    return found._replace(problems=problems)
+
+
+def conclude(
+    project: Project,
+    base: FlowGraph,
+    sources: Sequence[Source],
+    *,
+    unsafe: bool,
+    selected: Callable[[str], bool],
+) -> Analysis:
+    """Plan what a run over a project shows; its files had no problem."""
     hidden = Suppressions(sources).hide
     planned = plan(project, base, selected, hidden)
     if not unsafe and any(p.applicability < Applicability.SAFE for p in planned):
@@ -68,7 +81,7 @@ def _analyse(sources: Sequence[Source], unsafe: bool, selected: Callable[[str], 
     return Analysis(
         tuple(sorted(repairs.values(), key=lambda r: (r.finding.span, r.finding.rule))),
         tuple(sorted(left_alone, key=lambda r: (r.finding.span, r.finding.rule))),
-        problems,
+        (),
     )
 
 

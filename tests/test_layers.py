@@ -24,7 +24,7 @@ LAYERS = (
     ("repair", "rewrite"),
     ("analysis",),
     ("catalogue", "report", "runtime", "write"),
-    ("pipeline",),
+    ("pipeline", "explain"),
     ("cli", "codemod"),
     ("__main__",),
 )

@@ -171,6 +171,18 @@ class TestGenerated:
     def test_rules(self, bless: bool) -> None:
         self.check("rules", table_of_rules(), bless)
 
+    def test_why(
+        self,
+        bless: bool,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("fit.py").write_text(program(), "utf-8")
+        assert cli.run(["why", "fit.py:4"]) == 0
+        self.check("why", f"```\n{capfd.readouterr().out}```\n", bless)
+
     def test_help(
         self, bless: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

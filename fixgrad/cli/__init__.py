@@ -6,13 +6,17 @@ from collections.abc import Sequence
 
 import click
 
-from fixgrad.cli import check, rule
+from fixgrad.cli import check, graph, rule, why
 from fixgrad.cli.streams import note
 from fixgrad.errors import FixgradError
 
 INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
 
-_VERBS: dict[str, click.Command] = {"rule": rule.command}
+_VERBS: dict[str, click.Command] = {
+    "rule": rule.command,
+    "why": why.command,
+    "graph": graph.command,
+}
 
 
 def run(arguments: Sequence[str]) -> int:

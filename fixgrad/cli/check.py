@@ -15,8 +15,10 @@ Examples:
   fixgrad --fix --unsafe-fixes .  write every repair there is
 
 \b
-`fixgrad rule FG102` explains a code. Exit code: 0 nothing found or all
-repaired, 1 findings remain, 2 a problem with a file or an option."""
+`fixgrad rule FG102` explains a code, `fixgrad why train.py:12` what became of
+the conversion there, `fixgrad graph train.py` draws how tensors flow.
+Exit code: 0 nothing found or all repaired, 1 findings remain, 2 a problem
+with a file or an option."""
 
 
 @click.command(epilog=_EXAMPLES)

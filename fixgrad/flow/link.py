@@ -6,7 +6,7 @@ constructs is constructed, and its methods called in any order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fixgrad.edits import Operation
 from fixgrad.flow import (
@@ -99,7 +99,12 @@ class Project:
 class Linker:
     """Runs modules and roots on one machine."""
 
-    def __init__(self, project: Project, overlay: Iterable[Operation] = ()) -> None:
+    def __init__(
+        self,
+        project: Project,
+        overlay: Iterable[Operation] = (),
+        handlers: Mapping[str, Handler] = HANDLERS,
+    ) -> None:
         self.project = project
         self.globals = State()
         self.globals.set(MODE, "on")
@@ -109,7 +114,7 @@ class Linker:
             for path, module in project.modules.items()
         }
         self.machine = Machine(
-            HANDLERS, calls.apply, calls.send, calls.unknown_call, calls.run_callbacks,
+            handlers, calls.apply, calls.send, calls.unknown_call, calls.run_callbacks,
             self._load, project.relevance.converting, overlay, BUDGET,
         )  # fmt: skip
         self.machine.graph.shadows = shadows

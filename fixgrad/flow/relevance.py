@@ -44,23 +44,42 @@ class Relevance(NamedTuple):
 
 def relevance(modules: Mapping[str, Module], find: Find) -> Relevance:
     """Find the functions that are worth following in a project."""
-    tokens: dict[Unit, set[str]] = defaultdict(set)
-    for path, module in modules.items():
-        for function in module.functions:
-            tokens[path, _unit_name(function.name)] |= function.tokens
+    tokens = _tokens(modules)
     imports = {path: _imported(module, find) for path, module in modules.items()}
     callers = _callers(tokens, imports, find)
     converting = _closure(_converting(modules, tokens, find), callers)
     demanding = _closure(_demanding(modules, tokens), callers)
-    places = {unit: [] for unit in tokens}  # type: dict[Unit, list[tuple[str, Place]]]
-    for path, module in modules.items():
-        for function in module.functions:
-            places[path, _unit_name(function.name)].append((path, function.place))
+    places = _places_of_units(modules)
     return Relevance(
         _places(places, converting & demanding),
         _places(places, converting),
         frozenset(file for path, each in imports.items() for file in each.every() if file != path),
     )
+
+
+def reaching(
+    modules: Mapping[str, Module], find: Find, path: str, name: str
+) -> frozenset[tuple[str, Place]]:
+    """Find the functions from which one, known by its file and name, is reached."""
+    imports = {file: _imported(module, find) for file, module in modules.items()}
+    callers = _callers(_tokens(modules), imports, find)
+    return _places(_places_of_units(modules), _closure({(path, _unit_name(name))}, callers))
+
+
+def _tokens(modules: Mapping[str, Module]) -> dict[Unit, set[str]]:
+    tokens: dict[Unit, set[str]] = defaultdict(set)
+    for path, module in modules.items():
+        for function in module.functions:
+            tokens[path, _unit_name(function.name)] |= function.tokens
+    return tokens
+
+
+def _places_of_units(modules: Mapping[str, Module]) -> dict[Unit, list[tuple[str, Place]]]:
+    places: dict[Unit, list[tuple[str, Place]]] = defaultdict(list)
+    for path, module in modules.items():
+        for function in module.functions:
+            places[path, _unit_name(function.name)].append((path, function.place))
+    return places
 
 
 def _places(

@@ -48,7 +48,7 @@ def _paragraph(entry: Entry, lines: Mapping[str, Sequence[str]], colour: bool) -
         where = paint(harmless(str(step.span)), "cyan", colour)
         if step.what and (len(steps) > 1 or step.span != finding.span):
             parts.append(f"{label}{where} {harmless(step.what)}")
-        parts.extend(_excerpt(step.span, lines.get(step.span.path, ()), colour))
+        parts.extend(excerpt(step.span, lines.get(step.span.path, ()), colour))
     parts.extend(_outcome(entry, colour))
     return "\n".join(parts)
 
@@ -68,7 +68,7 @@ def _outcome(entry: Entry, colour: bool) -> list[str]:
     return parts
 
 
-def _excerpt(span: Span, lines: Sequence[str], colour: bool) -> list[str]:
+def excerpt(span: Span, lines: Sequence[str], colour: bool) -> list[str]:
     """Return the first line of the span and carets under what the span covers of it."""
     if not 0 < span.line <= len(lines):
         return []

@@ -35,13 +35,13 @@ def _row(entry: Entry, lines: Mapping[str, Sequence[str]], seen: Counter[str]) -
         "message": finding.message,
         "filename": finding.span.path,
         "cell": finding.span.cell,
-        **_place(finding.span),
+        **place(finding.span),
         "confidence": finding.confidence,
         "path": [
             {
                 "filename": step.span.path,
                 "cell": step.span.cell,
-                **_place(step.span)["location"],
+                **place(step.span)["location"],
                 "kind": _KINDS.get(step.what, "step"),
                 "message": step.what,
             }
@@ -61,7 +61,7 @@ def _outcome(entry: Entry) -> dict[str, Any]:
             "filename": edit.span.path,
             "cell": edit.span.cell,
             "content": edit.text,
-            **_place(edit.span),
+            **place(edit.span),
         }
         for edit in entry.edits
     ]
@@ -69,7 +69,7 @@ def _outcome(entry: Entry) -> dict[str, Any]:
     return {"fix": fix, "refusal": None}
 
 
-def _place(span: Span) -> dict[str, dict[str, int]]:
+def place(span: Span) -> dict[str, dict[str, int]]:
     first, last = span.rows
     return {
         "location": {"row": first, "column": span.column + 1},

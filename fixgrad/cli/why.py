@@ -1,0 +1,63 @@
+"""`fixgrad why FILE:LINE`: what became of the conversion there, and the reason."""
+
+from __future__ import annotations
+
+import click
+
+from fixgrad.cli.streams import colour_wanted, emit, note
+
+_EPILOG = """\b
+Examples:
+  fixgrad why train.py:12          the conversion on line 12
+  fixgrad why src/data.py:30 .     with all the files of this folder in view
+
+\b
+Without PATHS the current folder is looked at, as `fixgrad` does.
+Exit code: 0 an answer is given, 2 a problem with a file or an option."""
+
+
+@click.command("why", epilog=_EPILOG)
+@click.argument("place", metavar="FILE:LINE[:COLUMN]")
+@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files or folders.")
+@click.option(
+    "--output-format",
+    "form",
+    type=click.Choice(("full", "json")),
+    default="full",
+    metavar="FORMAT",
+    help="full or json.",
+)
+@click.option(
+    "--color",
+    type=click.Choice(("auto", "always", "never")),
+    default="auto",
+    metavar="WHEN",
+    help="auto, always or never.",
+)
+@click.help_option("-h", "--help")
+def command(
+    place: str, paths: tuple[str, ...], exclude: tuple[str, ...], form: str, color: str
+) -> int:
+    """Say why a conversion is repaired, refused, tracked or left alone, with its path."""
+    from fixgrad.explain import question, records, text  # noqa: PLC0415  (not for --help)
+    from fixgrad.explain.place import explain  # noqa: PLC0415
+    from fixgrad.explain.run import follow  # noqa: PLC0415
+
+    asked = question.place_of(place)
+    files = question.read(asked.path, paths, exclude)
+    line = question.line_of(files, asked)
+    for problem in files.problems:
+        note(str(problem))
+    run = follow(files.sources)
+    for problem in run.analysis.problems:
+        note(str(problem))
+    if any(problem.path == files.path for problem in run.analysis.problems):
+        return 2
+    found = explain(run, files.path, line, asked.column)
+    if form == "json":
+        emit(records.render(found))
+        return 0
+    diffs = [question.diff_of(answer, run.sources) for answer in found]
+    emit(text.render(found, run.sources, diffs, colour=colour_wanted(color)))
+    return 0

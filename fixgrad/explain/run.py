@@ -1,0 +1,99 @@
+"""Runs the analysis under watch, once as it is and, where asked, over what it would not have followed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fixgrad.analysis import Analysis, conclude
+from fixgrad.explain.watch import Watch
+from fixgrad.flow import relevance
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.ir import Function, Module, Place
+from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.lower import lower
+from fixgrad.flow.values import Site, Thing
+from fixgrad.source import Problem, Source, Span
+
+_PATIENCE = 10  # times the budget of the analysis
+_LONGEST = 60  # characters of source text inside a sentence
+
+
+class Run(NamedTuple):
+    """A watched run and what was concluded from it."""
+
+    sources: dict[str, Source]
+    project: Project
+    graph: FlowGraph
+    watch: Watch
+    analysis: Analysis
+    wider: bool = False  # nothing asks for a gradient here: followed for the answer alone
+
+    def text(self, site: Site) -> str:
+        """Return what is written at a place, on one line."""
+        return self.text_of(Span(site.path, *site.place))
+
+    def text_of(self, span: Span) -> str:
+        """Return what is written in a span, on one line."""
+        return written(self.sources, span)
+
+    def short(self, site: Site) -> str:
+        """Return what is written at a place as a sentence can hold it."""
+        text = self.text(site)
+        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+    def function(self, site: Site) -> Function:
+        """Return the innermost function or class around a place, else the file's own body."""
+        path, place = self.project.function_at(site.path, site.place)
+        functions = self.project.modules[path].functions
+        return next(f for f in functions if f.place == place)
+
+
+def follow(sources: Sequence[Source], *, unsafe: bool = True) -> Run:
+    """Follow a project as the analysis does."""
+    lowered = [lower(source) for source in sources]
+    project = Project([m for m in lowered if isinstance(m, Module)])
+    watch = Watch()
+    graph = Linker(project, handlers=watch.handlers).run()
+    analysis = conclude(project, graph, sources, unsafe=unsafe, selected=lambda rule: True)
+    problems = tuple(p for p in lowered if isinstance(p, Problem))
+    by_path = {source.path: source for source in sources}
+    return Run(by_path, project, graph, watch, analysis._replace(problems=problems))
+
+
+def follow_wider(run: Run, site: Site) -> Run:
+    """Follow what reaches a place with more patience, and also where nothing asks for a gradient."""
+    project = Project(list(run.project.modules.values()), run.project.imports)
+    reaching = relevance.reaching(project.modules, project.find, site.path, run.function(site).name)
+    converting = reaching | project.relevance.converting
+    project.relevance = project.relevance._replace(roots=reaching, converting=converting)
+    watch = Watch()
+    graph = _Patient(project, handlers=watch.handlers).run()
+    return run._replace(project=project, graph=graph, watch=watch, wider=True)
+
+
+class _Patient(Linker):
+    """Follows each root for longer than an analysis can afford."""
+
+    def _budget(self, thing: Thing) -> int:
+        return _PATIENCE * super()._budget(thing)
+
+
+def written(sources: dict[str, Source], span: Span) -> str:
+    """Return the text of a span on one line, its white space collapsed."""
+    source = sources.get(span.path)
+    lines = source.shown() if source is not None else []
+    chosen = lines[span.line - 1 : span.end_line]
+    if not chosen:
+        return ""
+    if span.end_line <= len(lines):
+        chosen[-1] = chosen[-1][: span.end_column]
+    chosen[0] = chosen[0][span.column :]
+    return " ".join("".join(chosen).split())
+
+
+def covers(place: Place, line: int, column: int | None) -> bool:
+    """Say whether a place begins on a line or, where a column is given, covers it."""
+    if column is None:
+        return place[0] == line
+    return place[:2] <= (line, column) < place[2:]
