@@ -14,7 +14,7 @@ import importlib.util
 import json
 import operator
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -149,12 +149,12 @@ def verdict(output: Any, leaves: list[torch.Tensor]) -> str:
     """Back-propagate from one output and say what arrives."""
     if not isinstance(output, torch.Tensor) or not output.requires_grad or not leaves:
         return "no"
+    if output.is_leaf:
+        return "no"  # tracked on its own
     try:
         found = gradients(output, leaves)
     except RuntimeError:
         return "error"
-    if all(g is None for g in found):
-        return "no"
     return "yes" if any(g is not None and bool((g != 0).any()) for g in found) else "zero"
 
 
@@ -257,9 +257,8 @@ def guarded(call: Call, recipe: str) -> bool:
     return first.is_leaf and first.requires_grad
 
 
-def alias_of(runs: list[Run]) -> str:
+def alias_of(seen: Collection[str]) -> str:
     """Sum up the relations of several runs."""
-    seen = frozenset[str]().union(*(r.relations for r in runs))
     if len(seen) < 2:
         return next(iter(seen), "copy")
     return "maybe-self" if "self" in seen else "maybe-view"
@@ -328,7 +327,7 @@ def measure(call: Call, recipes: list[str]) -> Table:
     writes = any(r.wrote for r in grads)
     return {
         "grad": next((rank for rank in RANK if rank in seen), "no"),
-        "alias": alias_of(grads),
+        "alias": alias_of(frozenset[str]().union(*(r.relations for r in grads))),
         "inplace": writes,
         "outputs": outputs_of(grads),
         "returns": next(kind for kind in KINDS if kind in kinds),

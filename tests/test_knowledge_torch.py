@@ -114,6 +114,14 @@ def test_a_recipe_that_does_not_run_is_caught() -> None:
         probe.measure(torch.abs, ["float64[3], 1, 2, 3"])
 
 
+def forward(module: Any, recipe: str) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Call a module on tracked tensors; return the first of them and what came out."""
+    positional, named = probe.arguments(recipe, probe.PLAIN)
+    first = probe.tensors(positional)[0]
+    first.requires_grad_(first.is_floating_point())
+    return first, probe.tensors(module(*positional, **named))
+
+
 MODULES = [(name, row) for name, row in table("modules").items() if "skip" not in row]
 
 
@@ -122,16 +130,18 @@ def test_module_class(name: str, row: Table) -> None:
     said = module_class(f"torch.nn.{name}")
     assert said is not None
     torch.manual_seed(0)
+    relations: set[str] = set()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated classes are rows too
         positional, named = probe.arguments(row["call"], probe.PLAIN)
         module = getattr(torch.nn, name)(*positional, **named)
-        positional, named = probe.arguments(row["forward"], probe.PLAIN)
-        first = probe.tensors(positional)[0]
-        first.requires_grad_(first.is_floating_point())
-        result = probe.tensors(module(*positional, **named))[0]
+        for recipe in probe.recipes_of({"call": row["forward"]}):
+            for training in (False, True):
+                first, results = forward(module.train(training), recipe)
+                relations |= {probe.relation(result, first) for result in results}
     assert bool(list(module.parameters())) == said.parameters
-    assert ("yes" if result.requires_grad else "no") == said.grad
+    assert ("yes" if results[0].requires_grad else "no") == said.grad
+    assert probe.alias_of(relations) == said.alias
 
 
 EXPORTS: dict[str, list[str]] = {}

@@ -11,13 +11,13 @@ from fixgrad.flow.arrays import make_array
 from fixgrad.flow.gradients import consume, read_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.modules import parameter_of
+from fixgrad.flow.sharing import grant, overwrite_arrays
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
     derive,
-    grant,
+    dtype,
     identity,
     log,
-    overwrite_arrays,
     tracked,
 )
 from fixgrad.flow.values import (
@@ -151,7 +151,7 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             return frozenset(state.get((thing, "[0]" if name == "values" else "[1]"), NOTHING))
         case "wrapped" if name == "setter":
             return frozenset((m.thing("setter", None, (), "", thing),))
-        case "const" | "number" | "text" | "none-test":
+        case "const" | "number" | "text" | "none-test" | "dtype" | "device":
             return UNKNOWN
     return frozenset((m.thing("method", None, (), name, thing),))
 
@@ -174,7 +174,9 @@ def _tensor_attribute(
         return {"yes": TRUE, "no": FALSE}.get(tracked(state, thing), UNKNOWN)
     if name == "grad_fn" and tracked(state, thing) == "no":
         return NONE
-    if name in ("is_leaf", "shape", "device", "dtype", "grad_fn"):
+    if name == "dtype":
+        return frozenset((m.thing("dtype", None, (), dtype(state, thing)),))
+    if name in ("is_leaf", "shape", "device", "grad_fn"):
         return UNKNOWN
     if name in _PLAIN_TENSOR_FACTS:
         return NUMBER
@@ -313,6 +315,7 @@ def _module_attribute(
 def set_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `value.name = new`."""
     owner, new = f.values(op)
+    owner = consume(m, f, state, owner, op.place)
     new = new if op.target == "grad" else consume(m, f, state, new, op.place)
     write_attribute(m, f, state, owner, op.target, new or UNKNOWN, op.place)
 

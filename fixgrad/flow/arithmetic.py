@@ -12,8 +12,9 @@ from fixgrad.flow.gradients import consume, none_test
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import negated, operated
 from fixgrad.flow.scalars import bring_values
+from fixgrad.flow.sharing import write_in_place
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, dtype, identity, log, tracked, write_in_place
+from fixgrad.flow.tensors import derive, dtype, identity, log, tracked
 from fixgrad.flow.values import (
     FALSE,
     NUMBER,
@@ -106,6 +107,8 @@ def _dtype(state: State, row: TensorOp, left: Value, right: Value) -> str:
         return "unknown"
     constants = [t.data for t in left | right if t.kind == "const"]
     name = names.pop()
+    if any(t.kind == "external" for t in left | right) and dtype_class(name) != "float":
+        return "unknown"  # np.pi
     if any(isinstance(c, complex) for c in constants) or (name == "bool" and constants):
         return "unknown"
     floats = any(t.kind == "const" and isinstance(t.data, float) for t in left | right)
@@ -124,10 +127,12 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, things: list[Thing
     state.set((made, "#cut"), sources_of(state, numbers))
     if any(t.kind == "opaque" for t in things):
         state.set((made, "#dtype"), "unknown")
+    whole = dtype_class(dtype(state, made)) in ("integer", "bool")
     if tests:
         state.set((made, "#dtype"), "bool")
-    whole = dtype_class(dtype(state, made)) in ("integer", "bool")
-    if whole and (
+    elif dtype(state, made) == "bool" and op.target not in ("&", "|", "^"):
+        state.set((made, "#dtype"), "unknown")
+    elif whole and (
         op.target == "/" or any(isinstance(t.data, float) for t in things if t.kind == "const")
     ):
         state.set((made, "#dtype"), "float64")

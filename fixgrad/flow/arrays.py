@@ -122,6 +122,8 @@ def named_dtype(value: Value) -> str:
     if len(value) != 1:
         return "unknown"
     (thing,) = value
+    if thing.kind == "dtype":
+        return thing.name
     if thing.kind == "external":
         return dtype_of(thing.name.removeprefix("builtins.")) or "unknown"
     sure, name = known(value)

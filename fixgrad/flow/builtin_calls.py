@@ -12,7 +12,7 @@ from fixgrad.flow.gradients import consume, fails_for_untracked
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, log, use_values
+from fixgrad.flow.tensors import derive, dtype, log, one_of, use_values
 from fixgrad.flow.values import (
     FALSE,
     NONE,
@@ -31,7 +31,7 @@ from fixgrad.flow.values import (
     ordered,
     union,
 )
-from fixgrad.knowledge import tensor_operator
+from fixgrad.knowledge import dtype_class, tensor_operator
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -338,8 +338,21 @@ def _any_or_all(m: Machine, f: Frame, state: State, call: Call, values: list[Val
     return FALSE if all(sure for sure, _ in outcomes) else UNKNOWN
 
 
+def _choose(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    """max, min: of several tensors one of them, else an element of the one that is given."""
+    if len(values) == 1 and of_kind(values[0], *containers.CONTAINERS):
+        op = containers.element_op(call.place)
+        values = [containers.any_element(m, f, state, values[0], op)]
+    elif len(values) < 2:
+        return _reduce(m, f, state, call, values)
+    tensors = of_kind(union(values), "tensor")
+    if not tensors or len(tensors) < len(containers.reachable(state, values)):
+        return _reduce(m, f, state, call, values)
+    return frozenset((one_of(m, f, state, call.place, tensors),))
+
+
 def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    """sum, max, min, abs, round, pow of tensors: an operation on all of them."""
+    """sum, abs, round, pow of tensors: an operation on all of them."""
     inputs = [t for v in values for t in containers.reachable(state, [v])]
     if not inputs:
         arrays = [t for v in values for t in arrays_in(state, v)]
@@ -350,7 +363,10 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     groups = [containers.reachable(state, [v]) for v in values]
     listed = any(of_kind(v, *containers.CONTAINERS) for v in values)
     operands = None if listed else groups
-    return frozenset((derive(m, f, state, call.place, row, inputs, operands=operands),))
+    made = derive(m, f, state, call.place, row, inputs, operands=operands)
+    if dtype_class(dtype(state, made)) != "float":
+        state.set((made, "#dtype"), "unknown")
+    return frozenset((made,))
 
 
 _HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]] = {
@@ -370,8 +386,8 @@ _HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]
     "range": _range,
     "any": _any_or_all,
     "sum": _reduce,
-    "max": _reduce,
-    "min": _reduce,
+    "max": _choose,
+    "min": _choose,
     "abs": _reduce,
     "pow": _reduce,
 }

@@ -162,7 +162,7 @@ def _put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> 
 
 def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool) -> None:
     """Write an item."""
-    field = field_of(key)
+    field = _index(state, thing, key) if thing.kind == "list" else field_of(key)
     if field is not None:
         again = strong and bool(state.get((thing, field)))
         whole = known_items(state, thing) is not None if again else False
@@ -175,6 +175,15 @@ def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool)
         for other in state.get((thing, "#fields"), frozenset()):
             state.add((thing, other), value)
     state.add((thing, "[*]"), value)
+
+
+def _index(state: State, thing: Thing, key: Value) -> str | None:
+    """Return the cell of a list's item, counted from the end too."""
+    sure, number = known(key)
+    if not (sure and isinstance(number, int) and number < 0):
+        return field_of(key)
+    length = state.get((thing, "#length"), "maybe")
+    return f"[{int(length) + number}]" if length != "maybe" else None
 
 
 def has(state: State, thing: Thing, key: Value) -> bool:
@@ -289,7 +298,7 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
         elif thing.kind == "tensor":
             row = tensor_operator("[]")
             assert row is not None
-            name = f"element of {thing.number}"
+            row, name = row._replace(alias="view"), f"element of {thing.number}"
             found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
         elif thing.kind == "array":
             found.append(

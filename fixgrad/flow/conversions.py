@@ -12,8 +12,9 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import literal_dtype, named_dtype, read_array, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.scalars import bring_values, numbers_in
+from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import cut_from, dtype, grant, identity, log, make, tracked
+from fixgrad.flow.tensors import cut_from, dtype, identity, joint_dtype, log, make, tracked
 from fixgrad.flow.values import (
     NOTHING,
     Site,
@@ -163,7 +164,7 @@ def _variable(
         return m.unknown(m, f, state, call, [], row.name)
     base = identity(tensors[0])
     thing = make(
-        m, f, state, call.place, row.name, of_dtype=dtype(state, base),
+        m, f, state, call.place, row.name, of_dtype=joint_dtype(state, tensors),
         storage={base, *state.get((base, "#storage"), ())},
     )  # fmt: skip
     cut_from(m, state, thing, tensors)
@@ -184,7 +185,7 @@ def make_parameter(m: Machine, f: Frame, state: State, call: Call, name: str) ->
         shared |= {identity(tensor), *state.get((identity(tensor), "#storage"), ())}
     thing = make(
         m, f, state, call.place, "torch.nn.Parameter",
-        of_dtype=dtype(state, tensors[0]) if tensors else "unknown", storage=shared,
+        of_dtype=joint_dtype(state, tensors), storage=shared,
     )  # fmt: skip
     cut_from(m, state, thing, tensors)
     flag = call.get(1, "requires_grad")
@@ -200,8 +201,8 @@ def spread_requires_grad(m: Machine, f: Frame, state: State, call: Call, row: Fa
     given = call.keyword("dtype")
     first = call.get(0, None)
     of_dtype = row.dtype if row.dtype not in ("data", "same") else "unknown"
-    if row.dtype == "same" and first is not None and of_kind(first.value, "tensor"):
-        of_dtype = dtype(state, of_kind(first.value, "tensor")[0])
+    if row.dtype == "same" and first is not None:
+        of_dtype = joint_dtype(state, first.value)
     thing = make(
         m, f, state, call.place, "factory",
         of_dtype=named_dtype(given) if given is not None else of_dtype,

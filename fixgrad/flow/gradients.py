@@ -18,7 +18,9 @@ def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Plac
     site = Site(f.module.path, place)
     tested = bool(state.get((identity(tensor), "#guarded")))
     name = ("own" if m.own_variable else "given") + (" tested" if tested else "")
-    return frozenset((m.thing("grad", site, f.path, name, tensor),))
+    thing = m.thing("grad", site, f.path, name, tensor)
+    state.set((thing, "#made"), frozenset())
+    return frozenset((thing,))
 
 
 _HOUSEKEEPING = ("zero_", "detach_", "requires_grad_")
@@ -48,8 +50,19 @@ def consume(
             at = thing.site.place if thing.site else place
             log(m, f, state, "grad", tensor, at, detail="guarded" if tested else "")
         if not state.get((me, "#manual")):
-            result.add(make(m, f, state, thing.site.place if thing.site else place, "gradient"))
+            result |= _tensor_of(m, f, state, thing, place)
     return frozenset(result) or UNKNOWN
+
+
+def _tensor_of(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> Value:
+    """Return the tensor that a gradient is, the same one at each use of what was read once."""
+    made: Value = state.get((thing, "#made"), frozenset())
+    if not made:
+        made = frozenset(
+            (make(m, f, state, thing.site.place if thing.site else place, "gradient"),)
+        )
+        state.set((thing, "#made"), made)
+    return made
 
 
 def none_test(m: Machine, value: Value, positive: bool) -> Value | None:

@@ -13,13 +13,9 @@ from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import bring_values
+from fixgrad.flow.sharing import write_in_place
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import (
-    derive,
-    identity,
-    log,
-    write_in_place,
-)
+from fixgrad.flow.tensors import derive, identity, log
 from fixgrad.flow.values import (
     NOTHING,
     UNKNOWN,
@@ -50,6 +46,7 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
         case "tensor":
             row = tensor_operator("[]")
             assert row is not None
+            row = row._replace(alias=_alias_of_item(state, key))
             return frozenset((derive(m, f, state, op.place, row, [thing]),))
         case "array":
             return frozenset((array_item(m, f, state, thing, key, op),))
@@ -68,6 +65,24 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
         case "external" | "const" | "number" | "text":
             return UNKNOWN
     return containers.carry(m, f, state, op.place, [frozenset((thing,))])
+
+
+def _alias_of_item(state: State, key: Value) -> str:
+    """Say what `tensor[key]` is: a view for numbers and slices, a copy for lists and masks."""
+    kinds = {_kind_of_key(state, thing) for thing in key}
+    return kinds.pop() if len(kinds) == 1 else "maybe-view"
+
+
+def _kind_of_key(state: State, thing: Thing) -> str:
+    if thing.kind == "tuple" and state.get((thing, "#length"), "maybe") != "maybe":
+        inner = state.get((thing, "[*]"), frozenset())
+        kinds = {_kind_of_key(state, t) for t in inner}
+        return "view" if kinds == {"view"} else "copy" if "copy" in kinds else "maybe-view"
+    if thing.kind in ("number", "slice") or (
+        thing.kind == "const" and not isinstance(thing.data, bool)
+    ):
+        return "view"
+    return "copy" if thing.kind in ("tensor", "array", "list") else "maybe-view"
 
 
 def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -115,7 +130,7 @@ def part(m: Machine, f: Frame, op: Op, state: State) -> None:
         elif thing.kind == "tensor":
             row = tensor_operator("[]")
             assert row is not None
-            name = f"element {op.target}"
+            row, name = row._replace(alias="view"), f"element {op.target}"
             found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
         elif thing.kind == "array":
             found.append(frozenset((array_item(m, f, state, thing, UNKNOWN, op),)))

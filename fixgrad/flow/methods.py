@@ -20,9 +20,10 @@ from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
 from fixgrad.flow.optimizers import demand_parameters, optimizer_method
 from fixgrad.flow.scalars import taken
+from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.tensor_methods import run_backward, tensor_method
-from fixgrad.flow.tensors import derive, grant, log
+from fixgrad.flow.tensors import derive, log
 from fixgrad.flow.values import (
     NONE,
     NOTHING,

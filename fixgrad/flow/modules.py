@@ -76,9 +76,9 @@ def call_module(m: Machine, f: Frame, state: State, call: Call, thing: Thing) ->
     inputs += of_kind(_inputs_of_containers(state, call), "tensor")
     owned = parameters(m, state, thing)
     row = thing.data if isinstance(thing.data, ModuleClass) else ModuleClass(thing.name)
-    if row.name == "torch.nn.Identity" and call.arguments:
+    if row.alias == "self" and call.arguments:
         return call.arguments[0].value
-    effect = TensorOp(row.name, grad=row.grad, saves=True)
+    effect = TensorOp(row.name, grad=row.grad, alias=row.alias, saves=True)
     everything = list(dict.fromkeys([*inputs, *(identity(t) for t in owned)]))
     operands = [of_kind(a.value, "tensor") for a in call.arguments]
     operands += [[t] for t in everything if not any(t in group for group in operands)]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.protocols import iterated
+from fixgrad.flow.sharing import overwrite_arrays
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import identity, log, overwrite_arrays, tracked
+from fixgrad.flow.tensors import identity, log, tracked
 from fixgrad.flow.values import NONE, NOTHING, UNKNOWN, Site, Thing, Value, of_kind, ordered
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from fixgrad.flow import variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.machine import Frame, Machine
+from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import grant, identity, make
+from fixgrad.flow.tensors import identity, make
 from fixgrad.flow.values import NOTHING, UNKNOWN, Value, of_kind
 
 PLANNED = 1_000_000  # added to the last column of what a plan puts behind an expression

@@ -125,6 +125,12 @@ def _namespace(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return m.apply(m, f, state, call, frozenset((record,)))
 
 
+def _device(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    first = call.get(0, "device")
+    _, text = known(first.value) if first is not None else (False, None)
+    return frozenset((m.thing("device", None, (), text),)) if isinstance(text, str) else UNKNOWN
+
+
 def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return frozenset((m.thing("external", None, (), "functools.wraps()"),))
 
@@ -142,6 +148,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
     "dataclasses.field": _field,
+    "torch.device": _device,
     "torch.is_tensor": _is_tensor,
     "copy.copy": _copy,
     "copy.deepcopy": _copy,

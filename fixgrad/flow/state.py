@@ -40,11 +40,11 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 
 _SETS = {
-    "#consumers", "#cut", "#default", "#fields", "#freed", "#inner", "#inputs", "#items", "#made",
-    "#outdated", "#parameter", "#params", "#perhaps", "#source", "#storage",
+    "#base", "#consumers", "#cut", "#default", "#fields", "#freed", "#inner", "#inputs", "#items",
+    "#made", "#outdated", "#parameter", "#params", "#perhaps", "#source", "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#stars"}
-_FLAGS = {"#overwritten", "#stale", "#manual"}
+_FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale"}
 _BOTH = {"#guarded"}
 _DISAGREE = {"#dtype": "unknown"}
 

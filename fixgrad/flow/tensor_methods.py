@@ -11,17 +11,18 @@ from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.optimizers import tensors_inside
 from fixgrad.flow.scalars import bring_values, taken
+from fixgrad.flow.sharing import detach_in_place, grant, write_in_place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
     derive,
     dtype,
-    grant,
     identity,
+    joint_dtype,
     log,
     make,
+    recorded,
     tracked,
     use_values,
-    write_in_place,
 )
 from fixgrad.flow.values import (
     NONE,
@@ -62,8 +63,7 @@ def tensor_method(
     if name in ("to", "type", "type_as", "cpu") or name in _DEVICES or cast(name):
         return frozenset((_cast(m, f, state, call, thing, name),))
     if name == "detach_":
-        state.set((identity(thing), "#tracked"), "no")
-        state.set((identity(thing), "#leaf"), "yes")
+        detach_in_place(state, thing)
         return me
     if name in ("tolist", "item"):
         use_values(m, f, state, [thing], call.place)
@@ -179,10 +179,10 @@ def _target(state: State, call: Call, thing: Thing, name: str) -> tuple[str, str
         if argument.name in ("", "dtype", "device", "other", "tensor"):
             named = named_dtype(argument.value)
             tensors = of_kind(argument.value, "tensor")
-            if named != "unknown":
+            if named != "unknown" or of_kind(argument.value, "dtype"):
                 target = named
             elif tensors:
-                target, moves = dtype(state, tensors[0]), "maybe"
+                target, moves = joint_dtype(state, tensors), "maybe"
             else:
                 moves = _moves(argument.value)
                 target = "unknown" if argument.name == "dtype" or name == "type" else target
@@ -190,7 +190,8 @@ def _target(state: State, call: Call, thing: Thing, name: str) -> tuple[str, str
 
 
 def _moves(device: Value) -> str:
-    sure, text = known(device)
+    named = {t.name for t in of_kind(device, "device")}
+    sure, text = (True, named.pop()) if len(named) == len(device) == 1 else known(device)
     if sure and isinstance(text, str):
         return "no" if text.startswith("cpu") else "yes"
     return "maybe"
@@ -208,11 +209,13 @@ def by_row(
     """Apply an operation on tensors that a knowledge row describes."""
     operands, unknown = _gathered(m, f, state, call, row, first)
     inputs = [thing for group in operands for thing in group]
+    if name == "detach_" and inputs:
+        detach_in_place(state, inputs[0])
     if row.inplace and inputs:
         if not row.guarded:
-            write_in_place(m, f, state, inputs[0], inputs[1:], call.place, name)
+            _write(m, f, state, call, operands, name)
             bring_values(m, state, identity(inputs[0]), (a.value for a in call.arguments))
-        return frozenset((inputs[0],))
+        return frozenset(operands[0])
     out = call.keyword("out")
     if out is not None:
         for tensor in of_kind(out, "tensor"):
@@ -224,9 +227,9 @@ def by_row(
     if "pool" in row.name and _gives_indices(call, row.name):
         row = row._replace(outputs=("yes", "no"), returns="tuple")
     if row.outputs:
-        return _several(m, f, state, call, row, inputs)
+        return _several(m, f, state, call, row, operands)
     if row.alias == "self" and inputs and inputs[0].kind == "tensor":
-        return frozenset((inputs[0],))
+        return frozenset(operands[0])
     made = _made_by(m, f, state, call, row, operands)
     if unknown:
         m.graph.impure.add(made)
@@ -236,6 +239,22 @@ def by_row(
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))
     return frozenset((made,))
+
+
+def _write(
+    m: Machine, f: Frame, state: State, call: Call, operands: list[list[Thing]], name: str
+) -> None:
+    """Write into the first operand, whichever of its alternatives that is."""
+    written, *others = operands
+    inputs = [thing for group in others for thing in group]
+
+    def way(thing: Thing, s: State) -> None:
+        write_in_place(m, f, s, thing, inputs, call.place, name)
+
+    if len(written) == 1:
+        way(written[0], state)
+    else:
+        m.branch(f, state, [lambda s, t=t: way(t, s) for t in written])  # type: ignore[misc]
 
 
 def _gathered(
@@ -253,7 +272,7 @@ def _gathered(
         operands += _operands(state, value)
         for array in arrays_in(state, value):
             read_array(m, f, state, array, argument.place)
-    return operands, unknown
+    return [group for group in operands if group], unknown
 
 
 def _made_by(
@@ -293,19 +312,21 @@ def _tensor_like(state: State, value: Value) -> list[Thing]:
 
 
 def _several(
-    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, inputs: list[Thing]
+    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, operands: list[list[Thing]]
 ) -> Value:
     """Return the results of an operation that has several, each with its own effect.
 
     Where a call with one argument returns a plain tensor (`x.max()`), the first effect is the result's.
     """
-    whole = derive(m, f, state, call.place, row, inputs, grad=row.outputs[0])
+    inputs = [thing for group in operands for thing in group]
+    grad = row.outputs[0]
+    whole = derive(m, f, state, call.place, row, inputs, grad=grad, operands=operands)
     items: list[Value] = [frozenset((whole,))]
     for number, grad in enumerate(row.outputs[1:], 1):
         inner = make(
             m, f, state, call.place, f"output {number}",
-            is_tracked=tracked(state, whole) if grad != "no" else "no",
-            of_dtype=dtype(state, whole) if grad != "no" else "unknown",
+            is_tracked=recorded(state, inputs, operands) if grad != "no" else "no",
+            of_dtype=dtype(state, whole) if grad == row.outputs[0] != "no" else "unknown",
             inputs=(identity(t) for t in inputs) if grad != "no" else (),
         )  # fmt: skip
         items.append(frozenset((inner,)))

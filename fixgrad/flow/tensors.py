@@ -2,7 +2,8 @@
 
 The facts of a tensor are cells: #tracked and #leaf ("yes", "no", "maybe"), #dtype, #inputs (what it was
 computed from), #cut (what it was computed from without a gradient), #storage (arrays and tensors whose
-memory it shares), #gradient, #freed, #stale.
+memory it shares), #base (the tensor that autograd says it is a view of; #loose where it may be a copy),
+#perhaps (what it may be itself), #gradient, #freed, #stale.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ _FRESH: tuple[tuple[str, object], ...] = (
     ("#cut", frozenset()), ("#storage", frozenset()), ("#gradient", "none"), ("#retained", "no"),
     ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
     ("#guarded", False), ("#consumers", frozenset()), ("#spoiled", "no"), ("#saves", "no"),
+    ("#base", frozenset()), ("#loose", False), ("#outgrown", False),
 )  # fmt: skip
 
 
@@ -152,7 +154,7 @@ def derive(
     `operands` groups the inputs: of one group the operation gets any one thing, not all.
     """
     use_values(m, f, state, inputs, place)
-    result_dtype = of_dtype or _result_dtype(state, row, inputs)
+    result_dtype = of_dtype or _result_dtype(state, row, operands or [[t] for t in inputs])
     carried = (grad or row.grad) in CARRIES and dtype_class(result_dtype) not in ("integer", "bool")
     is_tracked = recorded(state, inputs, operands) if carried else "no"
     maybe_same = row.alias == "maybe-self" and bool(inputs) and inputs[0].kind == "tensor"
@@ -166,8 +168,10 @@ def derive(
     )  # fmt: skip
     if not carried:
         cut_from(m, state, thing, inputs)
+    elif shared:
+        _look_at(state, thing, identity(inputs[0]), loose=row.alias != "view")
     if maybe_same:
-        _perhaps_the_same(state, thing, identity(inputs[0]))
+        perhaps_the_same(state, thing, identity(inputs[0]))
     if row.saves:
         state.set((thing, "#saves"), "yes")
     if is_tracked != "no":
@@ -193,11 +197,37 @@ def _shared(state: State, base: Thing) -> set[Thing]:
     return {me, *state.get((me, "#storage"), ())}
 
 
-def _perhaps_the_same(state: State, thing: Thing, base: Thing) -> None:
-    state.add((thing, "#perhaps"), frozenset((base,)))
-    state.add((base, "#perhaps"), frozenset((thing,)))
-    if leaf(state, base) == "yes" and tracked(state, base) != "no":
-        state.set((thing, "#leaf"), "maybe")
+def _look_at(state: State, view: Thing, source: Thing, *, loose: bool) -> None:
+    """Note that a tensor is a view of another, to autograd too: a view of a view is one of its base."""
+    bases = state.get((source, "#base"), frozenset()) or frozenset((source,))
+    state.set((view, "#base"), bases - {view})
+    state.set((view, "#loose"), loose or bool(state.get((source, "#loose"))))
+
+
+def perhaps_the_same(state: State, thing: Thing, base: Thing) -> None:
+    """Note that two things may be one object: what happens to one may happen to the other."""
+    for other in {base, *state.get((base, "#perhaps"), ())} - {thing}:
+        state.add((thing, "#perhaps"), frozenset((other,)))
+        state.add((other, "#perhaps"), frozenset((thing,)))
+    if tracked(state, thing) != "no" or tracked(state, base) != "no":
+        state.add((thing, "#leaf"), leaf(state, base))
+
+
+def one_of(m: Machine, f: Frame, state: State, place: Place, choices: list[Thing]) -> Thing:
+    """Make the tensor that is one of several, chosen by their values."""
+    use_values(m, f, state, choices, place)
+    each = ordered({identity(t) for t in choices})
+    thing = make(
+        m, f, state, place, "chosen", is_tracked=_any_one(state, each),
+        of_dtype=joint_dtype(state, each), inputs=each, storage=each, alias="maybe-self",
+    )  # fmt: skip
+    leaves = {leaf(state, t) for t in each}
+    state.set((thing, "#leaf"), leaves.pop() if len(leaves) == 1 else "maybe")
+    for other in each:
+        _look_at(state, thing, other, loose=True)
+        perhaps_the_same(state, thing, other)
+    _enter_graph(state, thing, each, saves=False)
+    return thing
 
 
 def cut_from(m: Machine, state: State, thing: Thing, inputs: Iterable[Thing]) -> None:
@@ -225,17 +255,24 @@ def recorded(
     return "maybe" if "maybe" in found else "no"
 
 
-def _result_dtype(state: State, row: TensorOp, inputs: list[Thing]) -> str:
-    tensors = [t for t in inputs if t.kind == "tensor"]
-    if row.dtype in ("same", "float", "promote") and tensors:
-        names = {dtype(state, t) for t in tensors}
+def joint_dtype(state: State, things: Iterable[Thing]) -> str:
+    """Return the dtype that all of some tensors have, or "unknown"."""
+    names = {dtype(state, t) for t in things if t.kind == "tensor"}
+    return names.pop() if len(names) == 1 else "unknown"
+
+
+def _result_dtype(state: State, row: TensorOp, operands: list[list[Thing]]) -> str:
+    groups = [group for group in operands if any(t.kind == "tensor" for t in group)]
+    if row.dtype in ("same", "float", "promote") and groups:
+        each = [joint_dtype(state, group) for group in groups]
+        names = set(each)
         if len({dtype_class(name) for name in names}) > 1:
             return "unknown"
         if len(names) > 1 and row.dtype != "promote":
-            return dtype(state, tensors[0])
+            return each[0]
         name = names.pop() if len(names) == 1 else "unknown"
         whole = dtype_class(name) in ("integer", "bool")
-        if len(tensors) < len(inputs) and whole:
+        if whole and any(t.kind != "tensor" for group in operands for t in group):
             return "unknown"
         return "float32" if whole and row.dtype == "float" else name
     return row.dtype if dtype_class(row.dtype) != "unknown" else "unknown"
@@ -251,89 +288,3 @@ def use_values(m: Machine, f: Frame, state: State, inputs: Iterable[Thing], plac
     for thing in inputs:
         if thing.kind == "tensor" and state.get((identity(thing), "#stale")):
             log(m, f, state, "stale", thing, place)
-
-
-def grant(
-    m: Machine,
-    f: Frame,
-    state: State,
-    thing: Thing,
-    place: Place,
-    *,
-    on: bool,
-    strong: bool,
-    form: str,
-) -> None:
-    """Set requires_grad on a tensor: on a leaf it counts, on anything else nothing happens."""
-    me = identity(thing)
-    if not on and me.name.startswith(("parameter of", "torch.nn.Parameter")):
-        state.set((me, "#tracked"), "maybe")  # conservative: it stands for several parameters
-        return
-    if not on:
-        state.set((me, "#tracked"), "no") if strong else state.add((me, "#tracked"), "no")
-        return
-    log(m, f, state, "granted", thing, place, detail=form)
-    strong = strong and me not in m.graph.several
-    if tracked(state, me) == "yes":
-        return
-    kind = dtype_class(dtype(state, me))
-    if kind in ("integer", "bool"):
-        return
-    state.set((me, "#tracked"), "yes" if strong else "maybe")
-    for base in ordered(state.get((me, "#perhaps"), ())):
-        if tracked(state, base) == "no":
-            state.set((base, "#tracked"), "maybe")
-
-
-def write_in_place(
-    m: Machine, f: Frame, state: State, thing: Thing, inputs: list[Thing], place: Place, detail: str
-) -> None:
-    """Change a tensor in place: what is written flows into it and into whatever shares its memory."""
-    me = identity(thing)
-    for consumer in state.get((me, "#consumers"), ()):
-        state.set((consumer, "#spoiled"), "yes")
-    state.set((me, "#consumers"), frozenset())
-    if state.get(MODE, "on") in ("on", "maybe"):
-        log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
-        if recorded(state, [me, *inputs]) != "no":
-            views = [t for t in m.graph.sharing.get(me, []) if t.kind == "tensor"]
-            _become_derived(state, me, inputs)
-            for view in views:
-                if tracked(state, view) == "no" and me in state.get((view, "#storage"), ()):
-                    _become_derived(state, view, inputs)
-        m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
-    overwrite_arrays(state, me)
-
-
-def _leaf_viewed(m: Machine, state: State, me: Thing) -> Thing:
-    """Return the leaf that a tracked view looks at: writing to the view writes to the leaf."""
-    thing = me
-    while tracked(state, thing) != "no":
-        made, sources = m.graph.made.get(thing), ordered(state.get((thing, "#inputs"), ()))
-        views = made is not None and (made.alias == "view" or made.effect == "[]")
-        if not views or len(sources) != 1:
-            break
-        thing = sources[0]
-        if tracked(state, thing) == "yes" == leaf(state, thing):
-            return thing
-    return me
-
-
-def _become_derived(state: State, me: Thing, inputs: list[Thing]) -> None:
-    sharing = [t for t in state.get((me, "#storage"), ()) if t.kind == "tensor"]
-    for thing in [me, *sharing]:
-        if tracked(state, thing) == "yes" and leaf(state, thing) == "yes":
-            continue  # raises: a leaf that requires grad
-        state.set((thing, "#tracked"), recorded(state, [thing, *inputs]))
-        state.set((thing, "#leaf"), {"yes": "no"}.get(tracked(state, thing), "maybe"))
-        sources = frozenset(identity(t) for t in inputs) - {thing}
-        state.add((thing, "#inputs"), sources)
-
-
-def overwrite_arrays(state: State, thing: Thing) -> None:
-    """Mark the arrays that share a tensor's memory as overwritten, those of a copy as outdated."""
-    for source in state.get((identity(thing), "#source"), ()):
-        state.add((source, "#outdated"), frozenset((identity(thing),)))
-    for other in state.get((identity(thing), "#storage"), ()):
-        if other.kind != "tensor":
-            state.set((other, "#overwritten"), True)

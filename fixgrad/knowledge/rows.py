@@ -8,9 +8,9 @@ from typing import NamedTuple
 class TensorOp(NamedTuple):
     """What a torch function, a Tensor method, a Tensor attribute or an operator does.
 
-    grad     for a float input that requires grad: "yes" carries it on, "zero" carries exact zeros,
-             "no" cuts it in silence, "error" gives a tracked result whose backward raises, "raises"
-             raises at the call, "unknown" could not be measured
+    grad     for a float input that requires grad: "yes" carries it on, "zero" is tracked and carries
+             exact zeros or nothing, "no" cuts it in silence, "error" gives a tracked result whose
+             backward raises, "raises" raises at the call, "unknown" could not be measured
     alias    the result against the first tensor argument: "copy" new storage, "self" the same
              object, "view" a new object on the same storage, "maybe-self" at times the same object
              (else a view or a copy), "maybe-view" never the same object, at times the same storage
@@ -105,6 +105,7 @@ class ModuleClass(NamedTuple):
     name: str
     parameters: bool = False
     grad: str = "yes"
+    alias: str = "copy"  # as in `TensorOp`, against the first tensor it is called with
 
 
 class Callback(NamedTuple):

@@ -1,0 +1,171 @@
+"""What one tensor's change does to others: grants, and writes to memory that several look at.
+
+A view made before its base is granted stays unconnected, until a write to their memory: then autograd
+makes the view anew, as one of a tracked base (#outgrown: such a write has been).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.ir import Place
+from fixgrad.flow.state import MODE, State
+from fixgrad.flow.tensors import dtype, identity, leaf, log, recorded, tracked
+from fixgrad.flow.values import Thing, ordered
+from fixgrad.knowledge import dtype_class
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def grant(
+    m: Machine,
+    f: Frame,
+    state: State,
+    thing: Thing,
+    place: Place,
+    *,
+    on: bool,
+    strong: bool,
+    form: str,
+) -> None:
+    """Set requires_grad on a tensor: on a leaf it counts, on anything else nothing happens."""
+    me = identity(thing)
+    strong = strong and me not in m.graph.several
+    if not on:
+        _withdraw(state, me, strong)
+        return
+    log(m, f, state, "granted", thing, place, detail=form)
+    if tracked(state, me) == "yes":
+        return
+    kind = dtype_class(dtype(state, me))
+    if kind in ("integer", "bool"):
+        return
+    state.set((me, "#tracked"), "yes" if strong else "maybe")
+    for other in ordered(state.get((me, "#perhaps"), ())):
+        if tracked(state, other) == "no":
+            state.set((other, "#tracked"), "maybe")
+    for view in _views(m, state, me):
+        _connect(state, view, me)
+
+
+def _withdraw(state: State, me: Thing, strong: bool) -> None:
+    if me.name.startswith(("parameter of", "torch.nn.Parameter")):
+        state.set((me, "#tracked"), "maybe")  # conservative: it stands for several parameters
+        return
+    state.set((me, "#tracked"), "no") if strong else state.add((me, "#tracked"), "no")
+    for other in ordered(state.get((me, "#perhaps"), ())):
+        if leaf(state, other) != "no":
+            state.add((other, "#tracked"), "no")
+
+
+def detach_in_place(state: State, thing: Thing) -> None:
+    """Cut a tensor itself off what it was computed from: `x.detach_()`."""
+    me = identity(thing)
+    state.set((me, "#tracked"), "no")
+    state.set((me, "#leaf"), "yes")
+    for other in ordered(state.get((me, "#perhaps"), ())):
+        state.add((other, "#tracked"), "no")
+        state.add((other, "#leaf"), "yes")
+
+
+def write_in_place(
+    m: Machine, f: Frame, state: State, thing: Thing, inputs: list[Thing], place: Place, detail: str
+) -> None:
+    """Change a tensor in place: what is written flows into it and into whatever shares its memory."""
+    me = identity(thing)
+    for consumer in state.get((me, "#consumers"), ()):
+        state.set((consumer, "#spoiled"), "yes")
+    state.set((me, "#consumers"), frozenset())
+    if state.get(MODE, "on") in ("on", "maybe"):
+        log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
+        if recorded(state, [me, *inputs]) != "no":
+            for other in _family(m, state, me):
+                unsure = other is not me and _is_loose(state, me, other)
+                _become_derived(state, other, inputs, unsure)
+        m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
+    for view in _sharing(m, state, me):
+        _outgrow(state, view)
+    overwrite_arrays(state, me)
+
+
+def _family(m: Machine, state: State, me: Thing) -> list[Thing]:
+    """Return what autograd takes for one tensor looked at in several ways: a base and its views."""
+    bases = ordered(state.get((me, "#base"), ())) or [me]
+    return list(dict.fromkeys([me, *bases, *(v for base in bases for v in _views(m, state, base))]))
+
+
+def _views(m: Machine, state: State, base: Thing) -> list[Thing]:
+    sharing = m.graph.sharing.get(base, ())
+    return [t for t in sharing if base in state.get((t, "#base"), ())]
+
+
+def _is_loose(state: State, *things: Thing) -> bool:
+    """Say whether one of the things only may be a view of what it was made of."""
+    return any(state.get((t, "#loose")) or len(state.get((t, "#base"), ())) > 1 for t in things)
+
+
+def _sharing(m: Machine, state: State, me: Thing) -> list[Thing]:
+    """Return the tensors on the memory of one, itself included, whatever autograd knows of it."""
+    whole = [me, *(t for t in ordered(state.get((me, "#storage"), ())) if t.kind == "tensor")]
+    around = [t for other in whole for t in m.graph.sharing.get(other, ())]
+    return [
+        t
+        for t in dict.fromkeys([*whole, *around])
+        if t.kind == "tensor"
+        and (t in whole or not state.get((t, "#storage"), set()).isdisjoint(whole))
+    ]
+
+
+def _outgrow(state: State, view: Thing) -> None:
+    """Note a write to the memory of a view."""
+    bases = ordered(state.get((view, "#base"), ()))
+    if bases:
+        state.set((view, "#outgrown"), True)
+    for base in bases:
+        if tracked(state, base) != "no":
+            _connect(state, view, base)
+
+
+def _connect(state: State, view: Thing, base: Thing) -> None:
+    """Connect a view that was made before its base was tracked, if their memory was written."""
+    if not state.get((view, "#outgrown")) or leaf(state, view) == "no":
+        return
+    unsure = _is_loose(state, view) or tracked(state, base) != "yes"
+    state.set((view, "#tracked"), "maybe" if unsure else "yes")
+    state.set((view, "#leaf"), "maybe" if unsure else "no")
+    state.add((view, "#inputs"), frozenset((base,)))
+
+
+def _leaf_viewed(m: Machine, state: State, me: Thing) -> Thing:
+    """Return the leaf that a tracked view looks at: writing to the view writes to the leaf."""
+    thing = me
+    while tracked(state, thing) != "no":
+        made, sources = m.graph.made.get(thing), ordered(state.get((thing, "#inputs"), ()))
+        views = made is not None and (made.alias == "view" or made.effect == "[]")
+        if not views or len(sources) != 1:
+            break
+        thing = sources[0]
+        if tracked(state, thing) == "yes" == leaf(state, thing):
+            return thing
+    return me
+
+
+def _become_derived(state: State, thing: Thing, inputs: list[Thing], unsure: bool) -> None:
+    """Let a tensor be computed, from now on, from what was written to its memory as well."""
+    if tracked(state, thing) == "yes" and leaf(state, thing) == "yes":
+        return  # raises: a leaf that requires grad
+    now = recorded(state, [thing, *inputs])
+    keep = state.add if unsure else state.set
+    keep((thing, "#tracked"), now)
+    state.set((thing, "#leaf"), {"yes": "no"}.get(tracked(state, thing), "maybe"))
+    state.add((thing, "#inputs"), frozenset(identity(t) for t in inputs) - {thing})
+
+
+def overwrite_arrays(state: State, thing: Thing) -> None:
+    """Mark the arrays that share a tensor's memory as overwritten, those of a copy as outdated."""
+    for source in state.get((identity(thing), "#source"), ()):
+        state.add((source, "#outdated"), frozenset((identity(thing),)))
+    for other in state.get((identity(thing), "#storage"), ()):
+        if other.kind != "tensor":
+            state.set((other, "#overwritten"), True)
