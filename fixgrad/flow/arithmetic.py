@@ -17,6 +17,7 @@ from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, dtype, identity, log, tracked
 from fixgrad.flow.values import (
     FALSE,
+    NOTHING,
     NUMBER,
     TEXT,
     TRUE,
@@ -52,7 +53,10 @@ def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
         if own is not None:
             return own
     if "tensor" in kinds or ("opaque" in kinds and _carries(state, left | right)):
-        return _tensor_result(m, f, state, op, left, right)
+        found = _tensor_result(m, f, state, op, left, right)
+        if "array" in kinds:
+            found |= _without_tensors(m, f, state, op, left, right)
+        return found
     if "array" in kinds:
         return _array_result(m, f, state, op, [*ordered(left), *ordered(right)])
     remembered = {t for t in left | right if t.kind == "number" and t.name}
@@ -70,6 +74,14 @@ def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
     if "text" in kinds:
         return TEXT
     return NUMBER if kinds <= {"const", "number"} else UNKNOWN
+
+
+def _without_tensors(
+    m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
+) -> Value:
+    """Return what comes out where two operands that may be tensors are arrays."""
+    left, right = (frozenset(t for t in v if t.kind not in _TENSOR_LIKE) for v in (left, right))
+    return _binary(m, f, state, op, left, right) if left and right else NOTHING
 
 
 def _carries(state: State, value: Value) -> bool:

@@ -51,8 +51,7 @@ def grant(
 
 def _withdraw(state: State, me: Thing, strong: bool) -> None:
     if me.name.startswith(("parameter of", "torch.nn.Parameter")):
-        state.set((me, "#tracked"), "maybe")  # conservative: it stands for several parameters
-        return
+        strong = False  # conservative: it stands for several parameters
     state.set((me, "#tracked"), "no") if strong else state.add((me, "#tracked"), "no")
     for other in ordered(state.get((me, "#perhaps"), ())):
         if leaf(state, other) != "no":
