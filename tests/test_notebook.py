@@ -132,12 +132,15 @@ class TestMagics:
             ),
             ("x %= 2\ny = a %b\nz != 3\n'%x'", "x %= 2\ny = a %b\nz != 3\n'%x'"),
             ("s = '''\n%cd\n!ls\n'''\n%cd", "s = '''\n%cd\n!ls\n'''\npass"),
-            ("f(a\n%b)\nx = \\\n%y", "f(a\n%b)\nx = \\\n%y"),
+            ("f(a\n%b)\nx = \\\n%y", f"f(a\n%b)\nx = {NAME}()\n"),
             ('s = "a # \\" (" # ([\n%cd', 's = "a # \\" (" # ([\npass'),
             ("s = 'a \\\n%b'\n%cd", "s = 'a \\\n%b'\npass"),
             ("%time w = f(x)\n%time\n%time for i in x: y", "0;    w = f(x)\n{0}()\n{1}"),
             ("%timeit w.f(1)", f"{NAME}(w)"),
             ("%%timeit\nx = w.f(1)", f"{NAME}(w, x)\n"),
+            ("%timeit f(a,\n  b)\nx", f"{NAME}(a, b, f)\n\nx"),
+            ("%time x = f(a, \\\n  b)\nx", f"a = b = x = {NAME}(a, b, f, x)\n\nx"),
+            ("%time x = (y,\n  z)\nx", f"x = y = z = {NAME}(x, y, z)\n\nx"),
             ("%mine a.b c", f"c = {NAME}(a, c)"),
             ("%pylab inline", "import numpy, numpy as np; from numpy import *"),
             ("%run helpers.py -x\n%run ./a/b\n%run n.ipynb", "{2}"),
@@ -149,6 +152,7 @@ class TestMagics:
             ("%%time?", "pass"),
             ("%scala\nval x = 1", "pass\n"),
             ("pip install torch", "pass"),
+            ("\n  x = 1\n  if x:\n    %cd\ny", "\nx = 1\nif x:\n  pass\ny"),
             ("cd = 3", "cd = 3"),
             ("%cd a\r\nx\r\n", "pass\r\nx\r\n"),
         ],
@@ -221,6 +225,10 @@ class TestFindings:
         (line,) = found(IMPORTS, MADE, USED, "%time w -= 0.1 * w.grad")
         assert "FG101" in line
         assert "[*]" not in line
+
+    def test_a_cell_that_is_indented_is_read_but_not_edited(self) -> None:
+        (line,) = found(IMPORTS, MADE, USED, "  w -= 0.1 * w.grad\n  w.grad.zero_()")
+        assert "FG101 `w`" in line
 
     def test_run_reads_the_other_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

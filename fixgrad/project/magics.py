@@ -47,6 +47,7 @@ _ASSIGNED = re.compile(
 )
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*(?P<used>\s*[.(])?")
 _COMPOUND = re.compile(r"(?:async|class|def|for|if|match|try|while|with|@|-)\b|[-@%!]|\Z")
+_MARGIN = re.compile(r"[ \t]+")
 _COMMAND = re.compile(r"(\w+)(?:[ \t]+[^=\s].*)?")
 _MODULE = re.compile(r"(?:\./)*([\w/]+?)(\.py|\.ipynb)?(?:\s.*)?", re.DOTALL)
 _STOP = re.compile(r"""#|'{3}|"{3}|'|"|[(\[{]|[)\]}]""")
@@ -66,10 +67,12 @@ def without_magics(text: str) -> Plain:
     """Replace IPython's syntax in the text of a cell."""
     lines = split_lines(text)
     first = _first_line(lines)
-    single = text.strip()
-    if first < len(lines) and _is_automagic(single):
+    if first < len(lines) and _is_automagic(text.strip()):
         return _blank(lines, first, "pass")
     rows: set[int] = set()
+    if first < len(lines) and (margin := _MARGIN.match(lines[first])):  # IPython takes it off
+        lines = [line.removeprefix(margin.group()) for line in lines]
+        rows.update(range(1, len(lines) + 1))
     while first < len(lines) and re.match(r"%%(?!\w+\?)", lines[first]):
         name, _, arguments = lines[first][2:].strip().partition(" ")
         if name not in _TRANSPARENT:
@@ -112,48 +115,56 @@ def _ending(line: str) -> str:
 def _replace_line_magics(lines: list[str]) -> set[int]:
     """Replace the magics among the lines; return their rows where nothing may be edited."""
     rows: set[int] = set()
-    state = _State("", 0, False)
+    state = _START
     at = 0
     while at < len(lines):
-        line = lines[at]
-        found = None if state != ("", 0, False) else _replacement(line.rstrip("\r\n"))
+        end = at + 1 if state != _START else _end_of_magic(lines, at)
+        logical = " ".join(line.rstrip("\r\n\\") for line in lines[at:end])
+        found = None if state != _START else _replacement(logical, end - at)
         if found is None:
-            state = _after(line, state)
+            state = _after(lines[at], state)
             at += 1
             continue
-        lines[at] = found + _ending(line)
-        if len(found) != len(line.rstrip("\r\n")) or not found.lstrip().startswith("0;"):
-            rows.add(at + 1)
-        while line.rstrip("\r\n").endswith("\\") and at + 1 < len(lines):
-            at += 1
-            line = lines[at]
-            lines[at] = _ending(line)
-            rows.add(at + 1)
-        at += 1
+        if not found.lstrip().startswith("0;"):
+            rows.update(range(at + 1, end + 1))
+        lines[at:end] = [found + _ending(lines[at]), *map(_ending, lines[at + 1 : end])]
+        at = end
     return rows
 
 
-def _replacement(line: str) -> str | None:
-    """Return what stands for a line at which a statement begins; None where it is Python."""
+def _end_of_magic(lines: Sequence[str], at: int) -> int:
+    """Return the line after a magic: a backslash continues it, and so does an open bracket."""
+    state = _after(lines[at], _START) if lines[at].lstrip().startswith("%") else _START
+    end = at + 1
+    while end < len(lines) and (
+        lines[end - 1].rstrip("\r\n").endswith("\\") or (state.depth and lines[end][:1].isspace())
+    ):
+        state = _after(lines[end], state) if state.depth else state
+        end += 1
+    return end
+
+
+def _replacement(line: str, height: int) -> str | None:
+    """Return what stands for a line, joined from `height`, that a statement begins; or None."""
     asks = line.rstrip().endswith("?") and "#" not in line
-    if asks and not _after(line, _State("", 0, False)).quote:
+    if asks and not _after(line, _START).quote:
         return line[: len(line) - len(line.lstrip())] + "pass"
     if match := _MAGIC.match(line):
-        return match["indent"] + _line_magic(match["sign"], match["rest"])
+        return match["indent"] + _line_magic(match["sign"], match["rest"], height)
     if match := _ASSIGNED.fullmatch(line):
         arguments = match["rest"].partition(" ")[2]
         return f"{match['target']} {_call(_words(arguments) if match['sign'] == '%' else ())}"
     return None
 
 
-def _line_magic(sign: str, rest: str) -> str:
+def _line_magic(sign: str, rest: str, height: int) -> str:
     """Return a statement for a magic."""
     if sign[0] in "!?":
         return "pass"
     if sign[0] in ",;/":
         return _unknown(rest)
     name, _, arguments = rest.partition(" ")
-    if name == "time" and not _COMPOUND.match(arguments.lstrip()) and not rest.endswith("\\"):
+    if name == "time" and height == 1 and not _COMPOUND.match(arguments.lstrip()):
         return "0;" + " " * (len(sign) + len("time ") - 2) + arguments
     if name in _HARMLESS:
         return "pass"
@@ -189,6 +200,9 @@ class _State(NamedTuple):
     quote: str  # of the string that is open
     depth: int  # how many brackets are
     joined: bool  # by a backslash to the line before
+
+
+_START = _State("", 0, False)
 
 
 def _after(line: str, state: _State) -> _State:

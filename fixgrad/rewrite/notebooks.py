@@ -15,7 +15,7 @@ from fixgrad.edits import Edit, Patch
 from fixgrad.project import decode
 from fixgrad.rewrite.changes import Change, patch, spliced
 from fixgrad.rewrite.layout import Layout
-from fixgrad.source import Cell, CellLine, Notebook, Source, Token
+from fixgrad.source import Cell, CellLine, Notebook, Source, Token, split_lines
 
 _NEWLINE = re.compile(r"(?:\r\n|\r|\n)\Z")
 _NEWLINES = ("\\n", "\\u000a", "\\u000A")  # as JSON writes it
@@ -109,15 +109,17 @@ def _cell_of(source: Source, edit: Edit) -> Cell:
         raise UnmappableError("the place is in no cell")
     for row in range(span.line - cell.line + 1, span.end_line - cell.line + 2):
         if row in cell.magics and not _beside(source, cell, row, edit):
-            raise UnmappableError("a magic stands there")
+            raise UnmappableError("IPython changes this line before it is run")
     return cell
 
 
 def _beside(source: Source, cell: Cell, row: int, edit: Edit) -> bool:
     """Say whether an edit only moves a magic, or stands before or after its line."""
-    line = source.lines()[cell.line + row - 2]
+    line, written = source.lines()[cell.line + row - 2], split_lines(cell.text)[row - 1]
     margin = len(line) - len(line.lstrip(" \t"))
     span = edit.span
+    if not written.startswith(line[:margin]) or written[margin : margin + 1] in (" ", "\t"):
+        return False
     if span.end_line == cell.line + row - 1 and span.end_column == 0:
         return True
     return span[1:3] == span[3:5] and span.column <= margin
