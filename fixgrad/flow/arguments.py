@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fixgrad.flow.ir import Function, Place
-from fixgrad.flow.values import NOTHING, UNKNOWN, Value, union
+from fixgrad.flow.values import DEFAULT_FALSE, FALSE, NOTHING, UNKNOWN, Value, union
 
 
 class Argument(NamedTuple):
@@ -23,6 +23,7 @@ class Call(NamedTuple):
     arguments: tuple[Argument, ...] = ()
     receiver: Place | None = None  # of `x.f()`: where x is written
     direct: bool = False  # the called function's name stands at this place
+    written: bool = False  # the expression at this place is this call, by whatever name
 
     def positional(self) -> list[Argument]:
         """Return the plain positional arguments before any star."""
@@ -102,5 +103,6 @@ def bind(
         if parameter.kind in ("*", "**") or parameter.name in bound:
             continue
         default = given.get(parameter.name, NOTHING)
+        default = DEFAULT_FALSE if default == FALSE else default
         bound[parameter.name] = (default | spread) or UNKNOWN
     return bound, extra, keywords

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import access, container_changes, containers, importing
 from fixgrad.flow.arguments import Argument, Call
@@ -35,6 +35,8 @@ from fixgrad.knowledge import dtype_class, tensor_operator
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
+
+Handler: TypeAlias = Callable[["Machine", "Frame", State, Call, list[Value]], Value]
 
 _LOOKS_ONLY = frozenset(("issubclass", "type", "id", "hasattr", "callable", "len", "dir"))
 
@@ -192,6 +194,17 @@ def _vars(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -
     if not instances or len(instances) != len(values[0]):
         return UNKNOWN
     return access.namespace(m, f, state, instances, call.place)
+
+
+def _wrapped(kind: str) -> Handler:
+    """Return what makes a member of a class of a function: `convert = staticmethod(torch.tensor)`."""
+
+    def wrap(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+        if not values:
+            return UNKNOWN
+        return frozenset((m.thing("wrapped", None, f.path, kind, values[0]),))
+
+    return wrap
 
 
 def _zip(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -369,12 +382,15 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     return frozenset((made,))
 
 
-_HANDLERS: dict[str, Callable[[Machine, Frame, State, Call, list[Value]], Value]] = {
+_HANDLERS: dict[str, Handler] = {
     "list": _sequence,
     "tuple": _sequence,
     "set": _sequence,
     "sorted": _reordered,
     "reversed": _reordered,
+    "classmethod": _wrapped("classmethod"),
+    "property": _wrapped("property"),
+    "staticmethod": _wrapped("staticmethod"),
     "dict": _dict,
     "vars": _vars,
     "zip": _zip,

@@ -50,6 +50,7 @@ def execute_call(m: Machine, f: Frame, op: Op, state: State) -> None:
         f.registers[op.out] = decorators.decorate(m, f, state, call, callee)
     else:
         f.registers[op.out] = apply(m, f, state, call, callee) or UNKNOWN
+        _note_result(m, f, op, call)
 
 
 def execute_method(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -58,6 +59,13 @@ def execute_method(m: Machine, f: Frame, op: Op, state: State) -> None:
     call = _call_of(m, f, op, state)
     call = call._replace(receiver=f.place_of(op.args[0]))
     f.registers[op.out] = send(m, f, state, call, receiver, op.target) or UNKNOWN
+    _note_result(m, f, op, call)
+
+
+def _note_result(m: Machine, f: Frame, op: Op, call: Call) -> None:
+    """Remember the calls that do not give a tensor each time."""
+    if not call.direct and any(t.kind != "tensor" for t in f.registers[op.out]):
+        m.graph.no_tensor.add(Site(f.module.path, op.place))
 
 
 def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
@@ -80,7 +88,8 @@ def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
                 continue
             value = union(frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict"))
         arguments.append(Argument(value, place, name))
-    return Call(op.place, tuple(arguments), direct=_is_written(m, f, op, state))
+    direct = _is_written(m, f, op, state)
+    return Call(op.place, tuple(arguments), direct=direct, written=True)
 
 
 def _is_written(m: Machine, f: Frame, op: Op, state: State) -> bool:
@@ -152,7 +161,8 @@ def _apply(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Valu
             return call_module(m, f, state, call, thing)
         case "partial":
             inner, arguments = thing.data
-            return apply(m, f, state, Call(call.place, (*arguments, *call.arguments)), inner)
+            given = call._replace(arguments=(*arguments, *call.arguments), direct=False)
+            return apply(m, f, state, given, inner)
         case "record":
             return instances.make_record(m, f, state, call, thing)
         case "context":

@@ -16,6 +16,7 @@ from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, identity, joint_dtype, log, make, tracked
 from fixgrad.flow.values import (
+    DEFAULT_FALSE,
     NOTHING,
     Site,
     Thing,
@@ -54,7 +55,7 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     m.graph.born[thing] = born
     m.graph.from_data.add(thing)
     if not call.direct and thing.site is not None:
-        m.graph.indirect.add(thing.site)
+        (m.graph.renamed if call.written else m.graph.indirect).add(thing.site)
     if call.receiver is not None and thing.site is not None:
         m.graph.receivers[thing.site] = call.receiver
     if row.positional_dtype and len(call.positional()) > 1 and thing.site is not None:
@@ -144,12 +145,18 @@ def _keyword(m: Machine, f: Frame, state: State, call: Call, row: Conversion, th
     if flag is None:
         return
     sure, on = known(flag)
-    if not row.keyword:
-        if not sure or on:
-            log(m, f, state, "bad-keyword", thing, call.place, detail=row.name)
+    site = Site(f.module.path, call.place)
+    planned = any(o.kind == "callee" for o in f.overlay.get(call.place, ()))
+    if not row.keyword and not planned:
+        m.graph.flags.setdefault(site, set()).add("on" if sure and on else "off")
+        if sure and not on and flag != DEFAULT_FALSE:
+            m.graph.refused.add(thing)
+        log(m, f, state, "bad-keyword", thing, call.place, detail=row.name)
     elif sure:
         grant(m, f, state, thing, call.place, on=bool(on), strong=True, form="keyword")
-        if not on:
+        if flag == DEFAULT_FALSE:
+            m.graph.switched.add(site)
+        elif not on:
             m.graph.refused.add(thing)
     else:
         state.set((thing, "#tracked"), "maybe")

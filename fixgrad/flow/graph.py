@@ -48,7 +48,11 @@ class FlowGraph:
         self.capped: set[tuple[str, Place]] = set()  # functions no longer entered by each call
         self.born: dict[Thing, str] = {}  # of conversions: "array", "literal", "unknown", ...
         self.positional_dtype: set[Site] = set()  # conversions given a dtype without keyword
-        self.indirect: set[Site] = set()  # conversions called through map, partial or a callback
+        self.indirect: set[Site] = set()  # conversions called through map or a callback
+        self.renamed: set[Site] = set()  # conversions called by a name of the program's own
+        self.no_tensor: set[Site] = set()  # calls that give something else at times
+        self.switched: set[Site] = set()  # conversions whose requires_grad= is left at a default
+        self.flags: dict[Site, set[str]] = {}  # a requires_grad= that is not taken: "on", "off"
         self.passing: set[Site] = set()  # as_tensor(p) where p is a tensor at times
         self.kinds: dict[Site, set[str]] = {}  # what NumPy is given at a place: "tensor", "array"
         self.shadows: dict[str, list[tuple[Place, frozenset[str]]]] = {}  # local names by function

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixgrad.flow import access, containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.machine import Frame, Machine
+from fixgrad.flow.optimizers import demand_parameters
 from fixgrad.flow.state import State
 from fixgrad.flow.values import (
     NOTHING,
@@ -34,6 +35,8 @@ def instantiate(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> V
     if found:
         fill_items(m, f, state, call._replace(arguments=()), thing)
         m.apply(m, f, state, call.with_first(Argument(me, call.place)), found)
+    elif any(b.startswith("torch.optim.") for b in access.external_bases(cls)):
+        demand_parameters(m, f, state, call, "torch.optim.Optimizer")
     elif not fill_items(m, f, state, call, thing):
         _fill_declared_fields(m, f, state, call, cls, me)
         _list_fields(m, f, state, call, thing)

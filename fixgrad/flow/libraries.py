@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 _PARAMETER = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
 NOT_RUN = ("unittest.skip", "unittest.expectedFailure", "pytest.mark.skip", "pytest.mark.xfail")
-_GRADIENT_ERRORS = {"RuntimeError", "ValueError", "TypeError", "AttributeError", "Exception"}
+_GRADIENT_ERRORS = {"RuntimeError", "TypeError", "AttributeError", "Exception", "BaseException"}
 _GENERATORS = {
     "numpy.random.default_rng": "numpy.random.Generator",
     "numpy.random.RandomState": "numpy.random.RandomState",

@@ -131,11 +131,37 @@ def _device(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return frozenset((m.thing("device", None, (), text),)) if isinstance(text, str) else UNKNOWN
 
 
+def _awaited(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Run or schedule one coroutine: its function was entered where it was called."""
+    first = call.get(0, "coro")
+    return first.value if first is not None else UNKNOWN
+
+
+def _gather(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    items: list[Value] | None = [a.value for a in call.arguments if not a.name]
+    spread = [a.value for a in call.arguments if a.name == "*"]
+    if spread:
+        items = None
+    anything = NOTHING.union(*spread, *(a.value for a in call.arguments if not a.name))
+    return frozenset((containers.make(m, f, state, call.place, "list", items, anything),))
+
+
+def _to_thread(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return m.apply(m, f, state, call.rest(), call.arguments[0].value) if call.arguments else UNKNOWN
+
+
 def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return frozenset((m.thing("external", None, (), "functools.wraps()"),))
 
 
 SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
+    "asyncio.create_task": _awaited,
+    "asyncio.ensure_future": _awaited,
+    "asyncio.gather": _gather,
+    "asyncio.run": _awaited,
+    "asyncio.shield": _awaited,
+    "asyncio.to_thread": _to_thread,
+    "asyncio.wait_for": _awaited,
     "functools.partial": _partial,
     "functools.wraps": _wraps,
     "importlib.import_module": importing.import_module,

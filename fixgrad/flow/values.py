@@ -65,6 +65,7 @@ def constant(value: object) -> Value:
     return found
 
 
+DEFAULT_FALSE: Value = frozenset((Thing("const", None, (), "default False", False),))
 NONE = constant(None)
 TRUE = constant(True)
 FALSE = constant(False)

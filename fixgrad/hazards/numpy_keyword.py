@@ -20,7 +20,8 @@ except TypeError as error:
 ```
 
 ## Repair
-The keyword is removed from calls of NumPy. A conversion that carried it becomes a tracked leaf.
+The keyword is removed from calls of NumPy. A conversion that carried it becomes a tracked leaf; where its value is
+up to the caller, the call becomes `torch.tensor`, which takes it.
 
 ## Repair safety
 Safe: the call raises today.
@@ -40,12 +41,20 @@ from fixgrad.hazards import Hazard, span
 CODE = "FG201"
 NAME = "requires-grad-on-numpy"
 
+_COPIED_BY_TENSOR = ("torch.from_numpy", "torch.as_tensor")
+
 
 def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     """Yield the calls that do not take the keyword."""
     for use in graph.of_kind("bad-keyword"):
-        wanted = use.thing if use.thing.kind == "tensor" else None
-        drop = Operation(span(use.site), "drop-keyword", "requires_grad")
-        yield Hazard(
-            CODE, use, f"`{use.detail}` does not take `requires_grad`", (drop,), wants_leaf=wanted
-        )
+        flags = graph.flags.get(use.site, set())
+        wanted = use.thing if flags == {"on"} else None
+        what = f"`{use.detail}` does not take `requires_grad`"
+        operation = Operation(span(use.site), "drop-keyword", "requires_grad")
+        if len(flags) > 1:  # the caller says which: the call must take the keyword
+            tensor = graph.spell(use.site, "torch.tensor")
+            if use.detail not in _COPIED_BY_TENSOR or tensor is None:
+                yield Hazard(CODE, use, what, refusal="FG906")
+                continue
+            operation = Operation(span(use.site), "callee", tensor)
+        yield Hazard(CODE, use, what, (operation,), wants_leaf=wanted)

@@ -42,7 +42,7 @@ def at_creation(graph: FlowGraph, thing: Thing, *, step: bool) -> list[Form]:
         _append(thing.site, ".clone().requires_grad_()"),
     ]
     row = conversion(made.effect)
-    if row is None or thing in graph.aliases:
+    if row is None or thing in graph.aliases or thing.site in graph.renamed:
         return appended
     if row.keyword:
         return [(Operation(span(thing.site), "keyword", _GRANT),), appended[1]]
@@ -82,7 +82,8 @@ def _to_float(graph: FlowGraph, thing: Thing, effect: str) -> Form:
     float32 = graph.spell(thing.site, "torch.float32")
     tensor = graph.spell(thing.site, "torch.tensor")
     operations: list[Operation] = []
-    plain = thing not in graph.aliases and thing.site not in graph.positional_dtype
+    plain = thing not in graph.aliases
+    plain = plain and thing.site not in graph.positional_dtype | graph.renamed
     if row is not None and row.name in _COPIED_BY_TENSOR and tensor and float32 and plain:
         operations.append(Operation(place, "callee", tensor))
     elif row is None or not (row.dtype_keyword and row.keyword and float32 and plain):

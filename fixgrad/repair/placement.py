@@ -59,10 +59,11 @@ def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
     """Choose the innermost place that grants this tensor and no other."""
     graph = contexts.graph
     assert thing.site is not None
-    written = not thing.name.startswith("element") and thing.site not in graph.indirect
+    elsewhere = graph.indirect | (graph.renamed & graph.no_tensor)
+    written = not thing.name.startswith("element") and thing.site not in elsewhere
     if (
         written
-        and thing.site not in graph.passing
+        and thing.site not in graph.passing | graph.switched
         and contexts.always_demanded(thing.site, 0, None)
     ):
         return Placement(tuple(at_creation(graph, thing, step=step)))
