@@ -382,6 +382,14 @@ class TestCommandLine:
         assert "bad.py:2" in capfd.readouterr().err
         assert "repaired" in command(["why", "main.py:10"], capfd)
 
+    def test_without_torch(self, capfd: pytest.CaptureFixture[str]) -> None:
+        Path("bare").mkdir()
+        Path("bare/a.py").write_text("x = 1\n")
+        Path("main.py").unlink()
+        Path("model.py").unlink()
+        assert "no conversion stands here" in command(["why", "bare/a.py:1"], capfd)
+        assert "0 nodes, 0 edges" in command(["graph", "bare/a.py"], capfd)
+
     def test_notebook(self, capfd: pytest.CaptureFixture[str]) -> None:
         cells = [
             {"cell_type": "markdown", "metadata": {}, "source": ["text"]},

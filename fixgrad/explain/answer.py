@@ -145,6 +145,10 @@ def _tracked(journey: Journey, site: Site) -> Answer | None:
     facts = [watch.facts[t] for t in own if t in watch.facts]
     if any(fact.tracked == "maybe" for fact in facts):
         headline = "left alone: it may be tracked already, on some path or by a flag"
+        for use in graph.of_kind("inplace"):
+            if graph.identity(use.thing) in own:
+                place = _where(site, use.site)
+                headline = f"left alone: what is written into it at {place} may be tracked"
         return Answer(span(site), "left alone", headline, (), tuple(ends(journey)))
     return None
 
@@ -166,8 +170,14 @@ def _left_alone(journey: Journey, site: Site) -> Answer:
     elif backward is not None:
         headline, stages = backward
     else:
-        headline, stages = "left alone: no demand for a gradient reaches it", ()
+        headline = "left alone: no demand for a gradient reaches it"
+        stages = _way_to(last)
     return Answer(span(site), "left alone", headline, stages, last, tuple(notes))
+
+
+def _way_to(last: Sequence[End]) -> tuple[Stage, ...]:
+    """Return the way to the use that tells most, where it is one."""
+    return last[0].stages if last and len(last[0].stages) > 1 else ()
 
 
 def _notes(journey: Journey, site: Site) -> list[str]:

@@ -56,8 +56,10 @@ class Chart(NamedTuple):
 
 def chart(run: Run, path: str, function: str) -> Chart:
     """Draw what the analysis knows of a file or of one function in it."""
-    around = _around(run, path, function)
     title = f"{path}, `{function}`" if function else path
+    if path not in run.project.modules:
+        return Chart(f"{path} (no file that is looked at mentions torch)", (), ())
+    around = _around(run, path, function)
     if not any(_within(t, path, around) for t in run.graph.made):
         run = follow_wider(run, Site(path, around[0] if around else (1, 0, 1, 0)))
         title += " (nothing that can reach it asks for a gradient)"
@@ -70,8 +72,8 @@ def chart(run: Run, path: str, function: str) -> Chart:
 
 def _around(run: Run, path: str, function: str) -> list[Place]:
     """Return the places of the functions of a name; none means the whole file."""
-    module = run.project.modules.get(path)
-    if not function or module is None:
+    module = run.project.modules[path]
+    if not function:
         return []
     names = [f.name for f in module.functions[1:]]
     found = [

@@ -87,6 +87,8 @@ def _said(run: Run, touch: Touch) -> tuple[str, str] | None:
             return _kept(run, touch)
         case "setindex" if touch.role == "index":
             return "tested", "used as an index"
+        case "index" if touch.role == "value" and not touch.goes_on:
+            return "tested", "used as an index"
         case "setindex" | "pack" | "collect" if touch.role != "receiver":
             return ("kept", "kept in a container") if touch.kind != "pack" else None
         case "format":
@@ -132,8 +134,14 @@ def _given(run: Run, touch: Touch) -> tuple[str, str] | None:
         return "input", f"given to the module `{spelled}` ({callee.name}) as its input"
     if touch.goes_on and not touch.assumed:
         return None
+    return _by_kind(run, touch, callee, spelled)
+
+
+def _by_kind(run: Run, touch: Touch, callee: Callee, spelled: str) -> tuple[str, str] | None:
+    """Say what code does with an argument of which nothing comes back that is known."""
+    position = _argument(touch)
     held = " (inside what is passed)" if touch.held else ""
-    if touch.site in run.watch.exhausted:
+    if touch.site in run.watch.exhausted and _ours(run, callee):
         return "unfollowed", f"`{spelled}` is not followed from here{held}: {_TIRED}"
     match callee.kind:
         case "external":
@@ -147,12 +155,23 @@ def _given(run: Run, touch: Touch) -> tuple[str, str] | None:
             )
         case "list" | "tuple" | "dict":
             return "kept", f"kept in a container: `{spelled}`"
+        case "tensor" if touch.target == "backward":
+            return "input", f"given to `{spelled}` as the gradient to begin with"
         case "tensor" if touch.target.endswith("_") and not touch.target.startswith("_"):
             return "values", f"its values are written into another tensor: `{spelled}`"
         case "tensor" | "array" | "number" | "const" | "text":
             return None if touch.goes_on else ("values", f"read by `{spelled}`")
     origin = _origin(callee)
     return "unknown", f"handed to `{spelled}`{held} as {position}: unknown code{origin}"
+
+
+def _ours(run: Run, callee: Callee) -> bool:
+    """Say whether what is called is code of the project."""
+    if callee.kind == "instance":
+        method = "." + callee.name.rpartition(".")[2]
+        modules = run.project.modules.values()
+        return any(f.name.endswith(method) for module in modules for f in module.functions)
+    return callee.kind in ("function", "class", "method", "wrapped")
 
 
 def _to_demand(run: Run, touch: Touch, name: str, position: str) -> tuple[str, str] | None:
@@ -220,7 +239,7 @@ def _returned(run: Run, touch: Touch) -> tuple[str, str] | None:
     if calls and calls[-1] == touch.path[-1]:
         callees = run.watch.callees[calls[-1]]
         if all(callee.kind in ("external", "opaque") for callee in callees):
-            name = callees[0].name.removeprefix("builtins.")
+            name = run.text(calls[-1]).partition("(")[0]
             return "returned", f"returned to `{name}`, which calls `{function.name}` back"
     if calls:
         return None

@@ -95,6 +95,8 @@ class Journey:
         made = self.run.graph.made.get(thing)
         if made is None:
             return "result of a call that is not known" if thing.kind == "opaque" else thing.name
+        if made.effect == "factory":
+            return "written into a tensor that torch makes here"
         return made.effect + (", a view of it" if made.alias == "view" else "")
 
 

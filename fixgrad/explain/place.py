@@ -46,8 +46,8 @@ def _beyond(run: Run, site: Site) -> Answer:
     if not relevant and known:
         answer = answers(wider, site)[0]
         headline = "left alone: nothing that can reach this line asks for a gradient"
-        return answer._replace(verdict="left alone", headline=headline, stages=())
-    reason = _why_not(run, site) if relevant else _why_not(wider, site)
+        return answer._replace(verdict="left alone", headline=headline)
+    reason = _why_not(run if known else wider, site)
     headline = f"not followed: {reason}"
     if not known:
         return Answer(span(site), "not followed", headline)
