@@ -10,6 +10,7 @@ import importlib
 import io
 import operator
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from fixgrad.knowledge import ArrayCall, array_function, array_method
+from fixgrad.knowledge import ArrayCall, array_function, array_method, mirrored
 from fixgrad.knowledge.read import Table, files, table
 
 pytestmark = pytest.mark.torch
@@ -373,3 +374,14 @@ def test_ufuncs() -> None:
         assert all(isinstance(getattr(found, name), np.ufunc) for name in known)
         if np.__version__.startswith(MEASURED_ON):
             assert known == names
+
+
+def test_mirrors_give_arrays_of_numpy() -> None:
+    autograd = pytest.importorskip("autograd.numpy")
+    importlib.import_module("autograd.scipy.special")
+    names = {"autograd": sys.modules["autograd"], "numpy": np}
+    assert autograd.pi == np.pi
+    for module, row in table("arrays")["mirror"].items():
+        assert mirrored(f"{module}.linalg") == f"{row['is']}.linalg"
+        assert eval(row["call"], names) is np.ndarray
+    assert mirrored("autograd") == "autograd"

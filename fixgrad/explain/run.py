@@ -65,8 +65,8 @@ def follow_wider(run: Run, site: Site) -> Run:
     """Follow what reaches a place with more patience, and also where nothing asks for a gradient."""
     project = Project(list(run.project.modules.values()), run.project.imports)
     reaching = relevance.reaching(project.modules, project.find, site.path, run.function(site).name)
-    converting = reaching | project.relevance.converting
-    project.relevance = project.relevance._replace(roots=reaching, converting=converting)
+    productive = reaching | project.relevance.productive
+    project.relevance = project.relevance._replace(roots=reaching, productive=productive)
     watch = Watch()
     graph = _Patient(project, handlers=watch.handlers).run()
     return run._replace(project=project, graph=graph, watch=watch, wider=True)
@@ -75,8 +75,8 @@ def follow_wider(run: Run, site: Site) -> Run:
 class _Patient(Linker):
     """Follows each root for longer than an analysis can afford."""
 
-    def _budget(self, thing: Thing) -> int:
-        return _PATIENCE * super()._budget(thing)
+    def _budget(self, thing: Thing, least: int = 2_500) -> int:
+        return _PATIENCE * super()._budget(thing, least)
 
 
 def written(sources: dict[str, Source], span: Span) -> str:

@@ -48,6 +48,7 @@ from fixgrad.knowledge import (
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
+_PLAIN_OF_ANYTHING = {"shape", "ndim", "dtype", "device", "is_leaf", "is_cuda", "grad_fn"}
 _PLAIN_TENSOR_FACTS = {
     "shape",
     "device",
@@ -142,7 +143,7 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             stored = state.get((thing, name))
             if stored:
                 return frozenset(stored)
-            if name == "grad":
+            if name == "grad" or name in _PLAIN_OF_ANYTHING:
                 return UNKNOWN
             return containers.carry(m, f, state, place, [frozenset((thing,))], name)
         case "optimizer" if name == "param_groups":

@@ -275,7 +275,7 @@ def _is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
     where = (code.module.path, function.place)
     if len(function.places) < _SHORT or code.frames:
         return False
-    if where in m.converting:
+    if where in m.productive:
         m.entries[where] += 1
         if m.entries[where] <= MOST_ENTRIES:
             return False
@@ -286,7 +286,7 @@ def _is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
         return False
     if any(of_kind(v, "function", "method", "partial") for v in values):
         return False
-    if where in m.converting:
+    if where in m.productive:
         m.graph.capped.add(where)
     return True
 

@@ -27,7 +27,7 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
         if name in ("property", "staticmethod", "classmethod", "functools.cached_property"):
             kind = "cached" if "cached" in name else name
             return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
-        if thing.name.startswith(libraries.NOT_RUN):
+        if thing.name in libraries.NOT_RUN:
             return UNKNOWN  # its body is expected to fail, or not run
         mode = libraries.context_mode(thing.name)
         return _with_mode(m, inner, mode) if mode else inner

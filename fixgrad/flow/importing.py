@@ -10,6 +10,7 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.values import FALSE, UNKNOWN, Thing, Value, known
+from fixgrad.knowledge import mirrored
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -30,7 +31,7 @@ def _module(m: Machine, f: Frame, name: str) -> Value:
     thing = m.load_module(m, f.module.path, name)
     if thing is not None:
         return frozenset((thing,))
-    return frozenset((m.thing("external", None, (), name),))
+    return frozenset((m.thing("external", None, (), mirrored(name)),))
 
 
 def _note_if_absent(m: Machine, name: str) -> None:
@@ -56,14 +57,16 @@ def _import_from(m: Machine, f: Frame, op: Op, state: State) -> None:
     elif name == "TYPE_CHECKING":
         f.registers[op.out] = FALSE
     else:
-        f.registers[op.out] = frozenset((m.thing("external", None, (), f"{op.target}.{name}"),))
+        f.registers[op.out] = frozenset(
+            (m.thing("external", None, (), mirrored(f"{op.target}.{name}")),)
+        )
 
 
 def _import_star(m: Machine, f: Frame, op: Op, state: State) -> None:
     module = m.load_module(m, f.module.path, op.target)
     if module is None:
         _note_if_absent(m, op.target)
-        _add_stars(state, f.thing, (op.target,))
+        _add_stars(state, f.thing, (mirrored(op.target),))
         return
     for name in _public_names(m, f, op, state, module):
         value = access.module_attribute(m, state, module, name)

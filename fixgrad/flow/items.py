@@ -95,6 +95,9 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             _set_in_instance(m, f, op, state, thing, key, new)
         elif thing.kind == "tensor":
             inputs = of_kind(new, "tensor", "opaque", "module")
+            if op.target == "aug" and inputs and all(_views(state, t, thing) for t in inputs):
+                m.graph.carried.setdefault(identity(thing), set()).update(map(identity, inputs))
+                continue
             write_in_place(m, f, state, thing, inputs, op.place, "[]=")
             bring_values(m, state, identity(thing), (new,))
         elif thing.kind in ("array", "opaque"):
@@ -118,6 +121,11 @@ def _set_in_instance(
     if special(m, f, state, op.place, thing, "__setitem__", (key, new)) is None:
         for inner in of_kind(state.get((thing, "#items"), NOTHING), "list", "dict"):
             containers.set_item(state, inner, key, new, True)
+
+
+def _views(state: State, view: Thing, base: Thing) -> bool:
+    """Say whether a tensor looks at another's memory, so that changing it has changed the other."""
+    return identity(base) in state.get((identity(view), "#storage"), ())
 
 
 def part(m: Machine, f: Frame, op: Op, state: State) -> None:

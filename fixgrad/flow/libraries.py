@@ -82,7 +82,7 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
         return _call_torch(m, f, state, call, name)
     if name in _GENERATORS:
         return frozenset((m.thing("external", None, (), _GENERATORS[name]),))
-    if name.startswith(NOT_RUN):
+    if name in NOT_RUN:
         return frozenset((m.thing("external", None, (), name),))
     if name == "contextlib.suppress":
         caught = {t.name.rpartition(".")[2] for a in call.arguments for t in a.value}

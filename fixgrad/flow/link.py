@@ -115,7 +115,7 @@ class Linker:
         }
         self.machine = Machine(
             handlers, calls.apply, calls.send, calls.unknown_call, calls.run_callbacks,
-            self._load, project.relevance.converting, overlay, BUDGET,
+            self._load, project.relevance.productive, overlay, BUDGET,
         )  # fmt: skip
         self.machine.graph.shadows = shadows
 
@@ -184,16 +184,19 @@ class Linker:
         by_place = sorted(found, key=lambda t: t.data.function.place)
         return [(frame, thing) for thing in by_place if thing.kind in ("function", "class")]
 
-    def _budget(self, thing: Thing) -> int:
+    def _budget(self, thing: Thing, least: int = 2_500) -> int:
         """Return how many operations a root may execute: in proportion to its size."""
-        code: Code = thing.data
+        functions = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
+        if not functions:
+            return 0
+        code: Code = functions[0].data
         name = code.function.name
         size = sum(
             len(f.places)
             for f in code.module.functions
             if f.name == name or f.name.startswith(f"{name}.")
         )
-        return min(BUDGET, 2_500 + 2 * size)
+        return min(BUDGET, least + 2 * size)
 
     def _run_function(self, frame: Frame, thing: Thing) -> None:
         self.machine.budget = self._budget(thing)
@@ -253,7 +256,7 @@ class Linker:
             for t in ordered(self.globals.get((cls, field), NOTHING))
             if t.kind in ("function", "wrapped")
         ]
-        fresh = [t for t in methods if self._not_entered(t)]
+        fresh = [t for t in methods if self._not_entered(t) and self._matters(t)]
         if not fresh:
             return
         self.machine.budget = self._budget(cls)
@@ -278,6 +281,11 @@ class Linker:
         self._call_methods(frame, state, me, fresh)
         state.undo()
 
+    def _matters(self, thing: Thing) -> bool:
+        inner = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
+        worth = self.project.relevance.methods
+        return any((t.data.module.path, t.data.function.place) in worth for t in inner)
+
     def _not_entered(self, thing: Thing) -> bool:
         inner = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
         return any(
@@ -294,6 +302,7 @@ class Linker:
                 if method not in called and not self._not_entered(method):
                     continue  # another method calls it
                 called.add(method)
+                self.machine.budget = self._budget(method, 1_000)
                 after = state.path()
                 for instance in ordered(me):
                     self._call_method(frame, after, instance, method)

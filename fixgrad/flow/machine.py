@@ -94,7 +94,7 @@ class Machine:
         unknown: Unknown,
         callbacks: Callbacks,
         load_module: Callable[[Machine, str, str], Thing | None],
-        converting: frozenset[tuple[str, Place]],
+        productive: frozenset[tuple[str, Place]],
         overlay: Iterable[Operation] = (),
         budget: int = 400_000,
     ) -> None:
@@ -103,7 +103,7 @@ class Machine:
         self.send = send
         self.unknown = unknown
         self.callbacks = callbacks
-        self.converting = converting  # functions that reach a conversion
+        self.productive = productive  # functions whose calls are worth entering
         self.load_module = load_module  # (importing file, dotted name) -> module thing
         self.budget = budget
         self.graph = FlowGraph()

@@ -210,6 +210,8 @@ def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, 
             return frozenset((derive(m, f, state, call.place, row_of_tensor, [thing, *extra]),))
         if row_of_tensor.returns == "scalar" or name == "tolist":
             return NUMBER
+        if row_of_tensor.returns == "other":
+            return UNKNOWN
     return m.unknown(m, f, state, call, [thing], name)
 
 

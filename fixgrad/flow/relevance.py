@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from fixgrad.flow.ir import Module, Place
+from fixgrad.flow.ir import Block, Module, Place
 
 CONVERSIONS = frozenset(
     (
@@ -38,7 +38,12 @@ class Relevance(NamedTuple):
     roots: frozenset[
         tuple[str, Place]
     ]  # functions from which a conversion and a demand are reached
-    converting: frozenset[tuple[str, Place]]  # functions from which a conversion is reached
+    productive: frozenset[
+        tuple[str, Place]
+    ]  # functions from which a conversion, or a class that demands, is reached
+    methods: frozenset[
+        tuple[str, Place]
+    ]  # of classes: a conversion or a demand is reached, or an attribute is set
     imported: frozenset[str]  # files that another file imports
 
 
@@ -50,9 +55,17 @@ def relevance(modules: Mapping[str, Module], find: Find) -> Relevance:
     converting = _closure(_converting(modules, tokens, find), callers)
     demanding = _closure(_demanding(modules, tokens), callers)
     places = _places_of_units(modules)
+    classes = {
+        (path, function.name)
+        for path, module in modules.items()
+        for function in module.functions
+        if function.kind == "class"
+    }
+    productive = _closure(converting | (demanding & classes), callers)
     return Relevance(
         _places(places, converting & demanding),
-        _places(places, converting),
+        _places(places, productive),
+        _methods(modules, tokens, imports, find, converting | demanding),
         frozenset(file for path, each in imports.items() for file in each.every() if file != path),
     )
 
@@ -80,6 +93,41 @@ def _places_of_units(modules: Mapping[str, Module]) -> dict[Unit, list[tuple[str
         for function in module.functions:
             places[path, _unit_name(function.name)].append((path, function.place))
     return places
+
+
+def _methods(
+    modules: Mapping[str, Module],
+    units: dict[Unit, set[str]],
+    imports: Mapping[str, Imported],
+    find: Find,
+    worth: set[Unit],
+) -> frozenset[tuple[str, Place]]:
+    """Return the methods that matter, so that the others of their classes need not be followed."""
+    tokens: dict[Unit, set[str]] = defaultdict(set)
+    places: dict[Unit, list[tuple[str, Place]]] = defaultdict(list)
+    found: set[Unit] = set()
+    for path, module in modules.items():
+        for function in module.functions:
+            cls, _, rest = function.name.partition(".")
+            if rest and (path, cls) in worth:
+                method = path, f"{cls}.{rest.partition('.')[0]}"
+                tokens[method] |= function.tokens
+                places[method].append((path, function.place))
+                if _sets_attributes(function.body):
+                    found.add(method)
+    found |= _converting(modules, tokens, find) | _demanding(modules, tokens)
+    callers = _callers({**units, **tokens}, imports, find)
+    found |= {caller for unit in worth for caller in callers.get(unit, ()) if caller in tokens}
+    by_name: dict[str, list[Unit]] = defaultdict(list)
+    for method, mentioned in tokens.items():
+        for name in mentioned:
+            by_name[name].append(method)
+    calling = {m: by_name.get("." + m[1].rpartition(".")[2], []) for m in tokens}
+    return _places(places, _closure(found, calling))
+
+
+def _sets_attributes(block: Block) -> bool:
+    return any(op.kind == "setattr" or any(map(_sets_attributes, op.blocks)) for op in block)
 
 
 def _places(

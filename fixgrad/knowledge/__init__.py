@@ -16,6 +16,7 @@ from fixgrad.knowledge.arrays import (
     exports,
     exports_method,
     is_ufunc,
+    mirrored,
 )
 from fixgrad.knowledge.dtypes import cast, dtype_class, dtype_of
 from fixgrad.knowledge.read import fields, files, table
@@ -52,6 +53,7 @@ __all__ = [
     "factory",
     "factory_method",
     "is_ufunc",
+    "mirrored",
     "module_class",
     "tensor_function",
     "tensor_method",

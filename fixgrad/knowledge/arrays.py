@@ -22,6 +22,15 @@ def array_function(qualified: str) -> ArrayCall | None:
 
 
 @functools.cache
+def mirrored(module: str) -> str:
+    """Return the name that a module of a numpy look-alike has in numpy: "autograd.numpy" is "numpy"."""
+    for prefix, row in table("arrays")["mirror"].items():
+        if module == prefix or module.startswith(prefix + "."):
+            return str(row["is"]) + module[len(prefix) :]
+    return module
+
+
+@functools.cache
 def array_prefixes() -> tuple[tuple[str, ArrayCall], ...]:
     """Return the defaults for whole modules, longest prefix first: ("scipy.ndimage.", row)."""
     rows = table("arrays")["prefix"]

@@ -232,17 +232,17 @@ class Planner:
             for hazard in rule.hazards(graph):
                 for target in responsible(graph, hazard.use.thing, keys):
                     changed |= self._ripple(target, hazard)
-        before = {(u.site, u.path) for u in self.base.of_kind("twice")}
+        before = {(u.kind, u.site, u.path) for u in self.base.of_kind("twice", "modified")}
         for use in graph.of_kind("twice"):
             for target in responsible(graph, use.thing, keys):
-                if (use.site, use.path) not in before and target not in self.refused:
+                if (use.kind, use.site, use.path) not in before and target not in self.refused:
                     where = made_line(use.thing)
                     reason = f"line {where} is computed once and differentiated again at line {use.site.place[0]}"
                     self.refused[target] = ("FG903", reason)
                     changed = True
         for use in graph.of_kind("modified"):
             for target in responsible(graph, use.thing, keys):
-                if target not in self.refused:
+                if (use.kind, use.site, use.path) not in before and target not in self.refused:
                     reason = f"a tensor that autograd still needs is changed in place before line {use.site.place[0]}"
                     self.refused[target] = ("FG910", reason)
                     changed = True
