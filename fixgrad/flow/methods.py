@@ -57,6 +57,9 @@ def array_call(
         for tensor in of_kind(value, "tensor"):
             log(m, f, state, "export", tensor, argument.place, detail=name)
     read_array(m, f, state, thing, call.place)
+    if name == "backward":
+        lost = frozenset(sources_of(state, [thing]))
+        log(m, f, state, "array-backward", thing, call.place, others=lost)
     row = array_method(name)
     if row is None:
         return UNKNOWN

@@ -30,6 +30,7 @@ class Use(NamedTuple):
       modified       a tensor that autograd saved was changed in place before the backward pass
       twice          a second backward pass through a graph that is gone
       array-grad     `.grad` is read of an array; `others` are the tensors made of it
+      array-backward  `.backward()` is called on an array; `others` are the tensors its values are of
       bad-keyword    requires_grad= is passed to a call that does not take it
       rewrap         torch.tensor() of a tensor; `others` are the tensors
     """

@@ -61,10 +61,21 @@ def _granted_before_links(graph: FlowGraph, thing: Thing) -> Thing | None:
         if not sources:
             return thing if links else None
         link = made is not None and (made.alias != "copy" or _name(made.effect) in _COPYING_LINKS)
-        if len(sources) != 1 or not link or _name(made.effect if made else "") == "[]":
+        if len(sources) != 1 or not link:
             return None
-        (thing,) = sources
+        (source,) = sources
+        if _name(made.effect if made else "") == "[]" and not _in_one_expression(source, thing):
+            return None  # conservative: other items of the leaf may be asked for elsewhere
+        thing = source
         links += 1
+
+
+def _in_one_expression(source: Thing, thing: Thing) -> bool:
+    """Say whether nothing else can hold the source: `torch.tensor(a, requires_grad=True)[None]`."""
+    if source.site is None or thing.site is None or source.path != thing.path:
+        return False
+    (path, inner), (other, outer) = source.site, thing.site
+    return path == other and inner[:2] == outer[:2] and inner[2:] < outer[2:]
 
 
 _COPYING_LINKS = frozenset(

@@ -45,9 +45,15 @@ NAME = "numpy-export-of-tracked-tensor"
 
 def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     """Yield the exports that raise."""
+    lost = {graph.identity(t) for u in graph.of_kind("array-backward") for t in u.others}
     for use in graph.of_kind("export"):
-        if use.tracked != "no":
-            yield _hazard(graph, use)
+        if use.tracked == "no":
+            continue
+        hazard = _hazard(graph, use)
+        if graph.identity(use.thing) in lost:
+            what = "the backward pass is asked of what NumPy computes here"
+            hazard = hazard._replace(what=what, operations=(), refusal="FG902")
+        yield hazard
 
 
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:

@@ -31,12 +31,18 @@ def _cases(b: Builder, node: ast.Match, subject: int, cases: list[ast.match_case
 
 
 def _test(b: Builder, node: ast.Match, subject: int, case: ast.match_case) -> int:
-    """Lower what decides a case; a literal pattern is an equality, a bare name always matches."""
+    """Lower what decides a case; a value is an equality, a bare class a test of type, a name matches."""
     match case.pattern:
         case ast.MatchValue(value=value):
             return b.emit("compare", value, "==", (subject, lower(b, value)))
         case ast.MatchAs(pattern=None) if case.guard is None:
             return b.emit("const", node, constant=True)
+        case (
+            ast.MatchClass(cls=cls, patterns=[], kwd_patterns=[])
+            | ast.MatchAs(pattern=ast.MatchClass(cls=cls, patterns=[], kwd_patterns=[]))
+        ) if case.guard is None:
+            test = b.load("isinstance", cls)
+            return b.emit("call", cls, "", (test, subject, lower(b, cls)), ("", "", ""))
     return b.emit("opaque", node, "pattern")
 
 
