@@ -48,7 +48,9 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
             copy.set((thing, "#guarded"), False)
         m.block(f, op.blocks[block], copy)
 
+    m.branches += 1
     m.branch(f, state, [lambda s: way(0, s), lambda s: way(1, s)])
+    m.branches -= 1
 
 
 def _truth(test: Value, target: str) -> tuple[bool, bool]:

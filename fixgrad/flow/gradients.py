@@ -48,7 +48,9 @@ def consume(
         idle = tested and (thing.name.startswith("given") or method in _HOUSEKEEPING)
         if not idle and not state.get((me, "#manual")):
             at = thing.site.place if thing.site else place
+            m.branches += len(value) > 1
             log(m, f, state, "grad", tensor, at, detail="guarded" if tested else "")
+            m.branches -= len(value) > 1
         if not state.get((me, "#manual")):
             result |= _tensor_of(m, f, state, thing, place)
     return frozenset(result) or UNKNOWN

@@ -51,6 +51,7 @@ class FlowGraph:
         self.indirect: set[Site] = set()  # conversions called through map or a callback
         self.renamed: set[Site] = set()  # conversions called by a name of the program's own
         self.no_tensor: set[Site] = set()  # calls that give something else at times
+        self.first_turn: set[tuple[str, Site, Path, Thing]] = set()  # untracked there for certain
         self.switched: set[Site] = set()  # conversions whose requires_grad= is left at a default
         self.flags: dict[Site, set[str]] = {}  # a requires_grad= that is not taken: "on", "off"
         self.passing: set[Site] = set()  # as_tensor(p) where p is a tensor at times

@@ -81,6 +81,8 @@ class Loop:
         self.continue_mark = continue_mark  # of the path of one turn
         self.breaks: list[Changes] = []
         self.continues: list[Changes] = []
+        self.branches = 0  # how many branches are around the loop
+        self.first = False  # the turn begins from what stands before the loop
 
 
 class Machine:
@@ -115,6 +117,7 @@ class Machine:
         self.entries: Counter[tuple[str, Place]] = Counter()
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
+        self.branches = 0  # how many undecided branches are around
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
@@ -219,6 +222,14 @@ class Machine:
             path.undo()
         state.merge(paths)
 
+    def certainly_runs(self) -> bool:
+        """Say whether the first turn of the innermost loop comes here whatever happens in it."""
+        if not self.loops or self.tries:
+            return False
+        loop = self.loops[-1]
+        left = loop.breaks or loop.continues
+        return loop.first and not left and self.branches == loop.branches
+
     def loop(self, f: Frame, state: State, turn: Callable[[State], None], endless: bool) -> None:
         """Repeat a turn until the state at its head no longer changes.
 
@@ -227,9 +238,10 @@ class Machine:
         """
         last: list[Changes] = []
         loop = Loop(0, 0)
-        for _ in range(MOST_TURNS):
+        for turns in range(MOST_TURNS):
             path = state.path()
             loop = Loop(path.mark, path.mark)
+            loop.branches, loop.first = self.branches, turns == 0
             f.loops.append(loop)
             self.loops.append(loop)
             turn(path)

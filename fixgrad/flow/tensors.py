@@ -75,6 +75,8 @@ def log(
         tuple(ordered(set(others))), not m.alternatives, fact(state, thing, "#retained", "no") == "yes",
     )  # fmt: skip
     m.graph.uses[kind, site, f.path, identity(thing), detail] = use
+    if use.tracked == "no" and use.sure and m.certainly_runs():
+        m.graph.first_turn.add((kind, site, f.path, identity(thing)))
 
 
 _FRESH: tuple[tuple[str, object], ...] = (

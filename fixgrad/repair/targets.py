@@ -65,7 +65,8 @@ def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[str, Site, Thing]]:
     for use in graph.of_kind("grad", "optimizer", "inputs"):
         if use.tracked != "no":
             for thing in graph.upstream([use.thing], through_cuts=True)[1:]:
-                found.add((use.kind, use.site, thing))
+                if (use.kind, use.site, use.path, thing) not in graph.first_turn:
+                    found.add((use.kind, use.site, thing))
     return found
 
 

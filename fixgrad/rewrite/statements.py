@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 from fixgrad.edits import Operation
@@ -115,17 +116,31 @@ def _rows(
     placeholder = emptied and all(one.vanishes() for one in asked.values())
     for line in lines(layout, suite, named):
         own = {index: asked[index] for index in range(line.first, line.last + 1) if index in asked}
-        yield _Row(suite, line, own, _wraps(line, own), _unit(layout, line, found), placeholder)
+        wraps = _wraps(line, own, _idle(layout, line))
+        yield _Row(suite, line, own, wraps, _unit(layout, line, found), placeholder)
         placeholder = False
 
 
-def _wraps(line: Line, asked: dict[int, _Asked]) -> tuple[str, ...]:
-    """Return what the whole line is moved into; all its statements must agree."""
-    indexes = range(line.first, line.last + 1)
+# What computes nothing may move into a `no_grad` block as well.
+_IDLE = re.compile(r"[\w.]+(\.grad\s*=\s*None|\.grad\.zero_\(\)|\.zero_grad\(\))")
+
+
+def _idle(layout: Layout, line: Line) -> set[int]:
+    places = line.suite.statements
+    return {
+        index
+        for index in range(line.first, line.last + 1)
+        if _IDLE.fullmatch(layout.text[slice(*places[index])])
+    }
+
+
+def _wraps(line: Line, asked: dict[int, _Asked], idle: Set[int]) -> tuple[str, ...]:
+    """Return what the whole line is moved into; all its statements must agree or not care."""
+    moving = any(one.wraps for one in asked.values())
     wraps = {
         asked[index].wraps if index in asked else ()
-        for index in indexes
-        if index not in asked or not asked[index].vanishes()
+        for index in range(line.first, line.last + 1)
+        if not (asked[index].vanishes() if index in asked else moving and index in idle)
     }
     if len(wraps) > 1:
         one = next(one for one in asked.values() if one.wraps)
