@@ -150,6 +150,7 @@ def test_json() -> None:
         "path": [
             {
                 "filename": "train.py",
+                "cell": None,
                 "row": 4,
                 "column": 9,
                 "kind": "source",
@@ -157,6 +158,7 @@ def test_json() -> None:
             },
             {
                 "filename": "train.py",
+                "cell": None,
                 "row": 5,
                 "column": 30,
                 "kind": "sink",
@@ -169,6 +171,7 @@ def test_json() -> None:
             "edits": [
                 {
                     "filename": "train.py",
+                    "cell": None,
                     "content": "torch.tensor(start, requires_grad=True)",
                     "location": {"row": 4, "column": 9},
                     "end_location": {"row": 4, "column": 32},
