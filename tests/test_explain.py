@@ -302,7 +302,7 @@ class TestOtherVerdicts:
 CASES = sorted(FIXTURES.glob("*/*/case.toml"))
 
 
-@pytest.mark.parametrize("case", CASES[::4], ids=lambda case: case.parent.name)
+@pytest.mark.parametrize("case", CASES[::8], ids=lambda case: case.parent.name)
 def test_every_finding_is_explained(case: Path) -> None:
     """Each finding is told at its own place, and watching a run does not change what it finds."""
     folder = case.parent / "before" if (case.parent / "before").is_dir() else case.parent

@@ -1,4 +1,4 @@
-"""What became of one conversion, and the reason: the analysis's own findings first, else the way of the tensor."""
+"""What became of one conversion, and why: the analysis's own findings, else the tensor's way."""
 
 from __future__ import annotations
 
@@ -262,7 +262,8 @@ def _backward(journey: Journey, site: Site) -> tuple[str, tuple[Stage, ...]] | N
         if rank == 4:
             said = f"on its way to the backward pass at {place} {_cut(journey, site, me)}"
         elif rank == 3:
-            said = f"the backward pass at {place} starts from what unknown code made of it and {others}"
+            said = f"the backward pass at {place} starts from what unknown code made of it"
+            said = f"{said} and {others}"
         else:
             said = f"the backward pass at {place} runs through it and {others}"
         best = rank, f"left alone: nobody asks for its gradient; {said}", stages

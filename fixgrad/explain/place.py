@@ -1,4 +1,4 @@
-"""Finds what stands at a place: the conversion there, what else it is, and why it may not be followed."""
+"""Finds what stands at a place: the conversion, what else, and why it may not be followed."""
 
 from __future__ import annotations
 

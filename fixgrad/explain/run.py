@@ -1,4 +1,4 @@
-"""Runs the analysis under watch, once as it is and, where asked, over what it would not have followed."""
+"""Runs the analysis under watch: as it is and, where asked, over what it would not follow."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def follow(sources: Sequence[Source], *, unsafe: bool = True) -> Run:
 
 
 def follow_wider(run: Run, site: Site) -> Run:
-    """Follow what reaches a place with more patience, and also where nothing asks for a gradient."""
+    """Follow what reaches a place, for longer, and also where nothing asks for a gradient."""
     project = Project(list(run.project.modules.values()), run.project.imports)
     reaching = relevance.reaching(project.modules, project.find, site.path, run.function(site).name)
     productive = reaching | project.relevance.productive
