@@ -10,6 +10,7 @@ from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import make_array
 from fixgrad.flow.gradients import consume, read_gradient
 from fixgrad.flow.ir import Op, Place
+from fixgrad.flow.memory import move
 from fixgrad.flow.modules import parameter_of
 from fixgrad.flow.sharing import grant, overwrite_arrays
 from fixgrad.flow.state import State
@@ -385,4 +386,5 @@ def _set_tensor_attribute(
             state.set((me, "#manual"), True)
             m.graph.manual.add(me)
     elif name == "data":
+        move(m, state, me)
         overwrite_arrays(state, me)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.ir import Op, Place
+from fixgrad.flow.memory import move
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import dtype, identity, log, tracked
 from fixgrad.flow.values import (
@@ -179,6 +180,8 @@ def read_array(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -
 
 def write_array(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> None:
     """Change an array in place: tensors that share its memory change too, copies do not."""
+    for tensor in of_kind(state.get((thing, "#storage"), ()), "tensor"):
+        move(m, state, tensor, "shared")
     sharing = {thing, *(t for t in state.get((thing, "#storage"), ()) if t.kind != "tensor")}
     for array in ordered(sharing):
         for tensor in ordered(state.get((array, "#made"), frozenset())):

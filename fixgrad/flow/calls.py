@@ -21,6 +21,7 @@ from fixgrad.flow.values import (
     Thing,
     Value,
     constant,
+    known,
     of_kind,
     ordered,
     union,
@@ -241,13 +242,41 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     if _is_idle(m, state, call, code):
         return UNKNOWN
     site = Site(f.module.path, call.place)
-    path = (*f.path, site)
+    where = (code.module.path, function.place)
+    m.entered.add(where)
+    if site not in m.graph.roots:
+        m.graph.called_here.add(Site(*where))
+    m.visited.add(where)
+    if code.cached:
+        return _enter_once(m, f, state, call, code)
+    value = _execute(m, f, state, call, code, (*f.path, site))
+    m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement))
+    return value
+
+
+def _enter_once(m: Machine, f: Frame, state: State, call: Call, code: Code) -> Value:
+    """Call a cached function: the same arguments give the same objects, whoever calls."""
+    arguments = [(a.name, *known(a.value)) for a in call.arguments]
+    told_apart = all(sure for _, sure, _ in arguments)
+    key = (code.module.path, code.function.place, tuple(arguments) if told_apart else ())
+    number, value = m.cached.setdefault(key, (len(m.cached), NOTHING))
+    facts = {"tensor": "#dtype", "array": "#dtype", "list": "#length", "tuple": "#length"}
+    if value and all(t.kind not in facts or state.get((t, facts[t.kind])) for t in value):
+        return value
+    line, column, end_line, end_column = code.function.place
+    calls = Site(code.module.path, (line, column, end_line, end_column + 500 + number))
+    value = _execute(m, f, state, call, code, (calls,))
+    m.cached[key] = (number, value)
+    return value
+
+
+def _execute(
+    m: Machine, f: Frame, state: State, call: Call, code: Code, path: tuple[Site, ...]
+) -> Value:
+    function = code.function
     owner = m.thing("frame", Site(code.module.path, function.place), path, function.name)
     frame = Frame(owner, code.module, function, code.frames, path)
     _bind_parameters(m, frame, state, call, code)
-    where = (code.module.path, function.place)
-    m.entered.add(where)
-    m.visited.add(where)
     mode = state.get(MODE, "on")
     if code.mode:
         state.set(MODE, code.mode)
@@ -258,7 +287,6 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         name = "generator in try" if frame.yields_in_try else "generator"
         made = containers.make(m, f, state, call.place, "list", None, union(frame.yields), name)
         value = frozenset((made,))
-    m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement))
     return value
 
 

@@ -14,6 +14,8 @@ from fixgrad.flow.values import (
     ordered,
 )
 
+_CACHES = ("functools.cache", "functools.lru_cache", "functools.lru_cache()")
+
 
 def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -> Value:
     """Apply a decorator to a function or class."""
@@ -27,6 +29,8 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
         if name in ("property", "staticmethod", "classmethod", "functools.cached_property"):
             kind = "cached" if "cached" in name else name
             return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
+        if name in _CACHES:
+            return _changed(m, inner, name, {"cached": True})
         if thing.name in libraries.NOT_RUN:
             return UNKNOWN  # its body is expected to fail, or not run
         mode = libraries.context_mode(thing.name)
@@ -45,11 +49,16 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
 def _with_mode(m: Machine, inner: Value, mode: str) -> Value:
     if mode not in CONTEXT_MODES:
         return inner
+    return _changed(m, inner, mode, {"mode": CONTEXT_MODES[mode]})
+
+
+def _changed(m: Machine, inner: Value, name: str, how: dict[str, object]) -> Value:
+    """Return functions with something else about their code."""
     found: set[Thing] = set()
     for thing in ordered(inner):
         if thing.kind == "function":
-            data = thing.data._replace(mode=CONTEXT_MODES[mode])
-            found.add(m.thing("function", thing.site, thing.path, f"{thing.name}@{mode}", data))
+            data = thing.data._replace(**how)
+            found.add(m.thing("function", thing.site, thing.path, f"{thing.name}@{name}", data))
         else:
             found.add(thing)
     return frozenset(found)

@@ -48,8 +48,12 @@ def backward(
         for thing in reached:
             if tracked(state, thing) == "no" or thing.kind != "tensor":
                 continue
-            if state.get((thing, "#spoiled")) == "yes":
-                log(m, f, state, "modified", thing, place)
+            spoiled = state.get((thing, "#spoiled"), "no")
+            if spoiled != "no":
+                log(m, f, state, "modified", thing, place, detail=spoiled)
+            outpaced = state.get((thing, "#outpaced"))
+            if outpaced:
+                log(m, f, state, "outpaced", thing, place, others=outpaced)
             if not keeps and _carried_over(m, state, thing):
                 log(m, f, state, "twice", thing, place)
             if _gone(m, state, thing, Site(f.module.path, place), f.path):
@@ -67,6 +71,8 @@ def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
     depth = m.graph.loops.get(thing, 0)
     if not 0 < depth <= len(m.loops) or leaf(state, thing) != "no":
         return False
+    if state.get((thing, "#saves")) != "yes":
+        return False  # `f = f + step` keeps nothing that is freed
     inputs = state.get((thing, "#inputs"), ())
     return thing in upstream(state, inputs)
 

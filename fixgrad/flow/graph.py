@@ -59,6 +59,8 @@ class FlowGraph:
         self.shadows: dict[str, list[tuple[Place, frozenset[str]]]] = {}  # local names by function
         self.mixes: set[Thing] = set()  # computed from a tensor and an array
         self.by_value: dict[Thing, set[Thing]] = {}  # tensors whose numbers went into it
+        # by leaf: what takes its place in later turns of a loop, and what is computed of either
+        self.replaced: dict[Thing, set[tuple[Thing, Thing]]] = {}
         self.refused: set[Thing] = set()  # requires_grad=False is written there
         self.manual: set[Thing] = set()  # the program sets their .grad itself
         self.calls: dict[tuple[Site, Path], CallResult] = {}
@@ -70,6 +72,7 @@ class FlowGraph:
         self.sharing: dict[Thing, list[Thing]] = {}  # array -> the tensors on its memory
         self.visits: dict[Where, set[Where]] = {}  # by root: the functions entered below it
         self.roots: set[Site] = set()  # calls by unknown callers
+        self.called_here: set[Site] = set()  # functions and classes that the project calls itself
         self.called: set[str] = set()  # external functions that were called
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
         self.several: set[Thing] = set()  # parts of one result that share a thing

@@ -26,7 +26,10 @@ _CONTAINER_BASES = {
 
 def instantiate(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> Value:
     """Construct an instance of a class of the project."""
-    thing = m.thing("instance", Site(f.module.path, call.place), f.path, cls.name, cls)
+    site = Site(f.module.path, call.place)
+    if site not in m.graph.roots:
+        m.graph.called_here.add(Site(cls.data.module.path, cls.data.function.place))
+    thing = m.thing("instance", site, f.path, cls.name, cls)
     for field in state.get((thing, "#fields"), frozenset()):
         state.set((thing, field), NOTHING)
     state.set((thing, "#fields"), frozenset())

@@ -12,10 +12,11 @@ from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
+from fixgrad.flow.protocols import special
 from fixgrad.flow.scalars import math_call
 from fixgrad.flow.standard_library import SPECIAL
 from fixgrad.flow.state import MODE, State
-from fixgrad.flow.tensor_methods import by_row
+from fixgrad.flow.tensor_methods import by_row, for_each
 from fixgrad.flow.tensors import log, make, tracked
 from fixgrad.flow.values import (
     NONE,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 _PARAMETER = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
+_EACH = "torch._foreach_"
 NOT_RUN = ("unittest.skip", "unittest.expectedFailure", "pytest.mark.skip", "pytest.mark.xfail")
 _GRADIENT_ERRORS = {"RuntimeError", "TypeError", "AttributeError", "Exception", "BaseException"}
 _GENERATORS = {
@@ -129,6 +131,8 @@ def _call_torch(m: Machine, f: Frame, state: State, call: Call, name: str) -> Va
     row = tensor_function(name)
     if row is not None:
         return by_row(m, f, state, call, row, [], name.rpartition(".")[2])
+    if name.startswith(_EACH):
+        return for_each(m, f, state, call, name.removeprefix(_EACH))
     return m.unknown(m, f, state, call, [], name)
 
 
@@ -189,6 +193,8 @@ def _export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -
     value = consume(m, f, state, argument.value, argument.place)
     kinds = m.graph.kinds.setdefault(Site(f.module.path, argument.place), set())
     kinds.update(t.kind for t in value if t.name != "unknown")
+    for instance in of_kind(value, "instance"):
+        special(m, f, state, argument.place, instance, "__array__")
     for thing in of_kind(value, "tensor", "opaque"):
         if thing.kind == "tensor" or state.get((thing, "#inputs")):
             log(m, f, state, "export", thing, argument.place, detail=name)

@@ -115,6 +115,7 @@ class Machine:
         self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
         self.stack: list[Function] = []
         self.entries: Counter[tuple[str, Place]] = Counter()
+        self.cached: dict[tuple[object, ...], tuple[int, Value]] = {}  # results of @lru_cache
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.memory import move
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.sharing import overwrite_arrays
 from fixgrad.flow.state import State
@@ -71,6 +72,7 @@ def optimizer_method(
         for tensor in ordered(state.get((thing, "#params"), NOTHING)):
             log(m, f, state, "step", tensor, call.place, detail=thing.name)
             if tracked(state, tensor) != "no":
+                move(m, state, tensor)
                 overwrite_arrays(state, tensor)
         return result
     return NONE if name == "zero_grad" else UNKNOWN

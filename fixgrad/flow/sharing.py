@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.ir import Place
+from fixgrad.flow.memory import move, on_the_same_memory
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import dtype, identity, leaf, log, recorded, tracked
 from fixgrad.flow.values import Thing, ordered
@@ -73,9 +74,7 @@ def write_in_place(
 ) -> None:
     """Change a tensor in place: what is written flows into it and into whatever shares its memory."""
     me = identity(thing)
-    for consumer in state.get((me, "#consumers"), ()):
-        state.set((consumer, "#spoiled"), "yes")
-    state.set((me, "#consumers"), frozenset())
+    move(m, state, me)
     if state.get(MODE, "on") in ("on", "maybe"):
         log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
         if recorded(state, [me, *inputs]) != "no":
@@ -83,7 +82,7 @@ def write_in_place(
                 unsure = other is not me and _is_loose(state, me, other)
                 _become_derived(state, other, inputs, unsure)
         m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
-    for view in _sharing(m, state, me):
+    for view in on_the_same_memory(m, state, me):
         _outgrow(state, view)
     overwrite_arrays(state, me)
 
@@ -102,18 +101,6 @@ def _views(m: Machine, state: State, base: Thing) -> list[Thing]:
 def _is_loose(state: State, *things: Thing) -> bool:
     """Say whether one of the things only may be a view of what it was made of."""
     return any(state.get((t, "#loose")) or len(state.get((t, "#base"), ())) > 1 for t in things)
-
-
-def _sharing(m: Machine, state: State, me: Thing) -> list[Thing]:
-    """Return the tensors on the memory of one, itself included, whatever autograd knows of it."""
-    whole = [me, *(t for t in ordered(state.get((me, "#storage"), ())) if t.kind == "tensor")]
-    around = [t for other in whole for t in m.graph.sharing.get(other, ())]
-    return [
-        t
-        for t in dict.fromkeys([*whole, *around])
-        if t.kind == "tensor"
-        and (t in whole or not state.get((t, "#storage"), set()).isdisjoint(whole))
-    ]
 
 
 def _outgrow(state: State, view: Thing) -> None:

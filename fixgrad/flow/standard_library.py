@@ -19,6 +19,7 @@ from fixgrad.flow.values import (
     known,
     of_kind,
     ordered,
+    union,
 )
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def _default_dict(m: Machine, f: Frame, state: State, call: Call) -> Value:
 def _replace(m: Machine, f: Frame, state: State, call: Call) -> Value:
     first = call.get(0, "obj")
     things = of_kind(first.value, "instance") if first is not None else []
-    if len(things) != 1:
+    if not things:
         return m.unknown(m, f, state, call, [], "replace")
-    return instances.replaced(m, f, state, call.rest(), things[0])
+    return union(instances.replaced(m, f, state, call.rest(), thing) for thing in things)
 
 
 def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:
@@ -150,6 +151,13 @@ def _to_thread(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return m.apply(m, f, state, call.rest(), call.arguments[0].value) if call.arguments else UNKNOWN
 
 
+def _cache(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Call `functools.lru_cache(maxsize=...)`: what it returns decorates."""
+    if any(of_kind(a.value, "function") for a in call.arguments):
+        return m.unknown(m, f, state, call, [], "lru_cache")
+    return frozenset((m.thing("external", None, (), "functools.lru_cache()"),))
+
+
 def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return frozenset((m.thing("external", None, (), "functools.wraps()"),))
 
@@ -164,6 +172,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "asyncio.wait_for": _awaited,
     "functools.partial": _partial,
     "functools.wraps": _wraps,
+    "functools.lru_cache": _cache,
     "importlib.import_module": importing.import_module,
     "itertools.chain": _chain,
     "collections.namedtuple": _record_type,

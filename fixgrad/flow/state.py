@@ -41,11 +41,14 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 _SETS = {
     "#base", "#consumers", "#cut", "#default", "#fields", "#freed", "#inner", "#inputs", "#items",
-    "#made", "#outdated", "#parameter", "#params", "#perhaps", "#source", "#storage",
+    "#made", "#outdated", "#outpaced", "#parameter", "#params", "#perhaps", "#results", "#source",
+    "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#stars"}
 _FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale"}
 _BOTH = {"#guarded"}
+# Of what one path makes anew, though the other does not come to it, the other says nothing.
+_RENEWED: dict[str, Any] = {"#outpaced": frozenset(), "#spoiled": "no"}
 _DISAGREE = {"#dtype": "unknown"}
 
 
@@ -124,7 +127,11 @@ class State:
             old = cells.get(cell, ABSENT)
             new: Any = ABSENT
             for path in paths:
-                new = join_facts(cell[1], new, path.get(cell, old))
+                found = path.get(cell, old)
+                if cell[1] in _RENEWED and found == _RENEWED[cell[1]] != old:
+                    new = found
+                    break
+                new = join_facts(cell[1], new, found)
             if new is not ABSENT and new != old:
                 changed = changed or old is not ABSENT or self._known(cell)
                 self.set(cell, new)

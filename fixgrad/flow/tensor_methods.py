@@ -34,6 +34,7 @@ from fixgrad.flow.values import (
     is_constant,
     known,
     of_kind,
+    union,
 )
 from fixgrad.knowledge import TensorOp, cast, dtype_class, factory_method
 from fixgrad.knowledge import tensor_method as method_row
@@ -257,6 +258,19 @@ def _write(
         m.branch(f, state, [lambda s, t=t: way(t, s) for t in written])  # type: ignore[misc]
 
 
+def for_each(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
+    """Execute `torch._foreach_mul_(tensors, ...)`: a method of each tensor in a list."""
+    row = method_row(name)
+    listed = call.get(0, "self")
+    if row is None or listed is None:
+        return m.unknown(m, f, state, call, [], name)
+    op = containers.element_op(listed.place)
+    tensors = of_kind(containers.any_element(m, f, state, listed.value, op), "tensor")
+    results = [by_row(m, f, state, call.rest(), row, [t], name) for t in tensors]
+    made = containers.make(m, f, state, call.place, "list", None, union(results))
+    return NONE if row.inplace else frozenset((made,))
+
+
 def _gathered(
     m: Machine, f: Frame, state: State, call: Call, row: TensorOp, first: list[Thing]
 ) -> tuple[list[list[Thing]], bool]:
@@ -338,4 +352,4 @@ def _several(
     return frozenset((containers.make(m, f, state, call.place, "tuple", items),))
 
 
-__all__ = ["by_row", "run_backward", "tensor_method", "to_numpy"]
+__all__ = ["by_row", "for_each", "run_backward", "tensor_method", "to_numpy"]

@@ -84,6 +84,7 @@ _FRESH: tuple[tuple[str, object], ...] = (
     ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
     ("#guarded", False), ("#consumers", frozenset()), ("#spoiled", "no"), ("#saves", "no"),
     ("#base", frozenset()), ("#loose", False), ("#outgrown", False),
+    ("#results", frozenset()), ("#outpaced", frozenset()),
 )  # fmt: skip
 
 
@@ -112,7 +113,7 @@ def make(
     state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#tracked"), is_tracked)
     state.set((thing, "#leaf"), {"no": "yes", "yes": "no"}.get(is_tracked, "maybe"))
-    state.set((thing, "#inputs"), frozenset(inputs) - {thing})
+    state.set((thing, "#inputs"), frozenset(inputs))
     if storage:
         state.set((thing, "#storage"), frozenset(storage) - {thing})
     made = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
@@ -178,7 +179,22 @@ def derive(
         state.set((thing, "#saves"), "yes")
     if is_tracked != "no":
         _enter_graph(state, thing, inputs, row.saves)
+    if m.loops and operands is not None:
+        _replaced_in_a_loop(m, state, thing, operands)
     return thing
+
+
+def _replaced_in_a_loop(
+    m: Machine, state: State, thing: Thing, operands: list[list[Thing]]
+) -> None:
+    """Note tracked operands in whose place later turns have an untracked one: `w = w.clamp(0)`."""
+    for group in operands:
+        if len(group) > 1:
+            later = {t for t in group if t.number > thing.number and tracked(state, t) != "yes"}
+            for first in group if later else ():
+                if first.number < thing.number and tracked(state, first) == "yes":
+                    known = m.graph.replaced.setdefault(identity(first), set())
+                    known.update((identity(t), thing) for t in later)
 
 
 def _enter_graph(state: State, thing: Thing, inputs: list[Thing], saves: bool) -> None:
@@ -187,6 +203,7 @@ def _enter_graph(state: State, thing: Thing, inputs: list[Thing], saves: bool) -
         me = identity(source)
         if me is not thing:
             state.set((me, "#pending"), True)
+            state.add((me, "#results"), frozenset((thing,)))
         if saves:
             state.add((me, "#consumers"), frozenset((thing,)))
 

@@ -28,6 +28,7 @@ class Use(NamedTuple):
       shown          the program prints the tensor, returns it or takes its number
       overwritten    an array is read whose memory a tensor's update overwrote
       modified       a tensor that autograd saved was changed in place before the backward pass
+      outpaced       differentiated, but computed before a leaf that it comes from was moved; `others`
       twice          a second backward pass through a graph that is gone
       array-grad     `.grad` is read of an array; `others` are the tensors made of it
       array-backward  `.backward()` is called on an array; `others` are the tensors its values are of

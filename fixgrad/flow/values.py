@@ -119,3 +119,4 @@ class Code(NamedTuple):
     keyword_defaults: tuple[tuple[str, Value], ...]
     bases: tuple[Value, ...] = ()
     mode: str = ""  # "no_grad" under @torch.no_grad()
+    cached: bool = False  # the same call returns the same object, under @lru_cache

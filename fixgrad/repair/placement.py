@@ -49,8 +49,9 @@ class Contexts:
         if call is None and self._capped(site):
             return False  # conservative: not every call of this function was followed
         every = self.paths[site]
-        # conservative only where it is all there is: what unknown callers do with the result is not known
-        real = {p for p in every if not p or p[0] not in self.graph.roots} or every
+        # What unknown callers do with a result is not known; it counts where nothing else calls.
+        aside = self.graph.roots & self.graph.called_here
+        real = {p for p in every if not p or p[0] not in aside} or every
         through = {p for p in real if call is None or p[depth : depth + 1] == (call,)}
         return through <= self.demanded[site]
 

@@ -21,6 +21,7 @@ from fixgrad.hazards import (
     late_grant,
     mixed_arithmetic,
     numpy_export,
+    outpaced_copy,
     span,
 )
 from fixgrad.repair.evidence import Evidence, gather
@@ -43,7 +44,7 @@ from fixgrad.repair.targets import (
 )
 from fixgrad.source import Span
 
-_RIPPLES = (in_place_update, numpy_export, mixed_arithmetic, late_grant)
+_RIPPLES = (in_place_update, numpy_export, mixed_arithmetic, late_grant, outpaced_copy)
 _MOST_ROUNDS = 12
 _CHANGES_FORM = ("stale", "outdated", "overwritten", "shared-write")
 
@@ -228,10 +229,6 @@ class Planner:
         changed = False
         keys = {key_of(t.thing): t for t in self._active()}
         keys.update({key_of(self.base.identity(t.thing)): t for t in self._active()})
-        for rule in _RIPPLES:
-            for hazard in rule.hazards(graph):
-                for target in responsible(graph, hazard.use.thing, keys):
-                    changed |= self._ripple(target, hazard)
         before = {(u.kind, u.site, u.path) for u in self.base.of_kind("twice", "modified")}
         for use in graph.of_kind("twice"):
             for target in responsible(graph, use.thing, keys):
@@ -244,8 +241,15 @@ class Planner:
             for target in responsible(graph, use.thing, keys):
                 if (use.kind, use.site, use.path) not in before and target not in self.refused:
                     reason = f"a tensor that autograd still needs is changed in place before line {use.site.place[0]}"
-                    self.refused[target] = ("FG910", reason)
+                    code = "FG910" if use.detail == "yes" else "FG909"
+                    self.refused[target] = (code, reason)
                     changed = True
+        for rule in _RIPPLES:
+            if changed and rule is outpaced_copy:
+                break  # a write that is about to be mended has made a result of its leaf
+            for hazard in rule.hazards(graph):
+                for target in responsible(graph, hazard.use.thing, keys):
+                    changed |= self._ripple(target, hazard)
         for use in graph.of_kind(*_CHANGES_FORM):
             things = use.others if use.kind != "overwritten" else graph.sharing.get(use.thing, [])
             for thing in (use.thing, *things):
@@ -349,8 +353,9 @@ class Planner:
                 t for t in possible if self.base.is_conversion(t) or t.name.endswith("Variable")
             ]
             rewrapped_here = {h.use.thing for h in self.hazards if h.rule == "FG205"}
-            if any(key_of(t) in self.named for t in possible) or not rewrapped_here.isdisjoint(
-                self.base.upstream([demand.thing])
+            upstream = self.base.upstream([demand.thing])
+            if not rewrapped_here.isdisjoint(upstream) or any(
+                key_of(t) in self.named for t in upstream
             ):
                 continue
             for thing in ours:

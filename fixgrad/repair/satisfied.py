@@ -25,7 +25,7 @@ def unmet(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | No
         if found is not None:
             return found
     if kind == "optimizer":
-        return _never_filled(graph, demand, target)
+        return _never_filled(graph, demand, target) or _replaced(graph, target)
     return None
 
 
@@ -99,6 +99,21 @@ def _never_filled(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, s
     if not steps or any(u.gradient != "none" for u in steps):
         return None
     return _why_no_gradient(graph, steps[0], target)
+
+
+def _replaced(graph: FlowGraph, target: Key) -> tuple[str, str] | None:
+    """Say so where later turns of a loop compute with a tensor that no optimizer holds instead."""
+    held = {graph.identity(u.thing) for u in graph.of_kind("optimizer")}
+    roots = set(graph.upstream(u.thing for u in graph.of_kind("backward")))
+    for leaf, instead in graph.replaced.items():
+        lost = [t for t, result in instead if t not in held and result in roots]
+        if lost and key_of(leaf) == target:
+            line = min(map(made_line, lost))
+            return (
+                "FG910",
+                f"line {line} puts another tensor in its place, which no optimizer holds",
+            )
+    return None
 
 
 def _where_cut(graph: FlowGraph, root: Thing, target: Key) -> str:
