@@ -1,0 +1,143 @@
+"""The benchmark that takes grants out of other people's code: what it finds, strips and counts."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from bench.conversions import find_sites, stripped
+from bench.modules import Module
+from bench.restore import by_source, judge, listed, measure, strip_tree, table
+from bench.sources import Package, download, notebook_text, pinned, unpack_package
+
+IMPORTS = "import numpy as np\nimport torch\nfrom torch.autograd import Variable, grad\n"
+
+
+def without_grants(text: str) -> str:
+    """Return a program without any of its grants."""
+    data = (IMPORTS + text).encode()
+    cuts = {cut for site in find_sites(Module("x.py", data)) for cut in site.cuts}
+    return stripped(data, cuts).decode().removeprefix(IMPORTS)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("x = torch.tensor(a, requires_grad=True)\n", "x = torch.tensor(a)\n"),
+        ("x = torch.tensor(requires_grad=True, data=a)\n", "x = torch.tensor(data=a)\n"),
+        ("x = torch.tensor((a), requires_grad=True)[0]\n", "x = torch.tensor((a))[0]\n"),
+        ("x = torch.from_numpy(a).float().requires_grad_()\n", "x = torch.from_numpy(a).float()\n"),
+        ("x = Variable(torch.Tensor(a), requires_grad=True)\n", "x = Variable(torch.Tensor(a))\n"),
+        ("x = torch.tensor(a)\nx.requires_grad_(True)\n", "x = torch.tensor(a)\npass\n"),
+        ("x = torch.tensor(a)\nx.requires_grad = True\n", "x = torch.tensor(a)\npass\n"),
+        (
+            "ä = torch.tensor(a)\ny = ä.double().requires_grad_()\n",
+            "ä = torch.tensor(a)\ny = ä.double()\n",
+        ),
+        (
+            "if c:\n    x = torch.tensor(a)\nelse:\n    x = torch.tensor(b)\nx.requires_grad_()\n",
+            "if c:\n    x = torch.tensor(a)\nelse:\n    x = torch.tensor(b)\npass\n",
+        ),
+    ],
+)
+def test_strips(before: str, after: str) -> None:
+    assert without_grants(before) == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = torch.tensor(a, requires_grad=False)\n",
+        "x = torch.tensor(a)\nx = f(b)\nx.requires_grad_()\n",
+        "def f():\n    x = torch.tensor(a)\n\ndef g(x):\n    x.requires_grad_()\n",
+    ],
+)
+def test_leaves(text: str) -> None:
+    assert without_grants(text) == text
+
+
+PROGRAMS = {
+    "same function": "x = torch.tensor(np.ones(3), requires_grad=True)\n(x * x).sum().backward()\n"
+    "print(x.grad)\n",
+    "across functions": "def slope(f, x):\n    return grad(f(x).sum(), x)\n\n"
+    "def run(f):\n    x = torch.tensor(np.ones(3), requires_grad=True)\n    return slope(f, x)\n",
+    "same class": "class A:\n    def __init__(self):\n"
+    "        self.x = torch.from_numpy(np.ones(3)).requires_grad_()\n"
+    "    def run(self, f):\n        return grad(f(self.x), [self.x])\n",
+    "none seen": "x = torch.tensor(np.ones(3), requires_grad=True)\nx = torch.zeros(3)\n"
+    "print(x.grad)\n",
+    "kept": "def f(x):\n    t = torch.tensor(x, requires_grad=True)\n    print(t.grad)\n",
+    "data": "x = torch.tensor(np.ones(3))\n",
+}
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_evidence(tmp_path: Path, kind: str) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "program.py").write_text(IMPORTS + PROGRAMS[kind], "utf-8")
+    (tree / "old.py").write_text("print 'Python 2'\n", "utf-8")
+    kinds = strip_tree(tree, tmp_path / "copy")
+    assert [found for found, _ in kinds.values()] == [kind]
+    copied = (tmp_path / "copy" / "program.py").read_text("utf-8")
+    assert ("requires_grad" in copied) == (kind == "kept")
+
+
+def test_measures(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "good.py").write_text(IMPORTS + PROGRAMS["same function"], "utf-8")
+    (tree / "data.py").write_text(IMPORTS + PROGRAMS["data"], "utf-8")
+    result = measure("ours", tree, tmp_path / "work")
+    assert (result.problem, list(listed(result))) == ("", [])
+    assert "wrong edits: 0 of 1 conversions of data; precision 1.000" in table([result])
+    assert "all restored in 1; nothing wrong in 1 of 1" in table([result])
+    assert by_source([result]).splitlines()[1].split()[:5] == ["ours", "1", "1", "0", "1"]
+
+
+def test_judges_misses_and_wrong_edits(tmp_path: Path) -> None:
+    tree, work = tmp_path / "tree", tmp_path / "work"
+    tree.mkdir()
+    (tree / "good.py").write_text(IMPORTS + PROGRAMS["same function"], "utf-8")
+    (tree / "data.py").write_text(IMPORTS + PROGRAMS["data"], "utf-8")
+    kinds = strip_tree(tree, work)
+    (work / "data.py").write_text(IMPORTS + PROGRAMS["data"] + "x.requires_grad_()\n", "utf-8")
+    verdicts = {verdict.site.path: verdict for verdict in judge(kinds, work)}
+    assert verdicts["data.py"].granted
+    assert not verdicts["good.py"].granted
+
+
+def test_pinned_sources_are_distinct() -> None:
+    packages, repositories = pinned()
+    assert len({package.name for package in packages}) == len(packages)
+    assert len({repository.name for repository in repositories}) == len(repositories)
+    assert all(len(package.sha256) == 64 for package in packages)
+    assert all(len(repository.commit) == 40 for repository in repositories)
+
+
+def test_takes_only_the_pinned_file(tmp_path: Path) -> None:
+    (tmp_path / "a-1.tar.gz").write_bytes(b"other")
+    with pytest.raises(ValueError, match="not the pinned file"):
+        download(Package("a", "1", "a-1.tar.gz", "0" * 64), tmp_path)
+
+
+def test_unpacks_python_text_alone(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["text"]},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "x = 1"]},
+        {"cell_type": "code", "source": ["%%bash\n", "ls"]},
+    ]
+    notebook = json.dumps({"cells": cells}).encode()
+    assert notebook_text(notebook) == b"pass  # %matplotlib inline\nx = 1"
+    files = {"a-1/a.py": b"1\n", "a-1/b.ipynb": notebook, "a-1/c.so": b"", "a-1/../../d.py": b"2\n"}
+    with tarfile.open(tmp_path / "a-1.tar.gz", "w:gz") as packed:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            packed.addfile(member, io.BytesIO(data))
+    unpack_package(tmp_path / "a-1.tar.gz", tmp_path / "tree")
+    assert sorted(p.name for p in (tmp_path / "tree").iterdir()) == ["a.py", "b_ipynb.py"]
