@@ -13,6 +13,7 @@ from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, dtype, log, one_of, use_values
+from fixgrad.flow.type_tests import is_instance
 from fixgrad.flow.values import (
     FALSE,
     NONE,
@@ -44,7 +45,7 @@ _LOOKS_ONLY = frozenset(("issubclass", "type", "id", "hasattr", "callable", "len
 def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
     """Call a builtin function or type."""
     if name == "isinstance":
-        return is_instance(call)
+        return is_instance(m, f, state, call)
     if name in _LOOKS_ONLY:
         return NUMBER if name == "len" else UNKNOWN
     if name in ("getattr", "setattr"):
@@ -302,28 +303,6 @@ def _dropped(m: Machine, f: Frame, state: State, call: Call, test: Value, value:
     outcome = m.apply(m, f, state, given, test)
     sure, value = known(outcome)
     return (sure and not value) or fails_for_untracked(state, outcome)
-
-
-_TYPES = {
-    "torch.Tensor": "tensor", "torch.nn.Parameter": "parameter", "numpy.ndarray": "array",
-    "builtins.list": "list", "builtins.tuple": "tuple", "builtins.dict": "dict",
-}  # fmt: skip
-
-
-def is_instance(call: Call) -> Value:
-    """Return whether a value is of a type, where both are known."""
-    plain = call.positional()
-    if len(plain) != 2 or len(plain[0].value) != 1 or len(plain[1].value) != 1:
-        return UNKNOWN
-    (thing,), (of_type,) = plain[0].value, plain[1].value
-    wanted = _TYPES.get(of_type.name) if of_type.kind == "external" else None
-    if wanted is None or thing.kind not in ("tensor", "array", "list", "tuple", "dict"):
-        return UNKNOWN
-    if wanted == "parameter":
-        return TRUE if thing.name == "torch.nn.Parameter" else FALSE
-    if thing.kind == wanted == "list":
-        return UNKNOWN  # a set is kept as a list
-    return TRUE if thing.kind == wanted else FALSE
 
 
 def _next(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:

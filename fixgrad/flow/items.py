@@ -102,10 +102,13 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             bring_values(m, state, identity(thing), (new,))
         elif thing.kind in ("array", "opaque"):
             write_array(m, f, state, thing, op.place)
-            tensors = of_kind(new, "tensor")
-            for tensor in tensors:
-                log(m, f, state, "export", tensor, f.place_of(op.args[2]), detail="[]=")
-            if thing.kind == "opaque":
+            # An array takes the values, a dict of somebody else's keeps the tensor as it is.
+            opaque = thing.kind == "opaque"
+            named = opaque and all(k.kind == "text" or isinstance(k.data, str) for k in key)
+            detail = "[]=?" if opaque else "[]="
+            for tensor in () if named else of_kind(new, "tensor"):
+                log(m, f, state, "export", tensor, f.place_of(op.args[2]), detail=detail)
+            if opaque:
                 containers.escape(state, thing, [new])
         elif thing.kind == "list" and of_kind(key, "slice"):
             new = iterated(m, f, state, new, op.place)

@@ -9,6 +9,7 @@ from fixgrad.flow import builtin_calls, containers, importing, instances
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, leaf, log, make, tracked
+from fixgrad.flow.type_tests import is_instance
 from fixgrad.flow.values import (
     NOTHING,
     UNKNOWN,
@@ -92,7 +93,7 @@ def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
 def _is_tensor(m: Machine, f: Frame, state: State, call: Call) -> Value:
     kind = m.thing("external", None, (), "torch.Tensor")
     given = (*call.arguments[:1], Argument(frozenset((kind,)), call.place))
-    return builtin_calls.is_instance(Call(call.place, given))
+    return is_instance(m, f, state, Call(call.place, given))
 
 
 def _field(m: Machine, f: Frame, state: State, call: Call) -> Value:

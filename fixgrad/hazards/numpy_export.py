@@ -41,10 +41,11 @@ from fixgrad.hazards import Hazard, span
 
 CODE = "FG208"
 NAME = "numpy-export-of-tracked-tensor"
+UNPROVED = "[]=?"  # a store in what may be an array
 
 
 def hazards(graph: FlowGraph) -> Iterator[Hazard]:
-    """Yield the exports that raise."""
+    """Yield the exports that raise, and the stores that do if what stores is an array."""
     lost = {graph.identity(t) for u in graph.of_kind("array-backward") for t in u.others}
     for use in graph.of_kind("export"):
         if use.tracked == "no":
@@ -56,8 +57,17 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
         yield hazard
 
 
+def proved(graph: FlowGraph) -> Iterator[Hazard]:
+    """Yield the exports that are known to raise."""
+    return (hazard for hazard in hazards(graph) if hazard.use.detail != UNPROVED)
+
+
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     what = f"`{use.detail.rpartition('.')[2]}` raises on a tensor that requires grad"
+    if use.detail == UNPROVED:
+        # conservative: `table[key] = x` with a table from elsewhere needs x as it is if it is a dict
+        what = "what a tensor that requires grad is stored in may be an array, which raises"
+        return Hazard(CODE, use, what, refusal="FG910")
     kinds = graph.kinds.get(use.site, set())
     if use.detail not in ("numpy", "__array__") and not kinds <= {"tensor"}:
         return Hazard(CODE, use, f"{what}, and it is not always a tensor here", refusal="FG910")

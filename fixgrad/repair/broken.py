@@ -26,7 +26,7 @@ _BROKEN = (
     rewrapped.hazards,
     in_place_update.hazards,
     in_place_update.rebindings,
-    numpy_export.hazards,
+    numpy_export.proved,
     shared_storage.hazards,
     shared_storage.overwritten,
 )
