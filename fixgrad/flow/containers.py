@@ -165,7 +165,7 @@ def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool)
     field = _index(state, thing, key) if thing.kind == "list" else field_of(key)
     if field is not None:
         again = strong and bool(state.get((thing, field)))
-        whole = known_items(state, thing) is not None if again else False
+        whole = again and _all_known(state, thing)
         _put(state, thing, field, value, strong)
         if whole:
             fields = state.get((thing, "#fields"), frozenset())
@@ -280,11 +280,17 @@ def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[V
 
 def known_items(state: State, thing: Thing) -> list[tuple[Value, Value]] | None:
     """Return the keys and values of a dict where all are known, ordered by key."""
-    fields = sorted(state.get((thing, "#fields"), frozenset()))
-    values = [frozenset(state.get((thing, name), NOTHING)) for name in fields]
-    if not state.get((thing, "[*]"), NOTHING) <= union(values):
+    if not _all_known(state, thing):
         return None
-    return [(_KEYS[name], value) for name, value in zip(fields, values, strict=True)]
+    fields = sorted(state.get((thing, "#fields"), frozenset()))
+    return [(_KEYS[name], frozenset(state.get((thing, name), NOTHING))) for name in fields]
+
+
+def _all_known(state: State, thing: Thing) -> bool:
+    """Tell whether nothing is held beside the items whose keys are known."""
+    fields = state.get((thing, "#fields"), frozenset())
+    known_ones = union(state.get((thing, name), NOTHING) for name in fields)
+    return frozenset(state.get((thing, "[*]"), NOTHING)) <= known_ones
 
 
 def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Value:
