@@ -14,9 +14,11 @@ from fixgrad.flow.values import (
     NOTHING,
     NUMBER,
     UNKNOWN,
+    Site,
     Thing,
     Value,
     constant,
+    of_kind,
     union,
 )
 
@@ -40,6 +42,7 @@ def container_call(
     match name:
         case "append" | "add" | "push":
             containers.append(state, thing, first, strong)
+            _remember_put(m, f, call, thing, first)
         case "extend" | "update":
             _extend(m, f, state, call, thing, first, strong)
         case "insert" if len(values) > 1:
@@ -69,6 +72,14 @@ def container_call(
         case _:
             return UNKNOWN
     return NONE
+
+
+def _remember_put(m: Machine, f: Frame, call: Call, thing: Thing, value: Value) -> None:
+    """Note where a tensor is appended: NumPy may take the list's values later."""
+    if call.arguments:
+        site = Site(f.module.path, call.arguments[0].place)
+        m.put_places.update({(thing, tensor): site for tensor in of_kind(value, "tensor")})
+        m.graph.kinds.setdefault(site, set()).update(t.kind for t in value)
 
 
 def _extend(

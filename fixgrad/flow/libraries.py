@@ -10,6 +10,7 @@ from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, wr
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
+from fixgrad.flow.ir import Place
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
 from fixgrad.flow.protocols import special
@@ -200,21 +201,15 @@ def _export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -
             log(m, f, state, "export", thing, argument.place, detail=name)
     for thing in of_kind(value, "list", "tuple"):
         for tensor in of_kind(state.get((thing, "[*]"), NOTHING), "tensor"):
-            place = _item_place(m, state, thing, tensor) or argument.place
-            log(
-                m,
-                f,
-                state,
-                "export",
-                tensor,
-                place,
-                detail=name if place != argument.place else "list",
-            )
+            written = _item_place(m, state, thing, tensor)
+            put = m.put_places.get((thing, tensor))
+            detail = name if written else "list"
+            if written is None and put is not None and put.path == f.module.path:
+                written, detail = put.place, f"{name} of a list"
+            log(m, f, state, "export", tensor, written or argument.place, detail=detail)
 
 
-def _item_place(
-    m: Machine, state: State, container: Thing, tensor: Thing
-) -> tuple[int, int, int, int] | None:
+def _item_place(m: Machine, state: State, container: Thing, tensor: Thing) -> Place | None:
     for field in state.get((container, "#fields"), frozenset()):
         number = field[1:-1]
         if number.isdigit() and tensor in state.get((container, field), NOTHING):

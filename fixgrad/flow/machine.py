@@ -113,6 +113,9 @@ class Machine:
         self.expecting_failure = 0
         self.absent_imports = 0  # of what may not be installed, so far
         self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
+        self.put_places: dict[
+            tuple[Thing, Thing], Site
+        ] = {}  # what is appended to a list, and where
         self.stack: list[Function] = []
         self.entries: Counter[tuple[str, Place]] = Counter()
         self.cached: dict[tuple[object, ...], tuple[int, Value]] = {}  # results of @lru_cache

@@ -50,4 +50,11 @@ def broken(base: FlowGraph, wanted: Callable[[str], bool]) -> Iterator[Hazard]:
             sure = sure or (hazard.rule == "FG207" and hazard.use.kind == "grad")
             if ours and sure and key not in seen and wanted(hazard.rule):
                 seen.add(key)
-                yield hazard
+                yield _careful(hazard)
+
+
+def _careful(hazard: Hazard) -> Hazard:
+    """Leave alone what is appended to a list: a gradient may flow through the list as well."""
+    if hazard.rule == "FG208" and hazard.use.detail.endswith(" of a list"):
+        return hazard._replace(operations=(), refusal="FG910")
+    return hazard
