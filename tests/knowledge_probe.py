@@ -14,12 +14,13 @@ import importlib.util
 import json
 import operator
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 
 from fixgrad.knowledge.read import Table, files, table
+from tests.knowledge_summary import alias_of, dtype_of, dtypes_of, outputs_of
 
 Call = Callable[..., Any]
 Gradients = list[torch.Tensor | None]
@@ -70,6 +71,9 @@ class Run(NamedTuple):
     wrote: bool
     saves: bool
     wanted: str | None  # the dtype that an argument names
+    dtypes: tuple[str, ...]  # one for each output
+    named: bool  # a tuple that names its outputs: their number does not depend on the arguments
+    pairwise: bool  # each output is computed from one argument, in order
 
 
 class Maker:
@@ -226,7 +230,22 @@ def run(call: Call, number: int, recipe: str, variant: Variant) -> Run:
         wrote,
         saves(outputs, leaves),
         str(wanted[0]).removeprefix("torch.") if wanted else None,
+        tuple(str(o.dtype).removeprefix("torch.") for o in outputs),
+        type(result).__module__ == "torch.return_types",
+        len(leaves) == len(outputs) > 1
+        and all(reaches(o, leaves) == [leaf] for o, leaf in zip(outputs, leaves, strict=True)),
     )
+
+
+def reaches(output: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return the leaves that a gradient of an output reaches."""
+    if not output.requires_grad:
+        return []
+    try:
+        found = gradients(output, leaves)
+    except RuntimeError:
+        return []
+    return [leaf for leaf, gradient in zip(leaves, found, strict=True) if gradient is not None]
 
 
 def untracked(call: Call, recipe: str) -> Table:
@@ -257,57 +276,6 @@ def guarded(call: Call, recipe: str) -> bool:
     return first.is_leaf and first.requires_grad
 
 
-def alias_of(seen: Collection[str]) -> str:
-    """Sum up the relations of several runs."""
-    if len(seen) < 2:
-        return next(iter(seen), "copy")
-    return "maybe-self" if "self" in seen else "maybe-view"
-
-
-def dtype_rule(runs: list[Run]) -> str:
-    """Find the rule that explains the dtypes of one recipe's runs."""
-    of = {r.variant: r.dtype for r in runs}
-    plain, single, small = of.get("plain"), of.get("float32"), of.get("int32")
-    if plain is None:
-        return "same"
-    given = {r.variant: r.given for r in runs}["plain"]
-    if given is not None and given.is_complex and (plain, single) == ("float64", "float32"):
-        return "real"
-    if (plain, single) == ("complex128", "complex64"):
-        return "same" if given is not None and given.is_complex else "complex"
-    if (plain, single) != ("float64", "float32"):
-        fixed = single in (None, plain) and of.get("int64") in (None, plain)
-        return plain if fixed else "unknown"
-    if of.get("int64") == "float32":
-        return "float"
-    if (of.get("int64"), small) == ("int64", "int64"):
-        return "int"
-    return "promote" if of.get("mixed") == "float64" else "same"
-
-
-def dtype_of(runs: list[Run], recipes: int) -> str:
-    """Sum up the dtype rules of several recipes."""
-    each = [[r for r in runs if r.recipe == number] for number in range(recipes)]
-    plain = [r for r in runs if r.variant == "plain"]
-    if len({r.given for r in plain}) > 1 and all(str(r.given) == f"torch.{r.dtype}" for r in plain):
-        return "same"
-    if len({r.dtype for r in plain}) > 1:
-        named = [r for r in plain if r.wanted is not None]
-        if named and all(r.dtype == r.wanted for r in named):
-            return "argument"
-    rules = [dtype_rule(some) for some in each if some]
-    weaker = {"real": 4, "float": 3, "int": 2, "promote": 1, "same": 0}
-    if all(rule in weaker for rule in rules):
-        return max(rules, key=weaker.__getitem__, default="same")
-    return rules[0] if len(set(rules)) == 1 else "unknown"
-
-
-def outputs_of(runs: list[Run]) -> list[str]:
-    """Return the verdicts of the longest tuple whose outputs differ."""
-    tuples = [list(r.verdicts) for r in runs if r.returns == "tuple" and len(set(r.verdicts)) > 1]
-    return max(tuples, key=len, default=[])
-
-
 def measure(call: Call, recipes: list[str]) -> Table:
     """Return a row's facts as torch shows them; raises when a recipe does not run at all."""
     runs: list[Run] = []
@@ -330,6 +298,8 @@ def measure(call: Call, recipes: list[str]) -> Table:
         "alias": alias_of(frozenset[str]().union(*(r.relations for r in grads))),
         "inplace": writes,
         "outputs": outputs_of(grads),
+        "dtypes": dtypes_of(grads),
+        "pairwise": any(r.pairwise for r in grads),
         "returns": next(kind for kind in KINDS if kind in kinds),
         "saves": any(r.saves for r in grads),
         "dtype": dtype_of(runs, len(recipes)),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable
 
 import torch
 
+from tests.oracle_containers import CONTAINERS, STEPS
+from tests.oracle_definitions import DEFINITIONS
 from tests.oracle_statements import write_statement
-from tests.oracle_texts import COMPOUNDS, STEPS
 from tests.oracle_worlds import World
 from tests.oracle_writer import Writer, is_float
 
@@ -154,11 +154,11 @@ def _early_return(w: Writer, returned: dict[World, object]) -> None:
 
 
 def compound(w: Writer) -> bool:
-    """Write one of the texts of COMPOUNDS."""
+    """Write a text of CONTAINERS or DEFINITIONS."""
     first, second = w.some(is_float), w.some(is_float)
     if first is None or second is None:
         return False
-    text, result, made = w.choose.one(COMPOUNDS).strip(), w.fresh(), w.fresh("m")
+    text, result, made = w.choose.one((*CONTAINERS, *DEFINITIONS)).strip(), w.fresh(), w.fresh("m")
     if "FLAG" in text:
         if w.used_flags >= w.flags or w.in_loop:
             return False
@@ -166,9 +166,8 @@ def compound(w: Writer) -> bool:
     for word, value in (("RESULT", result), ("NAME", w.fresh("n")), ("MADE", made)):
         text = text.replace(word, value)
     text = text.replace("FIRST", first).replace("SECOND", second)
-    text = _ONE_OF.sub(lambda found: w.choose.one(found[1].split(" | ")).rstrip(), text)
-    while "STEP(" in text:
-        text = _STEP.sub(lambda found: w.choose.one(STEPS).replace("{}", found[1]), text, 1)
+    text = _replaced(text, "ONE_OF(", lambda inside: w.choose.one(inside.split(" | ")).rstrip())
+    text = _replaced(text, "STEP(", lambda inside: w.choose.one(STEPS).replace("{}", inside))
     if not w.attempt(text):
         return False
     w.places += [f"{made}.{name}" for name in "abwxy" if made in text]
@@ -178,8 +177,19 @@ def compound(w: Writer) -> bool:
     return True
 
 
-_ONE_OF = re.compile(r"ONE_OF\(((?:[^()]|\(\))*(?:\([^()]*\))?(?:[^()]|\(\))*)\)")
-_STEP = re.compile(r"STEP\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)")
+def _replaced(text: str, word: str, by: Callable[[str], str]) -> str:
+    """Replace each `WORD(...)` by what its inside stands for, inner ones first."""
+    while word in text:
+        start = text.rindex(word)
+        end, depth = start + len(word), 1
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        inside = text[start + len(word) : end - 1]
+        text = text[:start] + by(inside) + text[end:]
+    return text
+
+
 COMPOUND: tuple[tuple[int, Callable[[Writer], bool]], ...] = (
     (5, branch),
     (4, context),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import subprocess
 import sys
@@ -27,6 +28,7 @@ pytest.importorskip("torch")
 import torch  # noqa: E402
 
 from tests import knowledge_probe as probe  # noqa: E402
+from tests.knowledge_summary import alias_of  # noqa: E402
 
 Key = tuple[str, str, str]  # file, section, name
 ROWS: dict[Key, Table] = {(file, section, name): row for file, section, name, row in probe.rows()}
@@ -141,7 +143,9 @@ def test_module_class(name: str, row: Table) -> None:
                 relations |= {probe.relation(result, first) for result in results}
     assert bool(list(module.parameters())) == said.parameters
     assert ("yes" if results[0].requires_grad else "no") == said.grad
-    assert probe.alias_of(relations) == said.alias
+    assert alias_of(relations) == said.alias
+    parameters = list(inspect.signature(type(module)).parameters)
+    assert (parameters.index("inplace") if "inplace" in parameters else None) == said.inplace
 
 
 EXPORTS: dict[str, list[str]] = {}

@@ -90,8 +90,9 @@ def _carries(state: State, value: Value) -> bool:
 
 def _tensor_result(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
     row = tensor_operator(op.target) or _PLAIN
-    groups = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in (left, right)]
-    inputs = [t for group in groups for t in group]
+    each = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in (left, right)]
+    inputs = [t for group in each for t in group]
+    groups = [g and g + of_kind(v, "array") for g, v in zip(each, (left, right), strict=True)]
     for operand, register in ((left, op.args[0]), (right, op.args[1])):
         for array in of_kind(operand, "array"):
             read_array(m, f, state, array, op.place)
@@ -236,7 +237,7 @@ def _change_tensor(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new
         if array.name != "scalar" and tracked(state, thing) != "no":
             log(m, f, state, "mixed", thing, place, detail=op.target, others=[array])
     inputs = [t for t in ordered(new) if t.kind in _TENSOR_LIKE]
-    write_in_place(m, f, state, thing, inputs, op.place, op.target + "=")
+    write_in_place(m, f, state, thing, [inputs], op.place, op.target + "=")
     bring_values(m, state, identity(thing), (new,))
 
 

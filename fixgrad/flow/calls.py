@@ -285,7 +285,9 @@ def _execute(
         state.set(MODE, mode)
     if function.kind == "generator":
         name = "generator in try" if frame.yields_in_try else "generator"
-        made = containers.make(m, f, state, call.place, "list", None, union(frame.yields), name)
+        items = frame.yields if frame.yields_in_order else None
+        anything = union(frame.yields)
+        made = containers.make(m, f, state, call.place, "list", items, anything, name)
         value = frozenset((made,))
     return value
 

@@ -168,8 +168,7 @@ def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool)
         whole = again and _all_known(state, thing)
         _put(state, thing, field, value, strong)
         if whole:
-            fields = state.get((thing, "#fields"), frozenset())
-            state.set((thing, "[*]"), union(state.get((thing, name), NOTHING) for name in fields))
+            state.set((thing, "[*]"), _one_by_one(state, thing))
             return
     else:
         for other in state.get((thing, "#fields"), frozenset()):
@@ -184,6 +183,12 @@ def _index(state: State, thing: Thing, key: Value) -> str | None:
         return field_of(key)
     length = state.get((thing, "#length"), "maybe")
     return f"[{int(length) + number}]" if length != "maybe" else None
+
+
+def _one_by_one(state: State, thing: Thing) -> Value:
+    """Return what is known of the items one by one."""
+    fields = sorted(state.get((thing, "#fields"), frozenset()))
+    return union(frozenset(state.get((thing, name), NOTHING)) for name in fields)
 
 
 def has(state: State, thing: Thing, key: Value) -> bool:

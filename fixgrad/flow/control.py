@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fixgrad.flow import containers, importing, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import (
@@ -68,8 +70,12 @@ def _truth(test: Value, target: str) -> tuple[bool, bool]:
 
 def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
     head, body, orelse = op.blocks
+
+    def end(s: State) -> None:
+        m.block(f, orelse, s)
+
     if op.target == "for":
-        _for(m, f, op, state)
+        _for(m, f, op, state, end if orelse else None)
     else:
         endless = len(head) == 1 and head[0].kind == "const" and bool(head[0].constant)
 
@@ -78,12 +84,10 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
             if not s.dead:
                 m.block(f, body, s)
 
-        m.loop(f, state, turn, endless)
-    if not state.dead:
-        m.block(f, orelse, state)
+        m.loop(f, state, turn, endless, end if orelse else None)
 
 
-def _for(m: Machine, f: Frame, op: Op, state: State) -> None:
+def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None] | None) -> None:
     f.loop_variables.update(_targets(op))
     iterable = consume(m, f, state, f.registers[op.args[0]], op.place)
     iterable = iterated(m, f, state, iterable, op.place)
@@ -97,7 +101,7 @@ def _for(m: Machine, f: Frame, op: Op, state: State) -> None:
         f.registers[op.out] = element
         m.block(f, op.blocks[1], s)
 
-    m.loop(f, state, turn, endless=False)
+    m.loop(f, state, turn, False, end)
 
 
 def _targets(op: Op) -> list[str]:
@@ -137,6 +141,8 @@ def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value])
         if whole.dead:
             break
     f.path = calls
+    if not whole.dead:
+        m.block(f, op.blocks[2], whole)
     if breaks or whole.dead:
         paths = breaks if whole.dead else [*breaks, whole.changes()]
         whole.undo()
@@ -264,12 +270,21 @@ def _class(m: Machine, f: Frame, op: Op, state: State) -> None:
 def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:
     values = f.values(op)
     if op.target == "from":
-        values = [containers.any_element(m, f, state, v, op) for v in values]
+        values = _yielded_from(m, f, state, op, values[0])
     f.yields.extend(values)
+    f.yields_in_order = f.yields_in_order and state is f.top
     f.yields_in_try = f.yields_in_try or f.tries > 0
     if f.top is not None:  # a generator may never be asked for more
         f.returns.append((NONE, state.changes(f.top.mark)))
     f.registers[op.out] = UNKNOWN
+
+
+def _yielded_from(m: Machine, f: Frame, state: State, op: Op, source: Value) -> list[Value]:
+    listed = containers.elements(m, f, state, source, op)
+    if listed is not None:
+        return listed
+    f.yields_in_order = False
+    return [containers.any_element(m, f, state, source, op)]
 
 
 def _opaque(m: Machine, f: Frame, op: Op, state: State) -> None:

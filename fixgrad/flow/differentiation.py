@@ -39,8 +39,12 @@ def backward(
     *,
     fills: bool,
     keeps: bool,
+    again: bool = False,
 ) -> None:
-    """Run the backward pass from roots: leaves get gradients, the graph is freed."""
+    """Run the backward pass from roots: leaves get gradients, the graph is freed.
+
+    `again` is said of a pass that is recorded itself, so that a gradient has a gradient.
+    """
     for root in roots:
         reached = upstream(state, [root])
         unknown = any(t.kind != "tensor" for t in reached)
@@ -60,6 +64,8 @@ def backward(
                 log(m, f, state, "twice", thing, place)
             if leaf(state, thing) != "no" and fills:
                 state.set((thing, "#gradient"), "maybe" if unknown else "some")
+                if again:
+                    state.set((thing, "#twofold"), True)
             elif state.get((thing, "#saves")) == "yes" and not keeps:
                 freed = (Site(f.module.path, place), f.path)
                 state.add((thing, "#freed"), frozenset((freed,)))

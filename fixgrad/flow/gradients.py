@@ -60,9 +60,13 @@ def _tensor_of(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -
     """Return the tensor that a gradient is, the same one at each use of what was read once."""
     made: Value = state.get((thing, "#made"), frozenset())
     if not made:
-        made = frozenset(
-            (make(m, f, state, thing.site.place if thing.site else place, "gradient"),)
-        )
+        me = identity(thing.data)
+        twofold = bool(state.get((me, "#twofold")))
+        gradient = make(
+            m, f, state, thing.site.place if thing.site else place, "gradient",
+            is_tracked="maybe" if twofold else "no", inputs=(me,) if twofold else (),
+        )  # fmt: skip
+        made = frozenset((gradient,))
         state.set((thing, "#made"), made)
     return made
 

@@ -98,7 +98,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             if op.target == "aug" and inputs and all(_views(state, t, thing) for t in inputs):
                 m.graph.carried.setdefault(identity(thing), set()).update(map(identity, inputs))
                 continue
-            write_in_place(m, f, state, thing, inputs, op.place, "[]=")
+            write_in_place(m, f, state, thing, [inputs], op.place, "[]=")
             bring_values(m, state, identity(thing), (new,))
         elif thing.kind in ("array", "opaque"):
             write_array(m, f, state, thing, op.place)

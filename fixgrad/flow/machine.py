@@ -56,6 +56,7 @@ class Frame:
         self.last: Value | None = None  # what the function's own block returns at its end
         self.loops: list[Loop] = []
         self.yields: list[Value] = []
+        self.yields_in_order = True  # each once: none stands in a branch or a loop
         self.statement: Place = function.place
         self.owner: Thing | None = None  # the class whose method this is, for super()
         self.tries = 0  # how many try blocks with handlers are around
@@ -234,8 +235,15 @@ class Machine:
         left = loop.breaks or loop.continues
         return loop.first and not left and self.branches == loop.branches
 
-    def loop(self, f: Frame, state: State, turn: Callable[[State], None], endless: bool) -> None:
-        """Repeat a turn until the state at its head no longer changes.
+    def loop(
+        self,
+        f: Frame,
+        state: State,
+        turn: Callable[[State], None],
+        endless: bool,
+        orelse: Callable[[State], None] | None = None,
+    ) -> None:
+        """Repeat a turn until the state at its head no longer changes; `orelse` follows no break.
 
         The body is taken to run at least once: loops over nothing are rare, and gradients granted or
         filled in a loop are counted on after it.
@@ -257,6 +265,12 @@ class Machine:
             path.undo()
             if not last or not state.merge([{}, *last]):
                 break
+        if orelse is not None and last and not endless:
+            path = state.path()
+            path.merge(last)
+            orelse(path)
+            last = [] if path.dead else [path.changes()]
+            path.undo()
         exits = loop.breaks if endless else [*last, *loop.breaks]
         if exits or endless:
             state.merge(exits)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.containers import reachable
+from fixgrad.flow.sharing import BY_KEYWORD, write_in_place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, identity
-from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, ordered
+from fixgrad.flow.values import NOTHING, Site, Thing, Value, is_constant, of_kind, ordered
 from fixgrad.knowledge import ModuleClass, TensorOp
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def make_module(m: Machine, f: Frame, state: State, call: Call, row: ModuleClass
     inner = [t for a in call.arguments for t in _modules_in(state, a.value)]
     state.set((thing, "#inner"), frozenset(inner))
     state.set((thing, "#storage"), frozenset(inner))
+    changes = call.get(row.inplace, "inplace")
+    state.set((thing, "#inplace"), changes is not None and is_constant(changes.value, True))
     if row.parameters:
         parameter_of(m, state, thing)
     return frozenset((thing,))
@@ -77,6 +80,10 @@ def call_module(m: Machine, f: Frame, state: State, call: Call, thing: Thing) ->
     owned = parameters(m, state, thing)
     row = thing.data if isinstance(thing.data, ModuleClass) else ModuleClass(thing.name)
     if row.alias == "self" and call.arguments:
+        return call.arguments[0].value
+    if state.get((thing, "#inplace")) is True and call.arguments:
+        for tensor in of_kind(call.arguments[0].value, "tensor"):
+            write_in_place(m, f, state, tensor, [], call.place, BY_KEYWORD)
         return call.arguments[0].value
     effect = TensorOp(row.name, grad=row.grad, alias=row.alias, saves=True)
     everything = list(dict.fromkeys([*inputs, *(identity(t) for t in owned)]))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 
+BY_KEYWORD = "inplace=True"  # the detail of a write that an activation does where it is asked to
+
+
 def grant(
     m: Machine,
     f: Frame,
@@ -70,17 +73,27 @@ def detach_in_place(state: State, thing: Thing) -> None:
 
 
 def write_in_place(
-    m: Machine, f: Frame, state: State, thing: Thing, inputs: list[Thing], place: Place, detail: str
+    m: Machine,
+    f: Frame,
+    state: State,
+    thing: Thing,
+    operands: list[list[Thing]],
+    place: Place,
+    detail: str,
 ) -> None:
-    """Change a tensor in place: what is written flows into it and into whatever shares its memory."""
+    """Change a tensor in place: what is written flows into it and into whatever shares its memory.
+
+    Of each group of operands any one thing is written, as in `derive`.
+    """
     me = identity(thing)
     move(m, state, me)
+    inputs = [t for group in operands for t in group]
     if state.get(MODE, "on") in ("on", "maybe"):
         log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
-        if recorded(state, [me, *inputs]) != "no":
+        if recorded(state, (), [[me], *operands]) != "no":
             for other in _family(m, state, me):
                 unsure = other is not me and _is_loose(state, me, other)
-                _become_derived(state, other, inputs, unsure)
+                _become_derived(state, other, operands, unsure)
         m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
     for view in on_the_same_memory(m, state, me):
         _outgrow(state, view)
@@ -137,15 +150,18 @@ def _leaf_viewed(m: Machine, state: State, me: Thing) -> Thing:
     return me
 
 
-def _become_derived(state: State, thing: Thing, inputs: list[Thing], unsure: bool) -> None:
+def _become_derived(state: State, thing: Thing, operands: list[list[Thing]], unsure: bool) -> None:
     """Let a tensor be computed, from now on, from what was written to its memory as well."""
     if tracked(state, thing) == "yes" and leaf(state, thing) == "yes":
         return  # raises: a leaf that requires grad
-    now = recorded(state, [thing, *inputs])
+    if dtype_class(dtype(state, thing)) in ("integer", "bool"):
+        return
+    now = recorded(state, (), [[thing], *operands])
     keep = state.add if unsure else state.set
     keep((thing, "#tracked"), now)
     state.set((thing, "#leaf"), {"yes": "no"}.get(tracked(state, thing), "maybe"))
-    state.add((thing, "#inputs"), frozenset(identity(t) for t in inputs) - {thing})
+    inputs = frozenset(identity(t) for group in operands for t in group)
+    state.add((thing, "#inputs"), inputs - {thing})
 
 
 def overwrite_arrays(state: State, thing: Thing) -> None:

@@ -85,6 +85,7 @@ def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
         made = make(
             m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing)
         )
+        state.set((made, "#leaf"), "yes")  # a copy of what was computed forgets how
         cut_from(m, state, made, [thing])
         found.add(made)
     return frozenset(found)

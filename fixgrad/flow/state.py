@@ -45,7 +45,7 @@ _SETS = {
     "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#stars"}
-_FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale"}
+_FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale", "#twofold"}
 _BOTH = {"#guarded"}
 # Of what one path makes anew, though the other does not come to it, the other says nothing.
 _RENEWED: dict[str, Any] = {"#outpaced": frozenset(), "#spoiled": "no"}

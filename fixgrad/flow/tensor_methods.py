@@ -11,7 +11,7 @@ from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.optimizers import tensors_inside
 from fixgrad.flow.scalars import bring_values, taken
-from fixgrad.flow.sharing import detach_in_place, grant, write_in_place
+from fixgrad.flow.sharing import BY_KEYWORD, detach_in_place, grant, write_in_place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
     derive,
@@ -26,6 +26,7 @@ from fixgrad.flow.tensors import (
 )
 from fixgrad.flow.values import (
     NONE,
+    NOTHING,
     NUMBER,
     UNKNOWN,
     Site,
@@ -108,7 +109,11 @@ def run_backward(m: Machine, f: Frame, state: State, call: Call, roots: list[Thi
         argument_place = next(a.place for a in call.arguments if a.name == "inputs")
         for tensor in tensors_inside(state, inputs):
             log(m, f, state, "inputs", tensor, argument_place, detail="backward")
-    backward(m, f, state, roots, call.place, "backward", fills=True, keeps=keeps)
+    create = call.keyword("create_graph")
+    backward(
+        m, f, state, roots, call.place, "backward", fills=True, keeps=keeps,
+        again=create is not None and not is_constant(create, False),
+    )  # fmt: skip
 
 
 def _hook(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Value:
@@ -163,7 +168,11 @@ def _cast(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
         same = m.thing("tensor", Site(f.module.path, call.place), f.path, "same", base)
         m.graph.aliases[same] = base
         return same
-    return derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
+    made = derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
+    if target == "unknown" and tracked(state, made) == "yes":
+        state.set((made, "#tracked"), "maybe")  # a whole number has no gradient
+        state.set((made, "#leaf"), "maybe")
+    return made
 
 
 def _target(state: State, call: Call, thing: Thing, name: str) -> tuple[str, str]:
@@ -209,6 +218,8 @@ def by_row(
 ) -> Value:
     """Apply an operation on tensors that a knowledge row describes."""
     operands, unknown = _gathered(m, f, state, call, row, first)
+    if is_constant(call.keyword("inplace") or NOTHING, True):
+        row, name = row._replace(inplace=True, guarded=False), BY_KEYWORD
     inputs = [thing for group in operands for thing in group]
     if name == "detach_" and inputs:
         detach_in_place(state, inputs[0])
@@ -220,15 +231,17 @@ def by_row(
     out = call.keyword("out")
     if out is not None:
         for tensor in of_kind(out, "tensor"):
-            write_in_place(m, f, state, tensor, inputs, call.place, "out=")
+            write_in_place(m, f, state, tensor, operands, call.place, "out=")
         return out
     if row.returns in ("scalar", "other"):
         use_values(m, f, state, inputs, call.place)
         return NUMBER if row.returns == "scalar" else UNKNOWN
     if "pool" in row.name and _gives_indices(call, row.name):
-        row = row._replace(outputs=("yes", "no"), returns="tuple")
+        row = row._replace(outputs=("yes", "no"), dtypes=("same", "int64"), returns="tuple")
     if row.outputs:
         return _several(m, f, state, call, row, operands)
+    if row.pairwise and len(operands) > 1:
+        return _one_by_one(m, f, state, call, row, operands)
     if row.alias == "self" and inputs and inputs[0].kind == "tensor":
         return frozenset(operands[0])
     made = _made_by(m, f, state, call, row, operands)
@@ -247,10 +260,9 @@ def _write(
 ) -> None:
     """Write into the first operand, whichever of its alternatives that is."""
     written, *others = operands
-    inputs = [thing for group in others for thing in group]
 
     def way(thing: Thing, s: State) -> None:
-        write_in_place(m, f, s, thing, inputs, call.place, name)
+        write_in_place(m, f, s, thing, others, call.place, name)
 
     if len(written) == 1:
         way(written[0], state)
@@ -340,7 +352,7 @@ def _several(
         inner = make(
             m, f, state, call.place, f"output {number}",
             is_tracked=recorded(state, inputs, operands) if grad != "no" else "no",
-            of_dtype=dtype(state, whole) if grad == row.outputs[0] != "no" else "unknown",
+            of_dtype=_dtype_of_output(state, row, number, operands),
             inputs=(identity(t) for t in inputs) if grad != "no" else (),
         )  # fmt: skip
         items.append(frozenset((inner,)))
@@ -350,6 +362,24 @@ def _several(
     ):
         return items[0]
     return frozenset((containers.make(m, f, state, call.place, "tuple", items),))
+
+
+def _one_by_one(
+    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, operands: list[list[Thing]]
+) -> Value:
+    """Return results that are each computed from one argument: those of `torch.meshgrid`."""
+    parts: list[Value] = []
+    for number, group in enumerate(operands):
+        name = f"output {number}"
+        part = derive(m, f, state, call.place, row, group, name=name, operands=[group])
+        parts.append(frozenset((part,)))
+    return frozenset((containers.make(m, f, state, call.place, "tuple", parts),))
+
+
+def _dtype_of_output(state: State, row: TensorOp, number: int, operands: list[list[Thing]]) -> str:
+    rule = row.dtypes[number] if number < len(row.dtypes) else "unknown"
+    groups = [group for group in operands if any(t.kind == "tensor" for t in group)]
+    return joint_dtype(state, groups[0]) if rule == "same" and groups else rule
 
 
 __all__ = ["by_row", "for_each", "run_backward", "tensor_method", "to_numpy"]

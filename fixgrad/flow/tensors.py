@@ -83,7 +83,7 @@ _FRESH: tuple[tuple[str, object], ...] = (
     ("#cut", frozenset()), ("#storage", frozenset()), ("#gradient", "none"), ("#retained", "no"),
     ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
     ("#guarded", False), ("#consumers", frozenset()), ("#spoiled", "no"), ("#saves", "no"),
-    ("#base", frozenset()), ("#loose", False), ("#outgrown", False),
+    ("#base", frozenset()), ("#loose", False), ("#outgrown", False), ("#twofold", False),
     ("#results", frozenset()), ("#outpaced", frozenset()),
 )  # fmt: skip
 
@@ -172,7 +172,9 @@ def derive(
     if not carried:
         cut_from(m, state, thing, inputs)
     elif shared:
-        _look_at(state, thing, identity(inputs[0]), loose=row.alias != "view")
+        _look_at(
+            state, thing, identity(inputs[0]), loose=row.alias != "view" or "unsafe_" in row.name
+        )
     if maybe_same:
         perhaps_the_same(state, thing, identity(inputs[0]))
     if row.saves:
@@ -287,7 +289,7 @@ def _result_dtype(state: State, row: TensorOp, operands: list[list[Thing]]) -> s
         names = set(each)
         if len({dtype_class(name) for name in names}) > 1:
             return "unknown"
-        if len(names) > 1 and row.dtype != "promote":
+        if len(names) > 1 and row.dtype == "same":
             return each[0]
         name = names.pop() if len(names) == 1 else "unknown"
         whole = dtype_class(name) in ("integer", "bool")

@@ -36,6 +36,7 @@ from collections.abc import Iterator
 
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.sharing import BY_KEYWORD
 from fixgrad.flow.uses import Use
 from fixgrad.hazards import Hazard, span
 
@@ -69,6 +70,8 @@ def rebindings(graph: FlowGraph) -> Iterator[Hazard]:
 
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     what = "a leaf that requires grad is changed in place"
+    if use.detail == BY_KEYWORD:  # under no_grad the activation would have no gradient
+        return Hazard(CODE, use, what, refusal="FG910")
     no_grad = graph.spell(use.site, "torch.no_grad")
     if no_grad is None:
         return Hazard(CODE, use, what, refusal="FG908")

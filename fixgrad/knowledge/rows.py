@@ -14,7 +14,10 @@ class TensorOp(NamedTuple):
     alias    the result against the first tensor argument: "copy" new storage, "self" the same
              object, "view" a new object on the same storage, "maybe-self" at times the same object
              (else a view or a copy), "maybe-view" never the same object, at times the same storage
-    outputs  of a tuple result, what holds for each where they differ; () is all as `grad`
+    outputs  of a tuple result, what holds for each where they differ or have names; () is all as
+             `grad`
+    dtypes   of these outputs: "same" as the first float tensor, a fixed name, or "unknown"
+    pairwise each output is computed from one argument only, in order
     returns  "tensor" (or, by its arguments, a tuple), "tuple" of tensors, "scalar", "other"
     dtype    "same" as the first float tensor (else the first tensor), "promote" as
              `torch.result_type` of the operands, "float" that, and integers become the default
@@ -28,6 +31,8 @@ class TensorOp(NamedTuple):
     alias: str = "copy"
     inplace: bool = False  # writes its first tensor argument
     outputs: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    pairwise: bool = False
     returns: str = "tensor"
     saves: bool = False  # a second backward through it raises
     dtype: str = "same"
@@ -106,6 +111,7 @@ class ModuleClass(NamedTuple):
     parameters: bool = False
     grad: str = "yes"
     alias: str = "copy"  # as in `TensorOp`, against the first tensor it is called with
+    inplace: int | None = None  # position of the argument that lets it write its input
 
 
 class Callback(NamedTuple):
