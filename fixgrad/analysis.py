@@ -139,12 +139,20 @@ def _finding_of_hazard(hazard: Hazard) -> Finding:
     return Finding(hazard.rule, place, hazard.what, "high", (Step(place, "wrong here"),))
 
 
+_TITLES = {
+    "FG201": "remove the keyword",
+    "FG202": "read the gradient of the tensor",
+    "FG205": "clone the tensor within the graph",
+    "FG208": "detach the value",
+    "FG209": "give the tensor memory of its own",
+}
+
+
 def _title(planned: Planned) -> str:
-    kinds = {o.kind for o in planned.operations}
-    if planned.target is not None:
+    if planned.hazard is None:
         return "grant the gradient where the tensor is made"
-    if "wrap-with" in kinds:
+    if planned.hazard.rule in _TITLES:
+        return _TITLES[planned.hazard.rule]
+    if any(o.kind == "wrap-with" for o in planned.operations):
         return "update the leaf under no_grad"
-    if "drop-keyword" in kinds:
-        return "remove the keyword"
-    return "detach the value" if "append" in kinds else "read the gradient of the tensor"
+    return "grant the gradient again"

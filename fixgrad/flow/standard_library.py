@@ -91,6 +91,17 @@ def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return frozenset(found)
 
 
+def _deep_copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Copy with all that is inside: a result of autograd anywhere in it cannot be copied."""
+    first = call.get(0, "x")
+    holders = [t for t in ordered(first.value) if t.kind != "tensor"] if first is not None else []
+    for tensor in containers.reachable(state, [frozenset((t,)) for t in holders]):
+        computed = tensor.kind == "tensor" and leaf(state, tensor) == "no"
+        if computed and first is not None and tracked(state, tensor) != "no":
+            log(m, f, state, "export", tensor, first.place, detail="list")
+    return _copy(m, f, state, call)
+
+
 def _is_tensor(m: Machine, f: Frame, state: State, call: Call) -> Value:
     kind = m.thing("external", None, (), "torch.Tensor")
     given = (*call.arguments[:1], Argument(frozenset((kind,)), call.place))
@@ -188,5 +199,5 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "torch.device": _device,
     "torch.is_tensor": _is_tensor,
     "copy.copy": _copy,
-    "copy.deepcopy": _copy,
+    "copy.deepcopy": _deep_copy,
 }

@@ -65,7 +65,7 @@ def _change(layout: Layout, place: _Place) -> Change:
     text = spliced(layout.text, inner, start, end)
     around = grouping(layout, start, end)
     borrowed = text.startswith("(") and opens_call(layout, start)
-    for operation in place.operations:
+    for operation in sorted(place.operations, key=_behind):
         setting = Setting(
             opening=around.opening if around else "",
             closing=around.closing if around else "",
@@ -79,6 +79,11 @@ def _change(layout: Layout, place: _Place) -> Change:
         # f(x for x in y): the tree counts the call's parentheses to the generator
         text = f"({text})"
     return Change(start, end, _apart(layout.text, start, end, text))
+
+
+def _behind(operation: Operation) -> bool:
+    """Say whether an operation is put behind or around the expression, after what changes itself."""
+    return operation.kind in ("append", "call")
 
 
 def _apart(source: str, start: int, end: int, text: str) -> str:
