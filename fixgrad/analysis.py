@@ -11,8 +11,11 @@ from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.ir import Module
 from fixgrad.flow.link import Linker, Project
 from fixgrad.flow.lower import lower
+from fixgrad.flow.neighbours import neighbours
 from fixgrad.flow.values import Site
 from fixgrad.hazards import Hazard, span
+from fixgrad.project import Surroundings
+from fixgrad.repair.bounds import is_ours, where_said
 from fixgrad.repair.plan import Planned, plan
 from fixgrad.repair.targets import Target
 from fixgrad.source import Problem, Source, Span
@@ -28,27 +31,41 @@ class Analysis(NamedTuple):
 
 
 def analyse(
-    sources: Sequence[Source], *, unsafe: bool, selected: Callable[[str], bool]
+    sources: Sequence[Source],
+    *,
+    unsafe: bool,
+    selected: Callable[[str], bool],
+    around: Surroundings | None = None,
 ) -> Analysis:
     """Find what has no gradient in a project and plan what gives it one.
 
     Safe repairs are planned as if the unsafe ones were not made, unless `unsafe` says they will be.
+    What stands `around` the sources is read as far as it matters, and left as it is.
     """
     collecting = gc.isenabled()
     gc.disable()  # nothing here is garbage before the end; collecting costs a fifth of the time
     try:
-        return _analyse(sources, unsafe, selected)
+        return _analyse(sources, unsafe, selected, around)
     finally:
         if collecting:
             gc.enable()
 
 
-def _analyse(sources: Sequence[Source], unsafe: bool, selected: Callable[[str], bool]) -> Analysis:
+def _analyse(
+    sources: Sequence[Source],
+    unsafe: bool,
+    selected: Callable[[str], bool],
+    around: Surroundings | None,
+) -> Analysis:
     lowered = [lower(source) for source in sources]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
-    project = Project([m for m in lowered if isinstance(m, Module)])
+    modules = [m for m in lowered if isinstance(m, Module)]
+    others = neighbours(modules, around) if around is not None else {}
+    given = frozenset(m.path for m in modules) if others else None
+    project = Project([*modules, *others.values()], around, given)
     base = Linker(project).run()
-    found = conclude(project, base, sources, unsafe=unsafe, selected=selected)
+    every = [*sources, *others]
+    found = conclude(project, base, every, unsafe=unsafe, selected=selected)
     return found._replace(problems=problems)
 
 
@@ -68,7 +85,9 @@ def conclude(
     repairs: dict[tuple[object, ...], Repair] = {}
     refusals: dict[tuple[object, ...], Refusal] = {}
     for each in planned:
-        finding = _finding(base, each)
+        if not _is_ours(project, each):
+            continue
+        finding = _finding(project, base, each)
         key = (finding.rule, finding.span)
         if each.refusal[0]:
             refusals.setdefault(key, Refusal(finding, *each.refusal))
@@ -104,14 +123,21 @@ def _rule(planned: Planned) -> str:
     return planned.hazard.rule if planned.hazard is not None else ""
 
 
-def _finding(graph: FlowGraph, planned: Planned) -> Finding:
+def _is_ours(project: Project, planned: Planned) -> bool:
     if planned.target is not None:
-        return _finding_of_target(graph, planned.target)
+        return is_ours(project, planned.target, planned.operations)
+    assert planned.hazard is not None
+    return project.is_given(_place_of_hazard(planned.hazard).path)
+
+
+def _finding(project: Project, graph: FlowGraph, planned: Planned) -> Finding:
+    if planned.target is not None:
+        return _finding_of_target(project, graph, planned.target)
     assert planned.hazard is not None
     return _finding_of_hazard(planned.hazard)
 
 
-def _finding_of_target(graph: FlowGraph, target: Target) -> Finding:
+def _finding_of_target(project: Project, graph: FlowGraph, target: Target) -> Finding:
     origin = target.origin.site or Site("", (1, 0, 1, 0))
     demand = target.demands[0]
     steps = [Step(span(origin), "made here")]
@@ -120,7 +146,9 @@ def _finding_of_target(graph: FlowGraph, target: Target) -> Finding:
         steps.append(Step(span(made), "flows through"))
     if demand.use.site != origin:
         steps.append(Step(span(demand.use.site), "demanded here"))
-    line = demand.use.site.place[0]
+    line = f"line {demand.use.site.place[0]}"
+    if demand.use.site.path != origin.path:
+        line = f"{line} of {demand.use.site.path}"
     name = graph.variables.get((target.thing.path, graph.identity(target.thing)))
     tensor = f"`{name}`" if name else "this tensor"
     where = origin
@@ -128,15 +156,20 @@ def _finding_of_target(graph: FlowGraph, target: Target) -> Finding:
         message = demand.what
         where = made if target.rule == "FG203" and made is not None else origin
     else:
-        message = f"{tensor} is not tracked by autograd, but {demand.what} at line {line}"
+        message = f"{tensor} is not tracked by autograd, but {demand.what} at {line}"
+    where = where_said(project, target, where)
     return Finding(target.rule, span(where), message, "high", tuple(steps))
 
 
 def _finding_of_hazard(hazard: Hazard) -> Finding:
-    place = span(hazard.use.site)
-    if hazard.rule == "FG209" and hazard.use.thing.site is not None:
-        place = span(hazard.use.thing.site)
+    place = _place_of_hazard(hazard)
     return Finding(hazard.rule, place, hazard.what, "high", (Step(place, "wrong here"),))
+
+
+def _place_of_hazard(hazard: Hazard) -> Span:
+    if hazard.rule == "FG209" and hazard.use.thing.site is not None:
+        return span(hazard.use.thing.site)
+    return span(hazard.use.site)
 
 
 _TITLES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -52,7 +52,8 @@ def rule(code: str) -> Rule:
     for known in (*rules(), *refusals()):
         if code.upper() == known.code or code == known.name:
             return known
-    raise FixgradError(f"no rule {code!r}{_did_you_mean(code)}; `fixgrad rule` lists them")
+    every = (*rules(), *refusals())
+    raise FixgradError(f"no rule {code!r}{_did_you_mean(code, every)}; `fixgrad rule` lists them")
 
 
 def selection(select: Sequence[str], ignore: Sequence[str]) -> Callable[[str], bool]:
@@ -87,14 +88,14 @@ def _prefix(option: str, code: str) -> str:
     if prefix.startswith("FG") and any(known.code.startswith(prefix) for known in rules()):
         return prefix
     raise FixgradError(
-        f"{option}: no rule {code!r}{_did_you_mean(code)}; `fixgrad rule` lists them"
+        f"{option}: no rule {code!r}{_did_you_mean(code, rules())}; `fixgrad rule` lists them"
     )
 
 
-def _did_you_mean(code: str) -> str:
+def _did_you_mean(code: str, among: Iterable[Rule]) -> str:
     import difflib  # noqa: PLC0415  (only for a mistyped code)
 
-    known = [word for rule in (*rules(), *refusals()) for word in (rule.code, rule.name)]
+    known = [word for rule in among for word in (rule.code, rule.name)]
     close = difflib.get_close_matches(code.upper(), known, 1, 0.5)
     close = close or difflib.get_close_matches(code.lower(), known, 1, 0.5)
     return f", did you mean {close[0]}?" if close else ""

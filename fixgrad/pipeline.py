@@ -67,8 +67,9 @@ def run(options: Options) -> Outcome:
     selected = selection(options.select, options.ignore)
     files = project.find_files(options.paths, exclude=options.exclude)
     interrupted = _take_back_interrupted(options)
-    sources, unreadable = project.read_all(files)
-    outcome = _outcome_of(sources, options, selected)
+    around = project.Surroundings(files, options.paths, options.exclude)
+    sources, unreadable = project.read_all(files, leads_to_torch=around.leads_to_torch)
+    outcome = _outcome_of(sources, options, selected, around)
     if options.fix:
         write.write(outcome.patches)
     problems = (*interrupted, *unreadable, *outcome.problems)
@@ -81,21 +82,30 @@ def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
     source = project.decode(path, data)
     if isinstance(source, Problem):
         return Outcome(1, problems=(source,))
-    return _outcome_of([source], options, selected)._replace(files=1)
+    known = project.is_file(path)  # an editor's buffer, with a project around it
+    around = project.Surroundings([path], [path], options.exclude) if known else None
+    matters = project.mentions_torch(source.text) or (
+        around is not None and around.leads_to_torch({path: data})
+    )
+    sources = [source] if matters else []
+    return _outcome_of(sources, options, selected, around)._replace(files=1)
 
 
 def _outcome_of(
-    sources: Sequence[Source], options: Options, selected: Callable[[str], bool]
+    sources: Sequence[Source],
+    options: Options,
+    selected: Callable[[str], bool],
+    around: project.Surroundings | None,
 ) -> Outcome:
     """Analyse, plan and patch; pure."""
-    found = _analysed(sources, options, selected)
+    found = _analysed(sources, options, selected, around)
     if not (options.fix or options.diff):
         return _reported(sources, found, options)
     plan = _planned(sources, found.repairs, options)
     if options.fix and plan.patches:
         # Places move when a file is repaired, so what remains is looked for again.
         sources = _repaired(sources, plan.patches)
-        rest = _analysed(sources, options, selected)
+        rest = _analysed(sources, options, selected, around)
     else:
         settled = {*plan.repairs, *(refusal.finding for refusal in plan.refusals)}
         left = [r for r in found.repairs if r not in settled and r.finding not in settled]
@@ -106,15 +116,18 @@ def _outcome_of(
 
 
 def _analysed(
-    sources: Sequence[Source], options: Options, selected: Callable[[str], bool]
+    sources: Sequence[Source],
+    options: Options,
+    selected: Callable[[str], bool],
+    around: project.Surroundings | None,
 ) -> _Analysed:
-    if not any(project.mentions_torch(source.text) for source in sources):
+    if not sources:
         return _Analysed()
 
     def attempt() -> _Analysed:
         from fixgrad.analysis import analyse  # noqa: PLC0415  (only where a tensor may be made)
 
-        return _Analysed(*analyse(sources, unsafe=options.unsafe, selected=selected))
+        return _Analysed(*analyse(sources, unsafe=options.unsafe, selected=selected, around=around))
 
     path = sources[0].path if len(sources) == 1 else "fixgrad"
     result = _guarded("the analysis", path, attempt, options)
@@ -123,7 +136,7 @@ def _analysed(
     if len(sources) == 1:
         return _Analysed(problems=(result,))
     # A bug of ours in one file must not silence the others: each is looked at by itself.
-    alone = [_analysed([source], options, selected) for source in sources]
+    alone = [_analysed([source], options, selected, None) for source in sources]
     return _Analysed(
         tuple(repair for each in alone for repair in each.repairs),
         tuple(refusal for each in alone for refusal in each.refusals),

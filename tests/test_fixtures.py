@@ -100,9 +100,9 @@ def comments(folder: Path) -> Expected:
     return Expected(places)
 
 
-def look(*, unsafe: bool) -> Seen:
-    """Ask fixgrad about the current folder, as `fixgrad --diff` does."""
-    outcome = pipeline.run(Options(diff=True, unsafe=unsafe))
+def look(*, unsafe: bool, paths: tuple[str, ...] = ()) -> Seen:
+    """Ask fixgrad about the current folder, or some files in it, as `fixgrad --diff` does."""
+    outcome = pipeline.run(Options(paths, diff=True, unsafe=unsafe))
     said: dict[Place, str] = {}
     for each in (*outcome.repaired, *(entry.outcome for entry in outcome.entries)):
         span = each.finding.span
@@ -156,13 +156,21 @@ def is_unsafe(case: Path) -> bool:
     return bool(read_case(case).get("unsafe"))
 
 
+def given(case: Path) -> tuple[str, ...]:
+    """Return the files that alone are named on the command line; none means all."""
+    paths = read_case(case).get("given", [])
+    assert isinstance(paths, list)
+    return tuple(paths)
+
+
 def fixgrad_side(case: Path, place: Path, *, blessed: bool) -> Iterator[str]:
     """Yield what is wrong with a case as far as fixgrad alone can tell."""
     repair, unsafe = case.parent.name == "repair", is_unsafe(case)
     folder = case / "before" if repair else case
     expected = comments(folder)
     own_copy(folder, place)
-    seen = look(unsafe=unsafe)
+    paths = given(case)
+    seen = look(unsafe=unsafe, paths=paths)
     yield from compared(seen, expected)
     if not repair:
         if not expected.known_wrong:
@@ -177,12 +185,12 @@ def fixgrad_side(case: Path, place: Path, *, blessed: bool) -> Iterator[str]:
     for path in sorted(after.keys() | repaired.keys()):
         if after.get(path) != repaired.get(path):
             yield text_diff(f"after/{path}", after.get(path, b""), repaired.get(path, b""))
-    if unsafe and look(unsafe=False).texts == seen.texts:
+    if unsafe and look(unsafe=False, paths=paths).texts == seen.texts:
         yield "case.toml says unsafe, but the same is written without --unsafe-fixes"
     # The second pass, over what is right: every `after` is a noop.
     for path, data in after.items():
         Path(path).write_bytes(data)
-    again = look(unsafe=unsafe)
+    again = look(unsafe=unsafe, paths=paths)
     refused = Expected({**comments(case / "after").places, "want": set()})
     yield from (f"second pass: {wrong}" for wrong in compared(again, refused))
     yield from (f"second pass: {path} would be changed" for path in again.texts)
@@ -291,11 +299,11 @@ class TestCommandLine:
     )
     def test_fix_twice_and_the_diff(self, repository: Path, options: list[str]) -> None:
         cases = [case for case in CASES if is_unsafe(case) == bool(options)]
-        folders = [
-            (case / "before" if case.parent.name == "repair" else case).relative_to(ROOT)
-            for case in cases
-        ]
-        paths = [*options, *map(str, folders)]
+        paths = [*options]
+        for case in cases:
+            folder = case / "before" if case.parent.name == "repair" else case
+            inside = [folder / path for path in given(case)] or [folder]
+            paths += [str(path.relative_to(ROOT)) for path in inside]
         before = code_files(repository)
         diff = self.fixgrad("--diff", *paths)
         assert code_files(repository) == before

@@ -34,7 +34,11 @@ class Analysis(NamedTuple):
 
 
 def analyse(
-    sources: Sequence[Source], *, unsafe: bool, selected: Callable[[str], bool]
+    sources: Sequence[Source],
+    *,
+    unsafe: bool,
+    selected: Callable[[str], bool],
+    around: object = None,
 ) -> Analysis:
     """Find what the comments `# safe`, `# unsafe`, `# display` and `# refused` announce.
 

@@ -28,7 +28,6 @@ LIMITS = {
     "eval": 'x = eval("torch.from_numpy(np.ones(2))")',
     "globals": 'globals()["x"] = torch.from_numpy(np.ones(2))',
     "getattr(torch": 'name = input()\nx = getattr(torch, "from_" + name)(np.ones(2))',
-    "importlib": 'import importlib\nx = importlib.import_module("torch").from_numpy(np.ones(2))',
     "__getattr__": (
         "class A:\n    d = {'w': torch.from_numpy(np.ones(2))}\n"
         "    def __getattr__(self, name):\n        return self.d[name]\nx = A().w"

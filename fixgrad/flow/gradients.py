@@ -47,9 +47,10 @@ def consume(
         # variable it hides that the gradient never arrives.
         idle = tested and (thing.name.startswith("given") or method in _HOUSEKEEPING)
         if not idle and not state.get((me, "#manual")):
-            at = thing.site.place if thing.site else place
+            at = thing.site or Site(f.module.path, place)
+            detail = "guarded" if tested else ""
             m.branches += len(value) > 1
-            log(m, f, state, "grad", tensor, at, detail="guarded" if tested else "")
+            log(m, f, state, "grad", tensor, at.place, detail=detail, path=at.path)
             m.branches -= len(value) > 1
         if not state.get((me, "#manual")):
             result |= _tensor_of(m, f, state, thing, place)
@@ -62,8 +63,10 @@ def _tensor_of(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -
     if not made:
         me = identity(thing.data)
         twofold = bool(state.get((me, "#twofold")))
+        read_here = thing.site is not None and thing.site.path == f.module.path
+        at = thing.site.place if thing.site is not None and read_here else place
         gradient = make(
-            m, f, state, thing.site.place if thing.site else place, "gradient",
+            m, f, state, at, "gradient",
             is_tracked="maybe" if twofold else "no", inputs=(me,) if twofold else (),
         )  # fmt: skip
         made = frozenset((gradient,))

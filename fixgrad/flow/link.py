@@ -62,7 +62,12 @@ HANDLERS: dict[str, Handler] = {
 class Project:
     """The lowered modules of a project and how its imports find them."""
 
-    def __init__(self, modules: Sequence[Module], imports: Imports | None = None) -> None:
+    def __init__(
+        self,
+        modules: Sequence[Module],
+        imports: Imports | None = None,
+        given: frozenset[str] | None = None,
+    ) -> None:
         self.modules = {m.path: m for m in sorted(modules, key=lambda m: m.path)}
         self.functions = {
             path: [(f.place, (path, f.place)) for f in m.functions[1:]]
@@ -71,13 +76,18 @@ class Project:
         self.imports = imports or Imports(listing(self.modules), known=self.modules)
         for path, module in self.modules.items():
             self.imports.add_search(path, module.search)
-        self.relevance = relevance.relevance(self.modules, self.find)
+        self.given = given  # the files that findings and edits are for; None is all
+        self.relevance = relevance.relevance(self.modules, self.find, given)
 
     def find(self, importer: str, name: str) -> str | None:
         """Return the file that an import in another file means, or None where it is not ours."""
         found = self.imports.find(importer, name)
         ours = found is not None and (found in self.modules or found.endswith("/"))
         return found if ours else None
+
+    def is_given(self, path: str) -> bool:
+        """Say whether a file may be edited."""
+        return self.given is None or path in self.given
 
     def packages_around(self, importer: str, name: str) -> list[str]:
         """Return the packages whose `__init__` Python runs before the module of this name."""

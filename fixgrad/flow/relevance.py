@@ -1,17 +1,13 @@
-"""Which functions can matter: those from which both a conversion and a demand are reached by name.
-
-A unit is a top-level function or class with everything in it. A unit reaches the units it names: in its own
-file, by import, or as an attribute of an imported file. What unknown objects may call is not followed, as the
-machine does not follow it either.
-"""
+"""Which functions can matter: those from which both a conversion and a demand are reached by name."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from fixgrad.flow.ir import Block, Module, Place
+from fixgrad.flow.names import Find, Names, Unit, closure, unit_name
 
 CONVERSIONS = frozenset(
     (
@@ -28,16 +24,11 @@ DEMANDS = frozenset(
 )  # fmt: skip
 _DEMANDING_IMPORTS = ("torch.optim", "torch.autograd")
 
-Unit: TypeAlias = tuple[str, str]  # file, name of the top-level definition, "" the file's own body
-Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module) -> file
-
 
 class Relevance(NamedTuple):
     """What is worth following."""
 
-    roots: frozenset[
-        tuple[str, Place]
-    ]  # functions from which a conversion and a demand are reached
+    roots: frozenset[tuple[str, Place]]  # what reaches a conversion and a demand, or shares one
     productive: frozenset[
         tuple[str, Place]
     ]  # functions from which a conversion, or a class that demands, is reached
@@ -47,13 +38,21 @@ class Relevance(NamedTuple):
     imported: frozenset[str]  # files that another file imports
 
 
-def relevance(modules: Mapping[str, Module], find: Find) -> Relevance:
-    """Find the functions that are worth following in a project."""
-    tokens = _tokens(modules)
-    imports = {path: _imported(module, find) for path, module in modules.items()}
-    callers = _callers(tokens, imports, find)
-    converting = _closure(_converting(modules, tokens, find), callers)
-    demanding = _closure(_demanding(modules, tokens), callers)
+def relevance(
+    modules: Mapping[str, Module], find: Find, given: frozenset[str] | None = None
+) -> Relevance:
+    """Find the functions that are worth following: all, or those that lead to the given files."""
+    names = _names(modules, find)
+    callers = names.callers()
+    makers = converting_units(modules, names, find)
+    converting = closure(makers, callers)
+    asking = closure(demanding_units(modules, names), callers)
+    roots = converting & asking
+    # Who else gets tensors of the same makers: a grant in there would be theirs too.
+    shared = {unit for unit in makers & _below(roots, callers) if unit[1]}
+    roots |= closure(shared, callers)
+    if given is not None:
+        roots &= closure({unit for unit in names.tokens if unit[0] in given}, callers)
     places = _places_of_units(modules)
     classes = {
         (path, function.name)
@@ -61,12 +60,13 @@ def relevance(modules: Mapping[str, Module], find: Find) -> Relevance:
         for function in module.functions
         if function.kind == "class"
     }
-    productive = _closure(converting | (demanding & classes), callers)
+    productive = closure(converting | (asking & classes), callers)
+    imports = names.imports.items()
     return Relevance(
-        _places(places, converting & demanding),
+        _places(places, roots),
         _places(places, productive),
-        _methods(modules, tokens, imports, find, converting | demanding),
-        frozenset(file for path, each in imports.items() for file in each.every() if file != path),
+        _methods(modules, names, find, converting | asking),
+        frozenset(file for path, each in imports for file in each.every() if file != path),
     )
 
 
@@ -74,31 +74,28 @@ def reaching(
     modules: Mapping[str, Module], find: Find, path: str, name: str
 ) -> frozenset[tuple[str, Place]]:
     """Find the functions from which one, known by its file and name, is reached."""
-    imports = {file: _imported(module, find) for file, module in modules.items()}
-    callers = _callers(_tokens(modules), imports, find)
-    return _places(_places_of_units(modules), _closure({(path, _unit_name(name))}, callers))
+    callers = _names(modules, find).callers()
+    return _places(_places_of_units(modules), closure({(path, unit_name(name))}, callers))
 
 
-def _tokens(modules: Mapping[str, Module]) -> dict[Unit, set[str]]:
-    tokens: dict[Unit, set[str]] = defaultdict(set)
-    for path, module in modules.items():
-        for function in module.functions:
-            tokens[path, _unit_name(function.name)] |= function.tokens
-    return tokens
+def _names(modules: Mapping[str, Module], find: Find) -> Names:
+    names = Names(find)
+    for module in modules.values():
+        names.add(module)
+    return names
 
 
 def _places_of_units(modules: Mapping[str, Module]) -> dict[Unit, list[tuple[str, Place]]]:
     places: dict[Unit, list[tuple[str, Place]]] = defaultdict(list)
     for path, module in modules.items():
         for function in module.functions:
-            places[path, _unit_name(function.name)].append((path, function.place))
+            places[path, unit_name(function.name)].append((path, function.place))
     return places
 
 
 def _methods(
     modules: Mapping[str, Module],
-    units: dict[Unit, set[str]],
-    imports: Mapping[str, Imported],
+    names: Names,
     find: Find,
     worth: set[Unit],
 ) -> frozenset[tuple[str, Place]]:
@@ -115,19 +112,29 @@ def _methods(
                 places[method].append((path, function.place))
                 if _sets_attributes(function.body):
                     found.add(method)
-    found |= _converting(modules, tokens, find) | _demanding(modules, tokens)
-    callers = _callers({**units, **tokens}, imports, find)
+    methods = names.with_tokens(tokens)
+    found |= converting_units(modules, methods, find) | demanding_units(modules, methods)
+    callers = names.with_tokens({**names.tokens, **tokens}).callers()
     found |= {caller for unit in worth for caller in callers.get(unit, ()) if caller in tokens}
     by_name: dict[str, list[Unit]] = defaultdict(list)
     for method, mentioned in tokens.items():
         for name in mentioned:
             by_name[name].append(method)
     calling = {m: by_name.get("." + m[1].rpartition(".")[2], []) for m in tokens}
-    return _places(places, _closure(found, calling))
+    return _places(places, closure(found, calling))
 
 
 def _sets_attributes(block: Block) -> bool:
     return any(op.kind == "setattr" or any(map(_sets_attributes, op.blocks)) for op in block)
+
+
+def _below(units: set[Unit], callers: Mapping[Unit, list[Unit]]) -> set[Unit]:
+    """Return the units, those that they name, those that these name, and so on."""
+    callees: dict[Unit, list[Unit]] = defaultdict(list)
+    for callee, names in callers.items():
+        for caller in names:
+            callees[caller].append(callee)
+    return closure(units, callees)
 
 
 def _places(
@@ -136,118 +143,8 @@ def _places(
     return frozenset(place for unit in units for place in places[unit])
 
 
-def _unit_name(qualified: str) -> str:
-    """Return the top-level definition a function belongs to; a lambda belongs to the file's body."""
-    first = qualified.partition(".")[0]
-    return "" if first.startswith("<") else first
-
-
-def _callers(
-    tokens: Mapping[Unit, set[str]], imports: Mapping[str, Imported], find: Find
-) -> dict[Unit, list[Unit]]:
-    """Return for each unit the units that name it."""
-    callers: dict[Unit, list[Unit]] = defaultdict(list)
-    for unit, mentioned in tokens.items():
-        symbols, files, stars = imports[unit[0]]
-        attributes = [name[1:] for name in mentioned if name[0] == "."]
-        for name in mentioned:
-            named: list[Unit] = []
-            if name in symbols:
-                named = _defined([symbols[name]], tokens, imports)
-            elif (unit[0], name) in tokens:
-                named = [(unit[0], name)]
-            elif stars:
-                named = _defined([(star, name) for star in stars], tokens, imports)
-            for file in _reached(files.get(name, ()), attributes, imports, find):
-                named += _defined([(file, a) for a in attributes], tokens, imports)
-            for other in named:
-                callers[other].append(unit)
-    return callers
-
-
-def _reached(
-    files: Iterable[str], attributes: list[str], imports: Mapping[str, Imported], find: Find
-) -> list[str]:
-    """Return the files that attributes of a file lead to: `pkg`, and `pkg.sub` where `.sub` is named."""
-    found = dict.fromkeys(files)
-    pending = list(found)
-    while pending:
-        file = pending.pop()
-        inner = imports[file].files if file in imports else {}
-        for name in attributes:
-            below = list(inner.get(name, ()))
-            if file.endswith(("/", "/__init__.py")) and not below:
-                below = [path for path in (find(file, f".{name}"),) if path is not None]
-            pending += [path for path in below if path not in found]
-            found.update(dict.fromkeys(below))
-    return list(found)
-
-
-def _defined(
-    symbols: list[Unit], tokens: Mapping[Unit, set[str]], imports: Mapping[str, Imported]
-) -> list[Unit]:
-    """Follow re-exports to where names are defined; a variable belongs to its file's body."""
-    found: dict[Unit, None] = {}
-    seen: set[Unit] = set()
-    pending = list(symbols)
-    while pending:
-        symbol = pending.pop()
-        if symbol in seen:
-            continue
-        seen.add(symbol)
-        file, name = symbol
-        if symbol in tokens:
-            found[symbol] = None
-            continue
-        imported = imports.get(file)
-        if imported is not None and name in imported.symbols:
-            pending.append(imported.symbols[name])
-        elif (file, "") in tokens:
-            found[file, ""] = None
-            pending += [(star, name) for star in imported.stars] if imported else []
-    return list(found)
-
-
-class Imported(NamedTuple):
-    """What the names of one file mean in others."""
-
-    symbols: dict[str, Unit]
-    files: dict[str, list[str]]
-    stars: list[str]
-
-    def every(self) -> set[str]:
-        """Return the files that are imported, whole or in part."""
-        named = {file for file, _ in self.symbols.values()}
-        return named.union(self.stars, *self.files.values())
-
-
-def _imported(module: Module, find: Find) -> Imported:
-    found = Imported({}, defaultdict(list), [])
-    for local, name, member in module.imports:
-        for dotted in _names_of(local, name, member):
-            file = find(module.path, dotted)
-            if file is None:
-                continue
-            if member == "*":
-                found.stars.append(file)
-            elif member and dotted == name:
-                found.symbols[local] = (file, member)
-            else:
-                found.files[local].append(file)
-    return found
-
-
-def _names_of(local: str, name: str, member: str) -> tuple[str, ...]:
-    """Return the modules that an import may mean, dotted."""
-    if member:
-        return (f"{name}.{member}" if not name.endswith(".") else name + member), name
-    first = name.partition(".")[0]
-    return (name,) if local != first or name == first else (first, name)
-
-
-def _converting(
-    modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]], find: Find
-) -> set[Unit]:
+def converting_units(modules: Mapping[str, Module], named: Names, find: Find) -> set[Unit]:
+    """Return the units that write a conversion."""
     found: set[Unit] = set()
     for path, module in modules.items():
         names = {"." + name for name in CONVERSIONS}
@@ -261,28 +158,20 @@ def _converting(
                     names.add(local)
                     names |= CONVERSIONS if member == "*" else set()
         if uses_torch:
-            found |= {u for u, mentioned in tokens.items() if u[0] == path and mentioned & names}
+            found |= {
+                u for u, mentioned in named.tokens.items() if u[0] == path and mentioned & names
+            }
     return found
 
 
-def _demanding(modules: Mapping[str, Module], tokens: Mapping[Unit, set[str]]) -> set[Unit]:
-    found = {unit for unit, mentioned in tokens.items() if mentioned & DEMANDS}
+def demanding_units(modules: Mapping[str, Module], named: Names) -> set[Unit]:
+    """Return the units that write a demand."""
+    found = {unit for unit, mentioned in named.tokens.items() if mentioned & DEMANDS}
     for path, module in modules.items():
         names = {
             local
             for local, name, member in module.imports
             if f"{name}.{member}".startswith(_DEMANDING_IMPORTS) and local != "torch"
         }
-        found |= {u for u, mentioned in tokens.items() if u[0] == path and mentioned & names}
-    return found
-
-
-def _closure(units: set[Unit], callers: Mapping[Unit, list[Unit]]) -> set[Unit]:
-    found = set(units)
-    pending = list(units)
-    while pending:
-        for caller in callers.get(pending.pop(), ()):
-            if caller not in found:
-                found.add(caller)
-                pending.append(caller)
+        found |= {u for u, mentioned in named.tokens.items() if u[0] == path and mentioned & names}
     return found

@@ -63,11 +63,15 @@ def log(
     *,
     detail: str = "",
     others: Iterable[Thing] = (),
+    path: str = "",
 ) -> None:
-    """Record a use of a tensor or array; the last visit of a loop's body counts."""
+    """Record a use of a tensor or array; the last visit of a loop's body counts.
+
+    `path` says which file the place is in, where it is not the one being executed.
+    """
     if m.expecting_failure:
         return
-    site = Site(f.module.path, place)
+    site = Site(path or f.module.path, place)
     use = Use(
         kind, thing, site, Site(f.module.path, f.statement), f.path,
         tracked(state, thing), leaf(state, thing), dtype(state, thing),

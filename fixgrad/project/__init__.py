@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from fixgrad.project.discovery import find_files
-from fixgrad.project.reading import decode, digest, mentions_torch, read, read_all, read_bytes
+from fixgrad.project.reading import (
+    decode,
+    digest,
+    is_file,
+    mentions_torch,
+    read,
+    read_all,
+    read_bytes,
+)
 from fixgrad.project.roots import git_root, patch_paths
+from fixgrad.project.surroundings import Surroundings
 
 __all__ = [
+    "Surroundings",
     "decode",
     "digest",
     "find_files",
     "git_root",
+    "is_file",
     "mentions_torch",
     "patch_paths",
     "read",

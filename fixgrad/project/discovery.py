@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from fixgrad.errors import FixgradError
@@ -43,16 +45,21 @@ def _find(given: str, excluded: Callable[[str], bool]) -> Iterator[tuple[str, st
             yield path, place, os.path.islink(given)
         return
     prefix = "" if path == "." else f"{path.rstrip('/')}/"
-    for inside, linked in _files_in(place, lambda inside: excluded(prefix + inside)):
+    for inside, linked in files_in(place, lambda inside: excluded(prefix + inside)):
         target = os.path.join(place, inside)
         yield prefix + inside, os.path.realpath(target) if linked else target, linked
 
 
-def _files_in(folder: str, excluded: Callable[[str], bool]) -> Iterator[tuple[str, bool]]:
-    """Yield the Python files in a folder, relative to it, and whether each is a link."""
+def files_in(
+    folder: str, excluded: Callable[[str], bool], *, most: float = math.inf
+) -> Iterator[tuple[str, bool]]:
+    """Yield the Python files in a folder, relative to it, and whether each is a link.
+
+    Without git, only so many names are looked at, those in the folder itself first.
+    """
     listed = _listed_by_git(folder) if git_root(folder) else None
     if listed is None:
-        yield from _walk(folder, excluded)
+        yield from _walk(folder, excluded, most)
         return
     environments = tuple(
         entry.removesuffix("pyvenv.cfg") for entry in listed if entry.endswith("/pyvenv.cfg")
@@ -91,12 +98,13 @@ def _listed_by_git(folder: str) -> list[str] | None:
     return None if ignored.returncode == 0 else []
 
 
-def _walk(folder: str, excluded: Callable[[str], bool]) -> Iterator[tuple[str, bool]]:
+def _walk(folder: str, excluded: Callable[[str], bool], most: float) -> Iterator[tuple[str, bool]]:
     """Walk a folder that git knows nothing of; a repository met on the way is asked of git."""
-    waiting = [""]
-    while waiting:
-        prefix = waiting.pop()
+    waiting = deque([""])
+    while waiting and most > 0:
+        prefix = waiting.popleft()
         for name, is_folder in _entries(os.path.join(folder, prefix)):
+            most -= 1
             entry = prefix + name
             if excluded(entry):
                 continue
@@ -115,7 +123,7 @@ def _walk(folder: str, excluded: Callable[[str], bool]) -> Iterator[tuple[str, b
 def _repository(
     folder: str, prefix: str, excluded: Callable[[str], bool]
 ) -> Iterator[tuple[str, bool]]:
-    for inside, linked in _files_in(folder, lambda inside: excluded(prefix + inside)):
+    for inside, linked in files_in(folder, lambda inside: excluded(prefix + inside)):
         yield prefix + inside, linked
 
 

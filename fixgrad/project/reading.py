@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from _blake2 import blake2b
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from fixgrad.source import Problem, Source
 
@@ -24,8 +24,13 @@ def is_notebook(path: str) -> bool:
 
 
 def mentions_torch(text: str) -> bool:
-    """Say whether a file can matter at all: without this word no tensor is made in it."""
+    """Say whether a file can matter by itself: without this word no tensor is made in it."""
     return "torch" in text
+
+
+def is_file(path: str) -> bool:
+    """Say whether there is a regular file of that name."""
+    return os.path.isfile(path)
 
 
 def read(path: str, *, max_bytes: int | None = None) -> Source | Problem:
@@ -35,9 +40,12 @@ def read(path: str, *, max_bytes: int | None = None) -> Source | Problem:
 
 
 def read_all(
-    paths: Iterable[str], *, max_bytes: int | None = None
+    paths: Iterable[str],
+    *,
+    max_bytes: int | None = None,
+    leads_to_torch: Callable[[Mapping[str, bytes]], bool] = lambda contents: False,
 ) -> tuple[list[Source], list[Problem]]:
-    """Read the files of a project; where none mentions torch, nothing is even decoded.
+    """Read the files of a project; where nothing leads to torch, nothing is even decoded.
 
     A notebook is nobody's module: one that does not mention torch itself is passed over.
     """
@@ -50,7 +58,7 @@ def read_all(
         elif b"torch" in data or not is_notebook(path):
             contents[path] = data
     sources: list[Source] = []
-    if any(b"torch" in data for data in contents.values()):
+    if any(b"torch" in data for data in contents.values()) or leads_to_torch(contents):
         for path in list(contents):
             source = decode(path, contents.pop(path))
             if isinstance(source, Problem):

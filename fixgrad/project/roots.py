@@ -1,4 +1,4 @@
-"""Where a project begins: the git work tree, and paths as a patch names them."""
+"""Where a project begins: its settings or its git work tree; and paths as a patch names them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,31 @@ def git_root(folder: str) -> str | None:
         if above == here:
             return None
         here = above
+
+
+_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg")
+
+
+def project_root(folder: str) -> str | None:
+    """Return the nearest folder around that is marked as a project's own, or None.
+
+    A home folder under version control is none.
+    """
+    return _marked(folder, _MARKS)
+
+
+def repository_root(folder: str) -> str | None:
+    """Return the work tree that holds a folder, or None; it may hold several projects."""
+    return _marked(folder, (".git", ".hg"))
+
+
+def _marked(folder: str, marks: Iterable[str]) -> str | None:
+    home = os.path.expanduser("~").replace(os.sep, "/")
+    while folder not in (home, os.path.dirname(folder)):
+        if any(os.path.lexists(f"{folder}/{mark}") for mark in marks):
+            return folder
+        folder = os.path.dirname(folder)
+    return None
 
 
 def patch_paths(paths: Iterable[str]) -> dict[str, str]:

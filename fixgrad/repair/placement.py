@@ -7,6 +7,7 @@ every use is demanded. Where every use of the helper is demanded, it stands in t
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fixgrad.edits import Operation
@@ -56,21 +57,32 @@ class Contexts:
         return through <= self.demanded[site]
 
 
-def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
-    """Choose the innermost place that grants this tensor and no other."""
+def place(contexts: Contexts, thing: Thing, *, step: bool, may: Callable[[str], bool]) -> Placement:
+    """Choose the innermost place that grants this tensor and no other, in a file that may be edited.
+
+    Where there is none in such a file, the innermost at all.
+    """
+    within = _place(contexts, thing, step=step, may=may)
+    return within if within.forms else _place(contexts, thing, step=step, may=lambda path: True)
+
+
+def _place(
+    contexts: Contexts, thing: Thing, *, step: bool, may: Callable[[str], bool]
+) -> Placement:
     graph = contexts.graph
     assert thing.site is not None
     elsewhere = graph.indirect | (graph.renamed & graph.no_tensor)
     written = not thing.name.startswith("element") and thing.site not in elsewhere
     if (
         written
+        and may(thing.site.path)
         and thing.site not in graph.passing | graph.switched
         and contexts.always_demanded(thing.site, 0, None)
     ):
         return Placement(tuple(at_creation(graph, thing, step=step)))
     for depth in range(len(thing.path) - 1, -1, -1):
         call = thing.path[depth]
-        if not contexts.always_demanded(thing.site, depth, call):
+        if not may(call.path) or not contexts.always_demanded(thing.site, depth, call):
             continue
         result = graph.calls.get((call, thing.path[:depth]))
         if result is None:
@@ -82,7 +94,7 @@ def place(contexts: Contexts, thing: Thing, *, step: bool) -> Placement:
         after = _after_statement(graph, thing, thing.path[:depth], result.statement)
         if after is not None:
             return Placement((after,))
-    if written and step:
+    if written and step and may(thing.site.path):
         return Placement(tuple(at_creation(graph, thing, step=True)))  # harmless where it is data
     return Placement(refusal="FG906" if written else "FG908")
 

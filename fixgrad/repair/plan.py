@@ -24,6 +24,7 @@ from fixgrad.hazards import (
     outpaced_copy,
     span,
 )
+from fixgrad.repair.bounds import outside
 from fixgrad.repair.evidence import Evidence, gather
 from fixgrad.repair.forms import Form, is_integer
 from fixgrad.repair.placement import Contexts, place
@@ -73,6 +74,14 @@ def plan(
     ]
 
 
+def _bounded(project: Project, hazard: Hazard) -> Hazard:
+    """Refuse to mend in a file that was not given."""
+    stopped = outside(project, hazard.operations)
+    if stopped is None or hazard.refusal:
+        return hazard
+    return hazard._replace(refusal=stopped[0], what=stopped[1])
+
+
 class Planner:
     """Searches for a plan that the simulation accepts."""
 
@@ -90,7 +99,7 @@ class Planner:
         self.evidence = evidence
         self.hidden = hidden  # a comment says to leave this place alone
         self.hazards = [
-            hazard
+            _bounded(project, hazard)
             for hazard in evidence.hazards
             if not hidden(hazard.rule, span(hazard.use.site))
             and not self._hide(hazard.rule, hazard.operations)
@@ -170,9 +179,12 @@ class Planner:
         for target in active:
             if target in self.forms:
                 continue
-            placement = place(contexts, target.thing, step=target.step)
+            placement = place(contexts, target.thing, step=target.step, may=self.project.is_given)
             made = self.base.made[self.base.identity(target.thing)]
-            if placement.refusal:
+            stopped = outside(self.project, (o for form in placement.forms for o in form))
+            if stopped is not None:
+                self.refused[target] = stopped
+            elif placement.refusal:
                 reason = PLACELESS[placement.refusal]
                 self.refused[target] = (placement.refusal, reason)
             elif made.mode == "inference":
@@ -271,6 +283,10 @@ class Planner:
         if hazard.refusal:
             line = hazard.use.site.place[0]
             self.refused[target] = (hazard.refusal, f"line {line}: {hazard.what}")
+            return True
+        stopped = outside(self.project, hazard.operations)
+        if stopped is not None:
+            self.refused[target] = stopped
             return True
         new = [o for o in hazard.operations if o not in self.ripples[target]]
         self.ripples[target].update(dict.fromkeys(new))

@@ -13,6 +13,7 @@ REFUSALS = {
     "FG908": "unplaceable-edit",
     "FG909": "storage-conflict",
     "FG910": "unrepairable-use",
+    "FG911": "file-not-given",
 }
 
 # Why no place was found for a grant.
@@ -131,5 +132,15 @@ tensor.
 ## What you can do
 Look at the named line: write it out of place, read the gradient of the tensor that is made of data, or `.detach()`
 what leaves for NumPy; then run fixgrad again.
+""",
+    "FG911": """\
+The repair would change a file that was not named on the command line.
+
+## When it comes
+fixgrad was given some files of a project, as by a commit hook, and the tensor is made, or would have to be detached,
+in another one. The others are read for what they say, never edited.
+
+## What you can do
+Name that file too, or the folder that holds both: `fixgrad --fix src`.
 """,
 }

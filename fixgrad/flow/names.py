@@ -1,0 +1,158 @@
+"""Which definitions of a project name which others, within a file and by import.
+
+A unit is a top-level function or class with everything in it. A unit reaches the units it names: in its own
+file, by import, or as an attribute of an imported file. What unknown objects may call is not followed, as the
+machine does not follow it either.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from fixgrad.flow.ir import Module
+
+Unit: TypeAlias = tuple[str, str]  # file, name of the top-level definition, "" the file's own body
+Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module) -> file
+
+
+class Imported(NamedTuple):
+    """What the names of one file mean in others."""
+
+    symbols: dict[str, Unit]
+    files: dict[str, list[str]]
+    stars: list[str]
+
+    def every(self) -> set[str]:
+        """Return the files that are imported, whole or in part."""
+        named = {file for file, _ in self.symbols.values()}
+        return named.union(self.stars, *self.files.values())
+
+
+class Names:
+    """The names that the units of some files mention."""
+
+    def __init__(self, find: Find, opened: Callable[[str], object] = lambda file: None) -> None:
+        self._find = find
+        self._opened = opened  # told of each file before one looks into it
+        self.tokens: dict[Unit, set[str]] = defaultdict(set)
+        self.imports: dict[str, Imported] = {}
+
+    def add(self, module: Module) -> None:
+        """Take in one more file."""
+        for function in module.functions:
+            self.tokens[module.path, unit_name(function.name)] |= function.tokens
+        self.imports[module.path] = self._imported(module)
+
+    def with_tokens(self, tokens: Mapping[Unit, set[str]]) -> Names:
+        """Return the same files with other units in them."""
+        other = Names(self._find, self._opened)
+        other.imports = self.imports
+        other.tokens.update(tokens)
+        return other
+
+    def named(self, unit: Unit) -> list[Unit]:
+        """Return the units that a unit names."""
+        symbols, files, stars = self.imports[unit[0]]
+        mentioned = self.tokens[unit]
+        attributes = [name[1:] for name in mentioned if name[0] == "."]
+        found: list[Unit] = []
+        for name in mentioned:
+            if name in symbols:
+                found += self._defined([symbols[name]])
+            elif (unit[0], name) in self.tokens:
+                found.append((unit[0], name))
+            elif stars:
+                found += self._defined([(star, name) for star in stars])
+            for file in self._reached(files.get(name, ()), attributes):
+                found += self._defined([(file, attribute) for attribute in attributes])
+        return found
+
+    def callers(self) -> dict[Unit, list[Unit]]:
+        """Return for each unit the units that name it."""
+        callers: dict[Unit, list[Unit]] = defaultdict(list)
+        for unit in list(self.tokens):
+            for other in self.named(unit):
+                callers[other].append(unit)
+        return callers
+
+    def _reached(self, files: Iterable[str], attributes: list[str]) -> list[str]:
+        """Return the files that attributes of a file lead to: `pkg`, and `pkg.sub` where `.sub` is named."""
+        found = dict.fromkeys(files)
+        pending = list(found)
+        while pending:
+            file = pending.pop()
+            self._opened(file)
+            inner = self.imports[file].files if file in self.imports else {}
+            for name in attributes:
+                below = list(inner.get(name, ()))
+                if file.endswith(("/", "/__init__.py")) and not below:
+                    below = [path for path in (self._find(file, f".{name}"),) if path is not None]
+                pending += [path for path in below if path not in found]
+                found.update(dict.fromkeys(below))
+        return list(found)
+
+    def _defined(self, symbols: list[Unit]) -> list[Unit]:
+        """Follow re-exports to where names are defined; a variable belongs to its file's body."""
+        found: dict[Unit, None] = {}
+        seen: set[Unit] = set()
+        pending = list(symbols)
+        while pending:
+            symbol = pending.pop()
+            if symbol in seen:
+                continue
+            seen.add(symbol)
+            file, name = symbol
+            self._opened(file)
+            if symbol in self.tokens:
+                found[symbol] = None
+                continue
+            imported = self.imports.get(file)
+            if imported is not None and name in imported.symbols:
+                pending.append(imported.symbols[name])
+            elif (file, "") in self.tokens:
+                found[file, ""] = None
+                pending += [(star, name) for star in imported.stars] if imported else []
+        return list(found)
+
+    def _imported(self, module: Module) -> Imported:
+        found = Imported({}, defaultdict(list), [])
+        for local, name, member in module.imports:
+            for dotted in _names_of(local, name, member):
+                file = self._find(module.path, dotted)
+                if file is None:
+                    continue
+                if member == "*":
+                    found.stars.append(file)
+                elif member and dotted == name:
+                    found.symbols[local] = (file, member)
+                else:
+                    found.files[local].append(file)
+        return found
+
+
+def _names_of(local: str, name: str, member: str) -> tuple[str, ...]:
+    """Return the modules that an import may mean, dotted."""
+    if member:
+        return (f"{name}.{member}" if not name.endswith(".") else name + member), name
+    first = name.partition(".")[0]
+    return (name,) if local != first or name == first else (first, name)
+
+
+def unit_name(qualified: str) -> str:
+    """Return the top-level definition a function belongs to; a lambda belongs to the file's body."""
+    first = qualified.partition(".")[0]
+    return "" if first.startswith("<") else first
+
+
+def closure(units: set[Unit], callers: Mapping[Unit, list[Unit]]) -> set[Unit]:
+    """Return the units, those that name them, those that name these, and so on."""
+    found = set(units)
+    pending = list(units)
+    while pending:
+        for caller in callers.get(pending.pop(), ()):
+            if caller not in found:
+                found.add(caller)
+                pending.append(caller)
+    return found

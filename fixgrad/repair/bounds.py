@@ -1,0 +1,45 @@
+"""Findings and edits are for the files that were given; others of their project are only looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixgrad.edits import Operation
+from fixgrad.flow.link import Project
+from fixgrad.flow.values import Site
+from fixgrad.repair.targets import Target
+
+OUTSIDE = "FG911"
+
+
+def outside(project: Project, operations: Iterable[Operation]) -> tuple[str, str] | None:
+    """Return the refusal of edits that would change a file which was not given."""
+    for operation in operations:
+        path = operation.span.path
+        if not project.is_given(path):
+            line = operation.span.line
+            return OUTSIDE, f"the repair edits {path} too, at line {line}; name that file as well"
+    return None
+
+
+def is_ours(project: Project, target: Target, operations: Iterable[Operation]) -> bool:
+    """Say whether a finding is about the given files.
+
+    The tensor is made there, or granted there, or made for a call there and asked for there.
+    """
+    if project.given is None or any(True for _ in operations):
+        return True
+    made = [site.path for site in (target.origin.site, target.thing.site) if site is not None]
+    if any(map(project.is_given, made)):
+        return True
+    called = any(project.is_given(call.path) for call in target.thing.path)
+    return called and any(project.is_given(demand.use.site.path) for demand in target.demands)
+
+
+def where_said(project: Project, target: Target, where: Site) -> Site:
+    """Return where a finding is shown: at the call, where the tensor is made in a file not given."""
+    if project.is_given(where.path):
+        return where
+    made = target.thing.site
+    calls = [*target.thing.path, *([made] if made is not None else [])]
+    return next((site for site in reversed(calls) if project.is_given(site.path)), where)
