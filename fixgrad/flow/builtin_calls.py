@@ -352,9 +352,10 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
         return frozenset((*arrays, *numbers)) or NUMBER
     row = tensor_operator("+")
     assert row is not None
-    groups = [containers.reachable(state, [v]) for v in values]
+    op = containers.element_op(call.place)
     listed = any(of_kind(v, *containers.CONTAINERS) for v in values)
-    operands = None if listed else groups
+    each = containers.elements(m, f, state, values[0], op) if listed else values
+    operands = [containers.reachable(state, [v]) for v in each] if each is not None else None
     made = derive(m, f, state, call.place, row, inputs, operands=operands)
     if dtype_class(dtype(state, made)) != "float":
         state.set((made, "#dtype"), "unknown")

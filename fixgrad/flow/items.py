@@ -141,7 +141,7 @@ def part(m: Machine, f: Frame, op: Op, state: State) -> None:
         elif thing.kind == "tensor":
             row = tensor_operator("[]")
             assert row is not None
-            row, name = row._replace(alias="view"), f"element {op.target}"
+            row, name = row._replace(alias="view"), f"element {op.target} of {thing.number}"
             found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
         elif thing.kind == "array":
             found.append(frozenset((array_item(m, f, state, thing, UNKNOWN, op),)))

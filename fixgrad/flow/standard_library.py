@@ -62,6 +62,23 @@ def _replace(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return union(instances.replaced(m, f, state, call.rest(), thing) for thing in things)
 
 
+def _reduce(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Fold the items of a list by a function, where they are known."""
+    op = containers.element_op(call.place)
+    function, listed, start = call.get(0, None), call.get(1, None), call.get(2, None)
+    items = containers.elements(m, f, state, listed.value, op) if listed is not None else None
+    if function is None or not items:
+        return m.unknown(m, f, state, call, [], "functools.reduce")
+    values = [start.value, *items] if start is not None else items
+    result, calls = values[0], f.path
+    for number, value in enumerate(values[1:]):
+        f.path = (*calls, Site(f.module.path, (*call.place[:3], number)))
+        given = (Argument(result, call.place), Argument(value, call.place))
+        result = m.apply(m, f, state, Call(call.place, given), function.value)
+    f.path = calls
+    return result
+
+
 def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:
     op = containers.element_op(call.place)
     anything = NOTHING
@@ -183,6 +200,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "asyncio.shield": _awaited,
     "asyncio.to_thread": _to_thread,
     "asyncio.wait_for": _awaited,
+    "functools.reduce": _reduce,
     "functools.partial": _partial,
     "functools.wraps": _wraps,
     "functools.lru_cache": _cache,

@@ -308,9 +308,13 @@ def _made_by(
     of_dtype = named_dtype(target.value) if target is not None else ""
     inputs = [thing for group in operands for thing in group]
     made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands)
-    constants = (t.data for a in call.arguments for t in of_kind(a.value, "const"))
-    floats = any(isinstance(constant, float) for constant in constants)
-    if floats and row.dtype in ("same", "promote") and dtype_class(dtype(state, made)) != "float":
+    constants = [t.data for a in call.arguments for t in of_kind(a.value, "const")]
+    lifts = float if dtype(state, made) != "bool" else (float, int)
+    if (
+        any(isinstance(c, lifts) for c in constants)
+        and row.dtype in ("same", "promote")
+        and dtype_class(dtype(state, made)) != "float"
+    ):
         state.set((made, "#dtype"), "unknown")
     return made
 
