@@ -1,13 +1,14 @@
 """Where a grant stands: in the expression that makes the tensor, or at the call that returns it.
 
 A helper that makes tensors for data and for weights stays as it is: the grant stands at the call whose
-every use is demanded. Where every use of the helper is demanded, it stands in the helper.
+every use is demanded. Where every use of the helper is demanded, it stands in the helper; so it does
+where the helper itself asks for the gradient and keeps the tensor to itself.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from fixgrad.edits import Operation
@@ -56,18 +57,65 @@ class Contexts:
         through = {p for p in real if call is None or p[depth : depth + 1] == (call,)}
         return through <= self.demanded[site]
 
+    def is_private(self, thing: Thing, asked_from: Iterable[Path]) -> bool:
+        """Say whether a function makes a tensor for what it does itself, called with data or not.
 
-def place(contexts: Contexts, thing: Thing, *, step: bool, may: Callable[[str], bool]) -> Placement:
+        Its gradient is asked for inside the call that makes it, and no other call of the function lets
+        the tensor, or a view of it, out to where anything is done with it.
+        """
+        site, depth = thing.site, len(thing.path)
+        if site is None or not depth:
+            return False
+        if any(path[:depth] != thing.path for path in asked_from):
+            return False
+        outside = {(use.path, use.thing) for use in self.graph.uses.values()}
+        return not any(
+            path[: len(made.path)] != made.path
+            for path, used in outside
+            for made in self._viewed(used)
+            if made.site == site and made.path not in self.demanded[site]
+        )
+
+    def _viewed(self, thing: Thing) -> list[Thing]:
+        """Return a tensor and those that it is a view of, nearest first."""
+        graph, found = self.graph, [self.graph.identity(thing)]
+        for seen in found:
+            made = graph.made.get(seen)
+            if made is not None and made.alias in _VIEWS:
+                found += [t for t in graph.carried.get(seen, ()) if t not in found]
+        return found
+
+
+_VIEWS = ("view", "maybe-view", "maybe-self")
+
+
+def place(
+    contexts: Contexts,
+    thing: Thing,
+    asked_from: Iterable[Path],
+    *,
+    step: bool,
+    may: Callable[[str], bool],
+) -> Placement:
     """Choose the innermost place that grants this tensor and no other, in a file that may be edited.
 
     Where there is none in such a file, the innermost at all.
     """
-    within = _place(contexts, thing, step=step, may=may)
-    return within if within.forms else _place(contexts, thing, step=step, may=lambda path: True)
+    within = _place(contexts, thing, asked_from, step=step, may=may)
+    return (
+        within
+        if within.forms
+        else _place(contexts, thing, asked_from, step=step, may=lambda path: True)
+    )
 
 
 def _place(
-    contexts: Contexts, thing: Thing, *, step: bool, may: Callable[[str], bool]
+    contexts: Contexts,
+    thing: Thing,
+    asked_from: Iterable[Path],
+    *,
+    step: bool,
+    may: Callable[[str], bool],
 ) -> Placement:
     graph = contexts.graph
     assert thing.site is not None
@@ -94,6 +142,14 @@ def _place(
         after = _after_statement(graph, thing, thing.path[:depth], result.statement)
         if after is not None:
             return Placement((after,))
+    if (
+        written
+        and thing.site not in graph.passing
+        and not step
+        and may(thing.site.path)
+        and contexts.is_private(thing, asked_from)
+    ):
+        return Placement(tuple(at_creation(graph, thing, step=False)))
     if written and step and may(thing.site.path):
         return Placement(tuple(at_creation(graph, thing, step=True)))  # harmless where it is data
     return Placement(refusal="FG906" if written else "FG908")

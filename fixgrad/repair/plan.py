@@ -31,6 +31,7 @@ from fixgrad.repair.placement import Contexts, place
 from fixgrad.repair.refusals import PLACELESS
 from fixgrad.repair.responsibility import (
     belongs,
+    caused,
     is_copy,
     own_targets,
     responsible,
@@ -179,7 +180,10 @@ class Planner:
         for target in active:
             if target in self.forms:
                 continue
-            placement = place(contexts, target.thing, step=target.step, may=self.project.is_given)
+            asked_from = [d.use.path for d in target.demands]
+            placement = place(
+                contexts, target.thing, asked_from, step=target.step, may=self.project.is_given
+            )
             made = self.base.made[self.base.identity(target.thing)]
             stopped = outside(self.project, (o for form in placement.forms for o in form))
             if stopped is not None:
@@ -239,8 +243,8 @@ class Planner:
     def _amend(self, graph: FlowGraph) -> bool:
         """Mend what the plan would break, or change the form of the grant that breaks it."""
         changed = False
-        keys = {key_of(t.thing): t for t in self._active()}
-        keys.update({key_of(self.base.identity(t.thing)): t for t in self._active()})
+        forms = {t: self._form(t) for t in self._active()}
+        keys = caused(self.base, forms, self.evidence.paths)
         before = {(u.kind, u.site, u.path) for u in self.base.of_kind("twice", "modified")}
         for use in graph.of_kind("twice"):
             for target in responsible(graph, use.thing, keys):

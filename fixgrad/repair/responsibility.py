@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fixgrad.demands import Demand
 from fixgrad.flow.graph import FlowGraph
-from fixgrad.flow.values import Thing
-from fixgrad.hazards import Hazard
+from fixgrad.flow.values import Path, Site, Thing
+from fixgrad.hazards import Hazard, span
 from fixgrad.repair.forms import Form
-from fixgrad.repair.simulate import Key, upstream_keys
+from fixgrad.repair.simulate import Key, key_of, upstream_keys
 from fixgrad.repair.targets import Target
 
 
@@ -31,6 +33,22 @@ def belongs(graph: FlowGraph, hazard: Hazard, target: Target) -> bool:
         and hazard.wants_leaf is not None
         and graph.identity(hazard.wants_leaf) is graph.identity(target.thing)
     )
+
+
+def caused(
+    graph: FlowGraph, forms: Mapping[Target, Form], paths: Mapping[Site, set[Path]]
+) -> dict[Key, Target]:
+    """Return whose grant each tensor gets: under the calls that ask for it, and under all others."""
+    keys: dict[Key, Target] = {}
+    for target in forms:
+        for thing in (target.thing, graph.identity(target.thing)):
+            keys[key_of(thing)] = target
+    for target, form in forms.items():
+        site = target.thing.site
+        if site is not None and any(operation.span == span(site) for operation in form):
+            for path in paths.get(site, ()):
+                keys.setdefault((site, path), target)
+    return keys
 
 
 def responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list[Target]:
