@@ -76,6 +76,8 @@ def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
         value, place = f.registers[register], f.place_of(register)
         if name in dropped:
             continue
+        if name[:1] == "*":  # what is written here is not what is given
+            m.graph.kinds.setdefault(Site(f.module.path, place), set()).add("several")
         if name == "*":
             items = containers.elements(m, f, state, value, op)
             if items is not None:

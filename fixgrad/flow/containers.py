@@ -245,7 +245,10 @@ def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
     """End a comprehension: its result is a new container, though an earlier one may be its source."""
-    (built,) = of_kind(f.registers[op.args[0]], *CONTAINERS)
+    built = next(iter(of_kind(f.registers[op.args[0]], *CONTAINERS)), None)
+    if built is None:  # a plan that is about to be refused has put something behind it
+        f.registers[op.out] = UNKNOWN
+        return
     made = m.thing(built.kind, built.site, f.path, "comprehension")
     for field in state.get((made, "#fields"), ()):
         state.set((made, field), NOTHING)
