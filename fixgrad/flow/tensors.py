@@ -164,10 +164,11 @@ def derive(
     result_dtype = of_dtype or _result_dtype(state, row, operands or [[t] for t in inputs])
     carried = (grad or row.grad) in CARRIES and dtype_class(result_dtype) not in ("integer", "bool")
     is_tracked = recorded(state, inputs, operands) if carried else "no"
-    maybe_same = row.alias == "maybe-self" and bool(inputs) and inputs[0].kind == "tensor"
-    if maybe_same and tracked(state, inputs[0]) not in ("no", is_tracked):
+    seen = _looked_at(row, inputs, operands)
+    same = seen if row.alias == "maybe-self" else []
+    if any(tracked(state, t) not in ("no", is_tracked) for t in same):
         is_tracked = "maybe"  # under no_grad the tracked tensor itself may come out
-    shared = _shared(state, inputs[0]) if inputs and row.alias in _SHARING else set()
+    shared = {t for source in seen for t in _shared(state, source)}
     thing = make(
         m, f, state, place, name, is_tracked=is_tracked, of_dtype=result_dtype,
         inputs=(identity(t) for t in inputs) if carried else (), storage=shared,
@@ -175,12 +176,11 @@ def derive(
     )  # fmt: skip
     if not carried:
         cut_from(m, state, thing, inputs)
-    elif shared:
-        _look_at(
-            state, thing, identity(inputs[0]), loose=row.alias != "view" or "unsafe_" in row.name
-        )
-    if maybe_same:
-        perhaps_the_same(state, thing, identity(inputs[0]))
+    elif seen:
+        loose = row.alias != "view" or "unsafe_" in row.name
+        _look_at(state, thing, [identity(t) for t in seen], loose=loose)
+    for source in same:
+        perhaps_the_same(state, thing, identity(source))
     if row.saves:
         state.set((thing, "#saves"), "yes")
     if is_tracked != "no":
@@ -222,11 +222,20 @@ def _shared(state: State, base: Thing) -> set[Thing]:
     return {me, *state.get((me, "#storage"), ())}
 
 
-def _look_at(state: State, view: Thing, source: Thing, *, loose: bool) -> None:
+def _looked_at(
+    row: TensorOp, inputs: list[Thing], operands: list[list[Thing]] | None
+) -> list[Thing]:
+    """Return the first operand of a view, or of what may be one, in its alternatives."""
+    first = next((group for group in operands or [inputs[:1]] if group), [])
+    return [t for t in first if t.kind == "tensor"] if row.alias in _SHARING else []
+
+
+def _look_at(state: State, view: Thing, sources: list[Thing], *, loose: bool) -> None:
     """Note that a tensor is a view of another, to autograd too: a view of a view is one of its base."""
-    bases = state.get((source, "#base"), frozenset()) or frozenset((source,))
-    state.set((view, "#base"), bases - {view})
-    state.set((view, "#loose"), loose or bool(state.get((source, "#loose"))))
+    none: frozenset[Thing] = frozenset()
+    each = [state.get((t, "#base"), none) or frozenset((t,)) for t in sources]
+    state.set((view, "#base"), none.union(*each) - {view})
+    state.set((view, "#loose"), loose or any(state.get((t, "#loose")) for t in sources))
 
 
 def perhaps_the_same(state: State, thing: Thing, base: Thing) -> None:
@@ -248,8 +257,8 @@ def one_of(m: Machine, f: Frame, state: State, place: Place, choices: list[Thing
     )  # fmt: skip
     leaves = {leaf(state, t) for t in each}
     state.set((thing, "#leaf"), leaves.pop() if len(leaves) == 1 else "maybe")
+    _look_at(state, thing, each, loose=True)
     for other in each:
-        _look_at(state, thing, other, loose=True)
         perhaps_the_same(state, thing, other)
     _enter_graph(state, thing, each, saves=False)
     return thing
