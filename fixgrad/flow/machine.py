@@ -119,6 +119,7 @@ class Machine:
         ] = {}  # what is appended to a list, and where
         self.stack: list[Function] = []
         self.entries: Counter[tuple[str, Place]] = Counter()
+        self.saved: set[Thing] = set()  # tracked tensors that torch.save has written
         self.cached: dict[tuple[object, ...], tuple[int, Value]] = {}  # results of @lru_cache
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.own_variable = False  # `.grad` is being read of a variable of the function's own

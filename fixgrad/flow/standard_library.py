@@ -11,6 +11,7 @@ from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, leaf, log, make, tracked
 from fixgrad.flow.type_tests import is_instance
 from fixgrad.flow.values import (
+    NONE,
     NOTHING,
     UNKNOWN,
     Site,
@@ -119,6 +120,20 @@ def _deep_copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return _copy(m, f, state, call)
 
 
+def _save(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Call `torch.save`: a file keeps whether a tensor requires a gradient."""
+    first = call.get(0, "obj")
+    inside = containers.reachable(state, [first.value]) if first is not None else []
+    m.saved.update(t for t in inside if t.kind == "tensor" and tracked(state, t) != "no")
+    return NONE
+
+
+def _load(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    if not m.saved:
+        return m.unknown(m, f, state, call, [], "load")
+    return containers.carry(m, f, state, call.place, [frozenset(m.saved)], "load")
+
+
 def _is_tensor(m: Machine, f: Frame, state: State, call: Call) -> Value:
     kind = m.thing("external", None, (), "torch.Tensor")
     given = (*call.arguments[:1], Argument(frozenset((kind,)), call.place))
@@ -216,6 +231,8 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "dataclasses.field": _field,
     "torch.device": _device,
     "torch.is_tensor": _is_tensor,
+    "torch.load": _load,
+    "torch.save": _save,
     "copy.copy": _copy,
     "copy.deepcopy": _deep_copy,
 }
