@@ -46,7 +46,8 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
         case "tensor":
             row = tensor_operator("[]")
             assert row is not None
-            row = row._replace(alias=_alias_of_item(state, key))
+            alias = _alias_of_item(state, key)
+            row = row._replace(alias=alias, saves=alias != "view")  # a copy saves its indices
             return frozenset((derive(m, f, state, op.place, row, [thing]),))
         case "array":
             return frozenset((array_item(m, f, state, thing, key, op),))

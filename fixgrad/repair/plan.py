@@ -27,6 +27,7 @@ from fixgrad.hazards import (
 from fixgrad.repair.bounds import outside
 from fixgrad.repair.evidence import Evidence, gather
 from fixgrad.repair.forms import Form, is_integer
+from fixgrad.repair.gathering import gather_views
 from fixgrad.repair.placement import Contexts, place
 from fixgrad.repair.refusals import PLACELESS
 from fixgrad.repair.responsibility import (
@@ -107,6 +108,9 @@ class Planner:
         ]
         every = self._targets()
         self.targets = [t for t in every if not self._is_hidden(t)]
+        self.gathered = gather_views(base, self.targets)
+        parts = {part for each in self.gathered.values() for part in each}
+        self.targets = [*self.gathered, *(t for t in self.targets if t not in parts)]
         # What is asked for by name is not up to a backward pass, be it refused or hidden.
         self.named: set[Key] = set().union(*(upstream_keys(base, t.thing) for t in every))
         self.forms: dict[Target, tuple[Form, ...]] = {}
@@ -166,6 +170,14 @@ class Planner:
         """Return what to do about every finding."""
         self._place()
         graph = self._settle()
+        apart = [t for t in self.gathered if t in self.refused]
+        if apart:  # what one grant cannot do, one for each view may
+            self.targets = [t for t in self.targets if t not in apart]
+            self.targets += [part for whole in apart for part in self.gathered[whole]]
+            for whole in apart:
+                del self.refused[whole]
+            self._place()
+            graph = self._settle()
         more = self._backward_targets(graph)
         if more:
             self.targets += more
@@ -321,7 +333,8 @@ class Planner:
             if target.rule == "FG204":
                 continue
             for demand in target.demands:
-                found = unmet(graph, demand, key_of(self.base.identity(target.thing)))
+                asked = demand.thing if target in self.gathered else target.thing
+                found = unmet(graph, demand, key_of(self.base.identity(asked)))
                 if found is not None:
                     self.refused[target] = found
                     changed = True
