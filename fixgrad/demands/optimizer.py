@@ -44,4 +44,7 @@ NAME = "untracked-optimizer-parameter"
 
 def demands(graph: FlowGraph) -> Iterator[Demand]:
     """Yield the parameters of optimizers that will never move."""
-    yield from untracked(graph, "optimizer", CODE, LEAF, "it is given to `{}`")
+    for demand in untracked(graph, "optimizer", CODE, LEAF, "it is given to `{}`"):
+        # conservative: an optimizer of one's own that never steps may have other uses
+        if graph.stepped.issuperset(demand.use.others):
+            yield demand

@@ -208,6 +208,8 @@ def _send(
         if test is not None:
             expect_gradient(m, f, state, test, call.place)
             return NONE
+    if thing.kind == "instance" and name == "step":
+        m.graph.stepped.add(thing)
     if thing.kind in ("instance", "class"):
         found = access.object_attribute(m, f, state, thing, name, call.place)
         if found and found != UNKNOWN:

@@ -73,6 +73,7 @@ class FlowGraph:
         self.visits: dict[Where, set[Where]] = {}  # by root: the functions entered below it
         self.roots: set[Site] = set()  # calls by unknown callers
         self.called_here: set[Site] = set()  # functions and classes that the project calls itself
+        self.stepped: set[Thing] = set()  # instances whose step() was called
         self.called: set[str] = set()  # external functions that were called
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
         self.several: set[Thing] = set()  # parts of one result that share a thing

@@ -165,7 +165,7 @@ def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
     if name == "__init__":
         bases = access.external_bases(instance.data) if instance.kind == "instance" else []
         if any(b.startswith("torch.optim.") for b in bases):
-            demand_parameters(m, f, state, call, "torch.optim.Optimizer")
+            demand_parameters(m, f, state, call, "torch.optim.Optimizer", by=instance)
         for argument in call.arguments:
             consume(m, f, state, argument.value, argument.place)
         if instance.kind == "instance":

@@ -25,15 +25,21 @@ def make_optimizer(m: Machine, f: Frame, state: State, call: Call, name: str) ->
     return frozenset((thing,))
 
 
-def demand_parameters(m: Machine, f: Frame, state: State, call: Call, name: str) -> list[Thing]:
-    """Record that the tensors of an optimizer's argument are demanded as leaves."""
+def demand_parameters(
+    m: Machine, f: Frame, state: State, call: Call, name: str, by: Thing | None = None
+) -> list[Thing]:
+    """Record that the tensors of an optimizer's argument are demanded as leaves.
+
+    `by` is the optimizer where the project defines its class.
+    """
     argument = call.get(0, "params") or call.get(0, "param_group")
     if argument is None:
         return []
     value = iterated(m, f, state, argument.value, argument.place)
     found = tensors_inside(state, containers.contents(state, value))
     for thing in found:
-        log(m, f, state, "optimizer", thing, argument.place, detail=name)
+        others = [by] if by is not None else []
+        log(m, f, state, "optimizer", thing, argument.place, detail=name, others=others)
     return [identity(t) for t in found]
 
 

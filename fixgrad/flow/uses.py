@@ -12,7 +12,7 @@ class Use(NamedTuple):
 
     kind, and what it means:
       grad           `.grad` of the tensor is read for its value
-      optimizer      the tensor is given to an optimizer
+      optimizer      the tensor is given to an optimizer; `others` is it where its class is the project's
       step           the optimizer that holds the tensor makes a step
       inputs         the tensor is an input of autograd.grad, backward(inputs=) or the like
       backward       a gradient is asked for of this root; `others` are the conversions upstream
