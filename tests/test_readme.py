@@ -28,22 +28,28 @@ LIMITS = {
     "eval": 'x = eval("torch.from_numpy(np.ones(2))")',
     "globals": 'globals()["x"] = torch.from_numpy(np.ones(2))',
     "getattr(torch": 'name = input()\nx = getattr(torch, "from_" + name)(np.ones(2))',
-    "__getattr__": (
+    "__getattribute__": (
         "class A:\n    d = {'w': torch.from_numpy(np.ones(2))}\n"
-        "    def __getattr__(self, name):\n        return self.d[name]\nx = A().w"
+        "    def __getattribute__(self, name):\n"
+        "        return object.__getattribute__(self, 'd')[name]\nx = A().w"
     ),
     "setattr": (
         "class A: pass\na = A()\nfor name in input().split():\n"
         "    setattr(a, name, torch.from_numpy(np.ones(2)))\nx = a.w"
     ),
+    "importlib": (
+        "import importlib\nname = input()\nx = importlib.import_module(name).from_numpy(np.ones(2))"
+    ),
     "Queue": "import queue\nq = queue.Queue()\nq.put(torch.from_numpy(np.ones(2)))\nx = q.get()",
-    "deque": (
-        "from collections import deque\nd = deque([torch.from_numpy(np.ones(2))])\nx = d.popleft()"
+    "heapq": (
+        "import heapq\nh = []\nheapq.heappush(h, (1, torch.from_numpy(np.ones(2))))\n"
+        "x = heapq.heappop(h)[1]"
     ),
-    "defaultdict": (
-        "from collections import defaultdict\nd = defaultdict(list)\n"
-        'd["w"].append(torch.from_numpy(np.ones(2)))\nx = d["w"][0]'
+    "ContextVar": (
+        "from contextvars import ContextVar\nv = ContextVar('v')\n"
+        "v.set(torch.from_numpy(np.ones(2)))\nx = v.get()"
     ),
+    "pickle": ("import pickle\nx = pickle.loads(pickle.dumps(torch.from_numpy(np.ones(2))))"),
     "tree_map": (
         "from torch.utils._pytree import tree_map\n"
         'x = tree_map(torch.from_numpy, {"w": np.ones(2)})["w"]'
@@ -67,10 +73,6 @@ LIMITS = {
     "other libraries": (
         "import lion_pytorch\nw = torch.from_numpy(np.ones(2))\n"
         "x = torch.ones(2, requires_grad=True)\nlion_pytorch.Lion([w, x], lr=0.1)"
-    ),
-    "subclasses": (
-        "class Mine(torch.optim.SGD): pass\nw = torch.from_numpy(np.ones(2))\n"
-        "x = torch.ones(2, requires_grad=True)\nMine([w, x], lr=0.1)"
     ),
     "twelve calls": (
         "def f0(): return torch.from_numpy(np.ones(2))\n"
