@@ -141,9 +141,11 @@ def _storage(state: State, row: Conversion, arrays: list[Thing], call: Call) -> 
 
 def _keyword(m: Machine, f: Frame, state: State, call: Call, row: Conversion, thing: Thing) -> None:
     """Apply `requires_grad=` of a conversion; most do not take it."""
-    flag = call.keyword("requires_grad")
-    if flag is None:
+    second = 1 if row.name.endswith("Variable") else None
+    given = call.get(second, "requires_grad")
+    if given is None:
         return
+    flag = given.value
     sure, on = known(flag)
     site = Site(f.module.path, call.place)
     planned = any(o.kind == "callee" for o in f.overlay.get(call.place, ()))
