@@ -288,6 +288,7 @@ def _filter(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     op = containers.element_op(call.place)
     if len(values) != 2:
         return UNKNOWN
+    m.graph.sifted.update(containers.reachable(state, (values[1],)))
     listed = containers.elements(m, f, state, values[1], op)
     if listed is None:
         anything = containers.any_element(m, f, state, values[1], op)

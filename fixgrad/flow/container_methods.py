@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import container_changes, containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import consume
+from fixgrad.flow.guards import sift
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
 from fixgrad.flow.values import (
@@ -36,6 +37,8 @@ def container_call(
     if name == "__setitem__" and len(values) == 2:
         containers.set_item(state, thing, values[0], values[1], strong)
         return NONE
+    if name in ("append", "add", "push", "insert", "appendleft", "setdefault"):
+        sift(m, state, union(values))
     if thing.kind == "dict":
         return _dict_call(m, f, state, call, thing, name, values, strong)
     first = values[0] if values else NOTHING

@@ -12,7 +12,8 @@ from fixgrad.flow.gradients import (
     fails_for_untracked,
     guarded_branches,
 )
-from fixgrad.flow.ir import Op
+from fixgrad.flow.guards import sift, weighed_by
+from fixgrad.flow.ir import Block, Op
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State
@@ -21,6 +22,7 @@ from fixgrad.flow.values import (
     UNKNOWN,
     Code,
     Site,
+    Thing,
     Value,
     known,
     of_kind,
@@ -33,6 +35,7 @@ UNROLLED = 8  # the longest container whose loop is executed element by element
 def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     test = f.registers[op.args[0]]
     taken, otherwise = op.blocks
+    guard = weighed_by(m, f, state, op)
     sure, value = _truth(test, op.target)
     if sure:
         m.block(f, taken if value else otherwise, state)
@@ -40,19 +43,30 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     if taken and taken[-1].kind == "collect" and fails_for_untracked(state, test):
         return  # a comprehension that leaves out what has no gradient
     guards = guarded_branches(test)
+    leaves: list[frozenset[Thing]] = []
 
     def way(block: int, copy: State) -> None:
         other = op.blocks[1 - block]
-        insists = bool(other) and other[-1].kind == "raise" and not m.tries
+        insists = _ends_in_raise(other) and not m.tries
         for thing in [] if insists else guards[block]:
             copy.set((thing, "#guarded"), True)
         for thing in guards[1 - block]:
             copy.set((thing, "#guarded"), False)
+        begun = len(m.guards)
+        m.guards.append(guard)
         m.block(f, op.blocks[block], copy)
+        del m.guards[begun]
+        if copy.dead and not (_ends_in_raise(op.blocks[block]) and not m.tries):
+            leaves.append(guard)
 
     m.branches += 1
     m.branch(f, state, [lambda s: way(0, s), lambda s: way(1, s)])
     m.branches -= 1
+    m.guards += leaves[:1]  # what follows is behind the test, too
+
+
+def _ends_in_raise(block: Block) -> bool:
+    return bool(block) and block[-1].kind == "raise"
 
 
 def _truth(test: Value, target: str) -> tuple[bool, bool]:
@@ -88,7 +102,9 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 
 def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None] | None) -> None:
-    f.loop_variables.update(_targets(op))
+    targets = _targets(op)
+    f.loop_variables.update(targets)
+    f.iterated.update(dict.fromkeys(targets, f.registers[op.args[0]]))
     iterable = consume(m, f, state, f.registers[op.args[0]], op.place)
     iterable = iterated(m, f, state, iterable, op.place)
     elements = containers.elements(m, f, state, iterable, op)
@@ -130,7 +146,9 @@ def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value])
         f.loops.append(loop)
         m.loops.append(loop)
         f.registers[op.out] = element
+        guards = len(m.guards)
         m.block(f, op.blocks[1], turn)
+        del m.guards[guards:]
         m.loops.pop()
         f.loops.pop()
         breaks += loop.breaks
@@ -173,7 +191,10 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     inside, absent = state.path(), m.absent_imports
     f.tries += bool(handlers)
     m.tries += bool(handlers)
+    begun = len(m.guards)
+    m.guards.append(weighed_by(m, f, state, op))
     m.block(f, body, inside)
+    del m.guards[begun]
     m.tries -= bool(handlers)
     f.tries -= bool(handlers)
     after = inside.changes()
@@ -271,6 +292,7 @@ def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:
     values = f.values(op)
     if op.target == "from":
         values = _yielded_from(m, f, state, op, values[0])
+    sift(m, state, union(values))
     f.yields.extend(values)
     f.yields_in_order = f.yields_in_order and state is f.top
     f.yields_in_try = f.yields_in_try or f.tries > 0

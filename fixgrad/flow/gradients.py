@@ -43,6 +43,7 @@ def consume(
         tensor = thing.data
         me = identity(tensor)
         tested = thing.name.endswith("tested") or bool(state.get((me, "#guarded")))
+        tested = tested or thing in m.asked
         # A test for None in code that is given its tensors sorts them out; of a function's own
         # variable it hides that the gradient never arrives.
         idle = tested and (thing.name.startswith("given") or method in _HOUSEKEEPING)
@@ -70,6 +71,7 @@ def _tensor_of(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -
             is_tracked="maybe" if twofold else "no", inputs=(me,) if twofold else (),
         )  # fmt: skip
         made = frozenset((gradient,))
+        m.gradient_of[gradient] = me
         state.set((thing, "#made"), made)
     return made
 

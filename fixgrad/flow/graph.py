@@ -76,6 +76,7 @@ class FlowGraph:
         self.stepped: set[Thing] = set()  # instances whose step() was called
         self.called: set[str] = set()  # external functions that were called
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
+        self.sifted: set[Thing] = set()  # chosen among others by a test that mentions them
         self.several: set[Thing] = set()  # parts of one result that share a thing
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 

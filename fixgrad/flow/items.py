@@ -10,6 +10,7 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import array_item, write_array
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.gradients import consume
+from fixgrad.flow.guards import sift
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import bring_values
@@ -90,6 +91,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `value[key] = new`; of `value[key] += new` the change itself is done already."""
     owner, key, new = f.values(op)
     new = consume(m, f, state, new, op.place)
+    sift(m, state, new)
     strong = len(owner) == 1
     for thing in ordered(owner):
         if thing.kind == "instance":

@@ -63,6 +63,7 @@ class Frame:
         self.yields_in_try = False
         self.names: dict[int, str] = {}  # the variable that a register was read from
         self.loop_variables: set[str] = set()
+        self.iterated: dict[str, Value] = {}  # by variable of a loop: what the loop is over
         self.overlay: Mapping[Place, list[Operation]] = {}
 
     def values(self, op: Op) -> list[Value]:
@@ -124,6 +125,9 @@ class Machine:
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around
+        self.guards: list[frozenset[Thing]] = []  # what the undecided tests before here weigh
+        self.asked: set[Thing] = set()  # gradients held by a name that a test mentions
+        self.gradient_of: dict[Thing, Thing] = {}  # what a gradient became when it was used
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
@@ -196,7 +200,9 @@ class Machine:
         f.overlay = self.expression_overlay.get(f.module.path, {})
         state = f.top = caller.path()
         self.stack.append(f.function)
+        guards = len(self.guards)
         self.block(f, f.function.body, state)
+        del self.guards[guards:]
         self.stack.pop()
         if not state.dead:
             f.last = NONE
@@ -257,7 +263,9 @@ class Machine:
             loop.branches, loop.first = self.branches, turns == 0
             f.loops.append(loop)
             self.loops.append(loop)
+            guards = len(self.guards)
             turn(path)
+            del self.guards[guards:]
             self.loops.pop()
             f.loops.pop()
             last = list(loop.continues)

@@ -72,13 +72,18 @@ def log(
     if m.expecting_failure:
         return
     site = Site(path or f.module.path, place)
+    me = identity(thing)
+    key = (kind, site, f.path, me, detail)
+    weighed = any(me in guard for guard in m.guards)
+    weighed = weighed and (key not in m.graph.uses or m.graph.uses[key].weighed)
     use = Use(
         kind, thing, site, Site(f.module.path, f.statement), f.path,
         tracked(state, thing), leaf(state, thing), dtype(state, thing),
         fact(state, thing, "#gradient", "none"), str(state.get(MODE, "on")), detail,
         tuple(ordered(set(others))), not m.alternatives, fact(state, thing, "#retained", "no") == "yes",
+        weighed,
     )  # fmt: skip
-    m.graph.uses[kind, site, f.path, identity(thing), detail] = use
+    m.graph.uses[key] = use
     if use.tracked == "no" and use.sure and m.certainly_runs():
         m.graph.first_turn.add((kind, site, f.path, identity(thing)))
 

@@ -50,3 +50,4 @@ class Use(NamedTuple):
     others: tuple[Thing, ...] = ()
     sure: bool = True  # the tensor is the only thing that may be there
     retained: bool = False  # retain_grad() was called on it
+    weighed: bool = False  # a test that mentions the tensor stands before it

@@ -19,6 +19,7 @@ from fixgrad.flow.values import Site, Thing
 from fixgrad.repair.forms import is_integer
 
 _DIRECT = (grad_read, optimizer, autograd_input, hook, gradcheck)
+_SORTED = ("grad", "optimizer", "inputs")
 INTEGER = "FG204"
 
 
@@ -46,6 +47,7 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
     # A gradient read behind a test for None, where other tensors have one: the test sorts them out.
     sorted_out = {u.site for u in graph.of_kind("grad") if u.detail == "guarded"}
     sorted_out &= {u.site for u in graph.of_kind("grad") if u.tracked != "no"}
+    tracked = {(u.kind, u.site) for u in graph.of_kind(*_SORTED) if u.tracked != "no"}
     granted = {graph.identity(u.thing) for u in graph.of_kind("granted")}
     replaced = _replaced_by_tracked(graph)
     return [
@@ -56,6 +58,10 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
         and (demand.use.kind, demand.use.site, graph.identity(demand.thing)) not in replaced
         and graph.identity(demand.thing) not in silent
         and demand.use.site not in sorted_out
+        and not (
+            (demand.use.kind, demand.use.site) in tracked
+            and (demand.use.weighed or graph.identity(demand.thing) in graph.sifted)
+        )
     ]
 
 

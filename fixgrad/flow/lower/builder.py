@@ -119,17 +119,27 @@ class Builder:
 
     def load(self, name: str, node: ast.expr | ast.stmt | Place) -> int:
         """Read a variable."""
-        cell, scope = self.scope.find(name)
-        if self.scope.kind == "module" and scope == 0:
-            scope = -1
+        cell, scope = self._cell(name)
         return self.emit("load", node, cell, constant=scope)
 
     def store(self, name: str, value: int, node: ast.expr | ast.stmt | Place) -> None:
         """Write a variable."""
-        cell, scope = self.scope.find(name)
-        if self.scope.kind == "module" and scope == 0:
-            scope = -1
+        cell, scope = self._cell(name)
         self.act("store", node, cell, (value,), scope)
+
+    def mentions(self, *nodes: ast.AST) -> str:
+        """Return the variables that are read in some code, each with its scope: "p:0 names:-1"."""
+        read = {
+            n.id
+            for node in nodes
+            for n in ast.walk(node)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+        }
+        return " ".join(f"{cell}:{scope}" for cell, scope in sorted(map(self._cell, read)))
+
+    def _cell(self, name: str) -> tuple[str, int]:
+        cell, scope = self.scope.find(name)
+        return cell, -1 if self.scope.kind == "module" and scope == 0 else scope
 
     def hidden_name(self) -> str:
         """Return a local name that no program can use."""

@@ -127,7 +127,8 @@ def _boolean_rest(b: Builder, node: ast.BoolOp, n: int, test: int, name: str) ->
         b.act("store", node, name, (value,), 0)
         _boolean_rest(b, node, n + 1, value, name)
     both = (tuple(taken), ()) if isinstance(node.op, ast.And) else ((), tuple(taken))
-    b.act("branch", node, "and" if isinstance(node.op, ast.And) else "or", (test,), blocks=both)
+    word = "and" if isinstance(node.op, ast.And) else "or"
+    b.act("branch", node, word, (test,), b.mentions(node.values[n - 1]), both)
 
 
 def _conditional(b: Builder, node: ast.IfExp) -> int:
@@ -138,7 +139,7 @@ def _conditional(b: Builder, node: ast.IfExp) -> int:
         with b.block() as ops:
             b.act("store", value, name, (lower(b, value),), 0)
         blocks.append(tuple(ops))
-    b.act("branch", node, "if", (test,), blocks=tuple(blocks))
+    b.act("branch", node, "if", (test,), b.mentions(node.test), tuple(blocks))
     return b.emit("load", node, name, constant=0)
 
 
@@ -239,10 +240,11 @@ def _filtered(
     body: Callable[[], None],
 ) -> None:
     if tests:
-        test = lower(b, tests[0])
+        asked = tests[0]
+        test = lower(b, asked)
         with b.block() as taken:
             _filtered(b, node, tests[1:], rest, body)
-        b.act("branch", node, "if", (test,), blocks=(tuple(taken), ()))
+        b.act("branch", node, "if", (test,), b.mentions(asked), (tuple(taken), ()))
     elif rest:
         _generators(b, node, rest, body)
     else:

@@ -27,7 +27,8 @@ def _cases(b: Builder, node: ast.Match, subject: int, cases: list[ast.match_case
         b.unit.lower_body(b, case.body)
     with b.block() as otherwise:
         _cases(b, node, subject, rest)
-    b.act("branch", node, "if", (test,), blocks=(tuple(taken), tuple(otherwise)))
+    asked = [node.subject, *([case.guard] if case.guard is not None else [])]
+    b.act("branch", node, "if", (test,), b.mentions(*asked), (tuple(taken), tuple(otherwise)))
 
 
 def _test(b: Builder, node: ast.Match, subject: int, case: ast.match_case) -> int:

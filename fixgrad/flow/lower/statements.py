@@ -120,7 +120,7 @@ def _return(b: Builder, node: ast.Return) -> None:
 def _if(b: Builder, node: ast.If) -> None:
     test = lower(b, node.test)
     blocks = (block_of(b, node.body), block_of(b, node.orelse))
-    b.act("branch", node, "if", (test,), blocks=blocks)
+    b.act("branch", node, "if", (test,), b.mentions(node.test), blocks)
 
 
 def _for(b: Builder, node: ast.For | ast.AsyncFor) -> None:
@@ -177,7 +177,20 @@ def _try(b: Builder, node: ast.Try) -> None:
         handlers.append(tuple(ops))
     body, orelse, final = (block_of(b, part) for part in (node.body, node.orelse, node.finalbody))
     place, blocks = b.unit.columns.place(node), (body, orelse, final, *handlers)
-    b.ops.append(Op("try", place, -1, "", (), tuple(caught_types), None, blocks))
+    mentioned = b.mentions(*node.body) if any(map(_hides_mistakes, node.handlers)) else None
+    b.ops.append(Op("try", place, -1, "", (), tuple(caught_types), mentioned, blocks))
+
+
+_MISTAKES = {"AttributeError", "TypeError", "AssertionError", "RuntimeError", "Exception"}
+
+
+def _hides_mistakes(handler: ast.ExceptHandler) -> bool:
+    """Say whether a handler catches what a missing gradient raises, and goes on."""
+    if isinstance(handler.body[-1], ast.Raise):
+        return False
+    caught = handler.type
+    types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return caught is None or any(isinstance(t, ast.Name) and t.id in _MISTAKES for t in types)
 
 
 def _catches_only_imports(caught: ast.expr | None) -> bool:
