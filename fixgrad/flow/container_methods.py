@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import container_changes, containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import consume
-from fixgrad.flow.guards import sift
+from fixgrad.flow.guards import pick, sift
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
 from fixgrad.flow.values import (
@@ -56,6 +56,7 @@ def container_call(
             container_changes.shuffle(state, thing)
             _extend(m, f, state, call, thing, first, False)
         case "pop" | "popleft":
+            pick(m, state, thing)
             at = constant(0) if name == "popleft" else first or constant(-1)
             return container_changes.pop(state, thing, at, strong) or UNKNOWN
         case "__getitem__" if values:

@@ -12,7 +12,7 @@ from fixgrad.flow.gradients import (
     fails_for_untracked,
     guarded_branches,
 )
-from fixgrad.flow.guards import sift, weighed_by
+from fixgrad.flow.guards import elements_of, sift, weighed_by
 from fixgrad.flow.ir import Block, Op
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
@@ -117,7 +117,9 @@ def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None
         f.registers[op.out] = element
         m.block(f, op.blocks[1], s)
 
+    m.elements.append(elements_of(state, iterable))
     m.loop(f, state, turn, False, end)
+    m.elements.pop()
 
 
 def _targets(op: Op) -> list[str]:

@@ -77,6 +77,8 @@ class FlowGraph:
         self.called: set[str] = set()  # external functions that were called
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
         self.sifted: set[Thing] = set()  # chosen among others by a test that mentions them
+        self.picked: set[Thing] = set()  # told apart by position from others made by one expression
+        self.whole: set[Thing] = set()  # demanded together with all others of its list
         self.several: set[Thing] = set()  # parts of one result that share a thing
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 

@@ -71,3 +71,31 @@ def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute the element of a comprehension."""
     sift(m, state, f.registers[op.args[1]])
     containers.collect(m, f, op, state)
+
+
+def pick(m: Machine, state: State, thing: Thing) -> None:
+    """Note that one item is taken by its position where nobody knows which that is."""
+    if state.get((thing, "#length"), "maybe") == "maybe":
+        things = state.get((thing, "[*]"), NOTHING)
+        things = [identity(t) for t in things if t.kind == "tensor"]
+        if len(things) == 1:  # else each turn of the loop has one of its own
+            m.graph.picked.update(t for t in things if m.graph.loops.get(t))
+
+
+def elements_of(state: State, value: Value) -> frozenset[Thing]:
+    """Return the tensors of the lists in a value that stand there with all that are made with them."""
+    seen: set[Thing] = set()
+    whole: set[Thing] = set()
+    pending = of_kind(value, "list", "tuple", "dict")
+    while pending:
+        thing = pending.pop()
+        if thing in seen or thing.name.startswith("slice of"):
+            continue
+        seen.add(thing)
+        if state.get((thing, "#length"), "maybe") == "maybe":
+            whole.add(thing)
+        else:
+            items: Value = state.get((thing, "[*]"), NOTHING)
+            pending += of_kind(items, "list", "tuple", "dict")
+    found = reachable(state, (frozenset(whole),))
+    return frozenset(t for t in found if t.kind == "tensor")

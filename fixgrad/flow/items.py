@@ -10,7 +10,7 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import array_item, write_array
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.gradients import consume
-from fixgrad.flow.guards import sift
+from fixgrad.flow.guards import pick, sift
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import bring_values
@@ -22,6 +22,7 @@ from fixgrad.flow.values import (
     UNKNOWN,
     Thing,
     Value,
+    known,
     of_kind,
     ordered,
     union,
@@ -59,6 +60,8 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 containers.sliced(m, f, state, thing, k, op.place) for k in of_kind(key, "slice")
             ]
             whole = union(parts)
+            if known(key)[0] or parts:
+                pick(m, state, thing)
             return whole if len(parts) == len(key) else whole | containers.item(state, thing, key)
         case "instance":
             own = special(m, f, state, op.place, thing, "__getitem__", (key,))
@@ -140,6 +143,7 @@ def part(m: Machine, f: Frame, op: Op, state: State) -> None:
     found: list[Value] = []
     for thing in ordered(containers.contents(state, value)):
         if thing.kind in ("list", "tuple"):
+            pick(m, state, thing)
             found.append(containers.part(m, f, state, thing, op))
         elif thing.kind == "tensor":
             row = tensor_operator("[]")

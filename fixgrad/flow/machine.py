@@ -126,6 +126,7 @@ class Machine:
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around
         self.guards: list[frozenset[Thing]] = []  # what the undecided tests before here weigh
+        self.elements: list[frozenset[Thing]] = []  # what the loops around go through
         self.asked: set[Thing] = set()  # gradients held by a name that a test mentions
         self.gradient_of: dict[Thing, Thing] = {}  # what a gradient became when it was used
         self.alternatives = 0  # how many choices between things are being followed

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.guards import elements_of
 from fixgrad.flow.memory import move
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.sharing import overwrite_arrays
@@ -37,6 +38,7 @@ def demand_parameters(
         return []
     value = iterated(m, f, state, argument.value, argument.place)
     found = tensors_inside(state, containers.contents(state, value))
+    m.graph.whole |= elements_of(state, value)
     for thing in found:
         others = [by] if by is not None else []
         log(m, f, state, "optimizer", thing, argument.place, detail=name, others=others)

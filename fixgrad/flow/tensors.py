@@ -84,6 +84,8 @@ def log(
         weighed,
     )  # fmt: skip
     m.graph.uses[key] = use
+    if kind == "grad" and any(me in elements for elements in m.elements):
+        m.graph.whole.add(me)
     if use.tracked == "no" and use.sure and m.certainly_runs():
         m.graph.first_turn.add((kind, site, f.path, identity(thing)))
 
