@@ -273,6 +273,13 @@ def test_torch_side(case: Path, torch_says: Callable[[Path], list[str]]) -> None
         pytest.fail("\n".join([id_of(case), *wrong]), pytrace=False)
 
 
+def paths_of(case: Path) -> list[str]:
+    """Return what the command line is given for a case, from the repository's root."""
+    folder = case / "before" if case.parent.name == "repair" else case
+    inside = [folder / path for path in given(case)] or [folder]
+    return [str(path.relative_to(ROOT)) for path in inside]
+
+
 class TestCommandLine:
     """All cases at once, in a repository, through the command line."""
 
@@ -299,22 +306,23 @@ class TestCommandLine:
     )
     def test_fix_twice_and_the_diff(self, repository: Path, options: list[str]) -> None:
         cases = [case for case in CASES if is_unsafe(case) == bool(options)]
-        paths = [*options]
-        for case in cases:
-            folder = case / "before" if case.parent.name == "repair" else case
-            inside = [folder / path for path in given(case)] or [folder]
-            paths += [str(path.relative_to(ROOT)) for path in inside]
+        alone = [case for case in cases if given(case)]  # how far is looked around has a bound
+        commands = [[*options, *paths_of(case)] for case in alone]
+        commands.append([*options, *(p for c in cases if c not in alone for p in paths_of(c))])
         before = code_files(repository)
-        diff = self.fixgrad("--diff", *paths)
+        diffs = [self.fixgrad("--diff", *paths).stdout for paths in commands]
         assert code_files(repository) == before
-        self.fixgrad("--fix", "-q", *paths)
+        for paths in commands:
+            self.fixgrad("--fix", "-q", *paths)
         written = code_files(repository)
         self.check_written(cases, written)
-        self.fixgrad("--fix", "-q", *paths)
+        for paths in commands:
+            self.fixgrad("--fix", "-q", *paths)
         assert code_files(repository) == written
         for path, data in before.items():
             Path(path).write_bytes(data)
-        subprocess.run(["git", "apply", "-"], input=diff.stdout, check=True)
+        for diff in filter(None, diffs):
+            subprocess.run(["git", "apply", "-"], input=diff, check=True)
         assert code_files(repository) == written != before
 
     def check_written(self, cases: list[Path], written: dict[str, bytes]) -> None:
