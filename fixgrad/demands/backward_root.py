@@ -21,7 +21,8 @@ except RuntimeError as error:
 
 ## Repair
 Where the loss comes from one conversion only, that tensor becomes a tracked leaf. Where there are several and nothing
-else says which of them is meant, the finding is refused with FG901.
+else says which of them is meant, the finding is refused with FG901. So it is where an optimizer around the call trains
+other tensors, and with FG902 where values of other tensors come back into the loss without their gradient.
 
 ## Repair safety
 Safe with one candidate: the call cannot succeed otherwise. Unknown calls, modules and parameters upstream mean that
@@ -47,8 +48,14 @@ NAME = "untracked-backward-root"
 def demands(graph: FlowGraph) -> Iterator[Demand]:
     """Yield the backward passes that have nothing to differentiate."""
     for demand in untracked(graph, "backward", CODE, ROOT, "`{}` has nothing to differentiate"):
-        if graph.impure.isdisjoint(graph.upstream([demand.thing])):
+        upstream = graph.upstream([demand.thing])
+        # a frozen parameter may be what is meant, and is not ours to thaw
+        if graph.impure.isdisjoint(upstream) and not any(map(_is_parameter, upstream)):
             yield demand
+
+
+def _is_parameter(thing: Thing) -> bool:
+    return thing.name.startswith(("torch.nn.Parameter", "parameter"))
 
 
 def candidates(graph: FlowGraph, demand: Demand) -> list[Thing]:

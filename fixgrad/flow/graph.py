@@ -64,6 +64,8 @@ class FlowGraph:
         self.refused: set[Thing] = set()  # requires_grad=False is written there
         self.manual: set[Thing] = set()  # the program sets their .grad itself
         self.calls: dict[tuple[Site, Path], CallResult] = {}
+        # where an optimizer is made, steps or zeroes gradients: the tensors that it holds
+        self.optimizing: dict[tuple[Site, Path], set[Thing]] = {}
         self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
         self.receivers: dict[Site, Place] = {}  # of a conversion `torch.f(a)`: where `torch` stands
         self.names_of: dict[tuple[str, str], str] = {}  # (file, "torch") -> "th"

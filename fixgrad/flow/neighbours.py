@@ -29,7 +29,7 @@ class _Search:
         self.around = around
         self.modules: dict[str, Module] = {}
         self.sources: dict[str, Source] = {}
-        self.passed: set[str] = set()  # files that could not be read, or do not matter
+        self.read: dict[str, tuple[Source, Module] | None] = {}  # None: it cannot be read
         self.text = 0
         self.opening = False
         self.names = Names(around.find, self.open)
@@ -56,21 +56,25 @@ class _Search:
 
     def open(self, path: str) -> None:
         """Take in a file that a name leads to."""
-        if not self.opening or path in self.modules or path in self.passed or path[-1:] == "/":
+        if not self.opening or path in self.modules or path[-1:] == "/":
             return
         module = self.lowered(path)
         if module is not None:
             self.take(module)
 
     def lowered(self, path: str) -> Module | None:
-        source = self.around.read(path) if self.text < MOST_TEXT else None
-        module = lower(source) if source is not None else None
-        if source is None or not isinstance(module, Module):
-            self.passed.add(path)
+        if path not in self.read:
+            source = self.around.read(path) if self.text < MOST_TEXT else None
+            module = lower(source) if source is not None else None
+            self.read[path] = None
+            if source is not None and isinstance(module, Module):
+                self.read[path] = source, module
+                self.text += len(source.text)
+        found = self.read[path]
+        if found is None:
             return None
-        self.text += len(source.text)
-        self.sources[path] = source
-        return module
+        self.sources[path] = found[0]
+        return found[1]
 
     def ahead(self, units: Iterable[Unit]) -> None:
         """Follow what the units name, and the bodies of the files where that stands."""
@@ -98,7 +102,7 @@ class _Search:
         found: set[Unit] = set()
         candidates = self.around.mentioning(sorted(set(map(_module_name, files))), sorted(names))
         for path in candidates:
-            if path in self.modules or path in self.passed:
+            if path in self.modules:
                 continue
             module = self.lowered(path)
             if module is None:
@@ -123,8 +127,7 @@ class _Search:
         return found | closure(direct, among)
 
     def drop(self, path: str) -> None:
-        """Forget a file that means another module of that name."""
-        self.passed.add(path)
+        """Take out a file that means another module of that name, or one not taken in yet."""
         del self.modules[path], self.sources[path], self.names.imports[path]
         for unit in [unit for unit in self.names.tokens if unit[0] == path]:
             del self.names.tokens[unit]

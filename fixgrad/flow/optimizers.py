@@ -23,6 +23,7 @@ def make_optimizer(m: Machine, f: Frame, state: State, call: Call, name: str) ->
     thing = m.thing("optimizer", Site(f.module.path, call.place), f.path, name)
     given = demand_parameters(m, f, state, call, name)
     state.set((thing, "#params"), frozenset(given))
+    m.graph.optimizing[Site(f.module.path, call.place), f.path] = set(given)
     return frozenset((thing,))
 
 
@@ -71,6 +72,8 @@ def optimizer_method(
     m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
 ) -> Value:
     """Call a method of an optimizer."""
+    held = m.graph.optimizing.setdefault((Site(f.module.path, call.place), f.path), set())
+    held.update(state.get((thing, "#params"), NOTHING))
     if name == "add_param_group":
         given = demand_parameters(m, f, state, call, f"{thing.name}.{name}")
         state.add((thing, "#params"), frozenset(given))

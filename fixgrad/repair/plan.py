@@ -28,6 +28,7 @@ from fixgrad.repair.bounds import outside
 from fixgrad.repair.evidence import Evidence, gather
 from fixgrad.repair.forms import Form, is_integer
 from fixgrad.repair.gathering import gather_views
+from fixgrad.repair.meaning import Meaning
 from fixgrad.repair.placement import Contexts, place
 from fixgrad.repair.refusals import PLACELESS
 from fixgrad.repair.responsibility import (
@@ -41,7 +42,6 @@ from fixgrad.repair.satisfied import made_line, partial_cuts, unmet
 from fixgrad.repair.simulate import Key, key_of, simulate, upstream_keys
 from fixgrad.repair.targets import (
     Target,
-    candidates,
     collect,
     root_demands,
 )
@@ -373,33 +373,29 @@ class Planner:
         return changed
 
     def _backward_targets(self, graph: FlowGraph) -> list[Target]:
-        """Return the only candidates of backward passes that still have nothing to differentiate."""
+        """Return the candidates of backward passes that still have nothing to differentiate."""
         found: dict[Key, Target] = {}
         if not self.wanted("FG104"):
             return []
         after = {(d.use.site, d.use.path) for d in root_demands(graph)}
+        rewrapped_here = {h.use.thing for h in self.hazards if h.rule == "FG205"}
+        meaning = Meaning(self.project, self.base)
+        unmet_here = [d for target in self.refused for d in target.demands]
         for demand in self.evidence.roots:
-            if (demand.use.site, demand.use.path) not in after:
-                continue
-            possible = candidates(self.base, demand)
-            ours = [
-                t for t in possible if self.base.is_conversion(t) or t.name.endswith("Variable")
-            ]
-            rewrapped_here = {h.use.thing for h in self.hazards if h.rule == "FG205"}
             upstream = self.base.upstream([demand.thing])
-            if not rewrapped_here.isdisjoint(upstream) or any(
-                key_of(t) in self.named for t in upstream
+            if (
+                (demand.use.site, demand.use.path) not in after
+                or not rewrapped_here.isdisjoint(upstream)
+                or any(key_of(t) in self.named for t in upstream)
+                or meaning.meant_for(demand, unmet_here)
             ):
                 continue
-            for thing in ours:
+            possible, reason = meaning.candidates_of(demand)
+            for thing in possible:
                 target = found.setdefault(key_of(thing), Target(thing, thing))
                 target.add(demand)
-                if self._is_hidden(target):
-                    continue
-                if len(possible) > 1 and target not in self.refused:
-                    line = demand.use.site.place[0]
-                    reason = f"{len(possible)} tensors could be meant by the backward pass at line {line}"
-                    self.refused[target] = ("FG901", reason)
+                if reason is not None and not self._is_hidden(target):
+                    self.refused.setdefault(target, reason)
         return [t for t in found.values() if not self._is_hidden(t)]
 
     def _result(self) -> list[Planned]:
