@@ -6,20 +6,21 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from fixgrad.findings import Applicability, Finding, Refusal, Repair, Step
+from fixgrad.findings import DEMAND, WRONG, Applicability, Finding, Refusal, Repair, Step
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.ir import Module
 from fixgrad.flow.link import Linker, Project
 from fixgrad.flow.lower import lower
 from fixgrad.flow.neighbours import neighbours
 from fixgrad.flow.values import Site
-from fixgrad.hazards import Hazard, span
+from fixgrad.hazards import Hazard, line_of, seen_from, span
 from fixgrad.project import Surroundings
 from fixgrad.repair.bounds import is_ours, where_said
 from fixgrad.repair.plan import Planned, plan
 from fixgrad.repair.targets import Target
 from fixgrad.source import Problem, Source, Span
 from fixgrad.suppressions import Suppressions
+from fixgrad.traces import Tracer, ended
 
 
 class Analysis(NamedTuple):
@@ -90,7 +91,9 @@ def conclude(
         finding = _finding(project, base, each)
         key = (finding.rule, finding.span)
         if each.refusal[0]:
-            refusals.setdefault(key, Refusal(finding, *each.refusal))
+            code, reason = each.refusal
+            reason = seen_from(finding.span.path, reason)
+            refusals.setdefault(key, Refusal(finding, code, reason))
         elif key in repairs:
             merged = dict.fromkeys((*repairs[key].operations, *each.operations))
             repairs[key] = repairs[key]._replace(operations=tuple(merged))
@@ -132,38 +135,43 @@ def _is_ours(project: Project, planned: Planned) -> bool:
 
 def _finding(project: Project, graph: FlowGraph, planned: Planned) -> Finding:
     if planned.target is not None:
-        return _finding_of_target(project, graph, planned.target)
+        return _finding_of_target(project, graph, planned.target, planned.refusal[0])
     assert planned.hazard is not None
-    return _finding_of_hazard(planned.hazard)
+    return _finding_of_hazard(project, graph, planned.hazard)
 
 
-def _finding_of_target(project: Project, graph: FlowGraph, target: Target) -> Finding:
+def _finding_of_target(project: Project, graph: FlowGraph, target: Target, refusal: str) -> Finding:
     origin = target.origin.site or Site("", (1, 0, 1, 0))
     demand = target.demands[0]
-    steps = [Step(span(origin), "made here")]
     made = target.thing.site
-    if made is not None and made != origin:
-        steps.append(Step(span(made), "flows through"))
-    if demand.use.site != origin:
-        steps.append(Step(span(demand.use.site), "demanded here"))
-    line = f"line {demand.use.site.place[0]}"
-    if demand.use.site.path != origin.path:
-        line = f"{line} of {demand.use.site.path}"
     name = graph.variables.get((target.thing.path, graph.identity(target.thing)))
     tensor = f"`{name}`" if name else "this tensor"
-    where = origin
+    where, said = origin, "demanded here"
     if target.rule in ("FG201", "FG203", "FG204"):
         message = demand.what
         where = made if target.rule == "FG203" and made is not None else origin
     else:
-        message = f"{tensor} is not tracked by autograd, but {demand.what} at {line}"
+        place = line_of(demand.use.site)
+        message = f"{tensor} is not tracked by autograd, but {demand.what} at {place}"
+        said = f"{said}: {demand.what}"
     where = where_said(project, target, where)
+    tracer = Tracer(project, graph)
+    steps = tracer.trace(target.origin, target.thing, demand.use)
+    steps = ended(steps, Step(span(demand.use.site), said, DEMAND))
+    if refusal == "FG902" and demand.use.kind != "backward":
+        steps += tracer.to_cut(target.thing)
+    message = seen_from(where.path, message)
     return Finding(target.rule, span(where), message, "high", tuple(steps))
 
 
-def _finding_of_hazard(hazard: Hazard) -> Finding:
+def _finding_of_hazard(project: Project, graph: FlowGraph, hazard: Hazard) -> Finding:
     place = _place_of_hazard(hazard)
-    return Finding(hazard.rule, place, hazard.what, "high", (Step(place, "wrong here"),))
+    message = seen_from(place.path, hazard.what)
+    use = hazard.use
+    origins = [t for t in graph.upstream([use.thing], through_cuts=True) if t in graph.born]
+    steps = Tracer(project, graph).trace(origins[0], use.thing, use) if origins else []
+    last = Step(span(use.site), "wrong here", WRONG)
+    return Finding(hazard.rule, place, message, "high", tuple(ended(steps, last)))
 
 
 def _place_of_hazard(hazard: Hazard) -> Span:

@@ -20,11 +20,16 @@ class Applicability(IntEnum):
         return self.name.lower()
 
 
+MADE, CARRIES, CUT, ASSUMED, ALIAS = "made", "carries", "cut", "assumed", "alias"
+CALL, DEMAND, WRONG = "call", "demand", "wrong"
+
+
 class Step(NamedTuple):
     """One place on the path from the conversion to the demand."""
 
     span: Span
-    what: str  # "made here", "flows through", "demanded here"
+    what: str  # "made here", "flows through `float`", "demanded here: its `.grad` is read"
+    effect: str = CARRIES  # of the step on the gradient, or what else stands there: MADE to WRONG
 
 
 class Finding(NamedTuple):
@@ -34,7 +39,13 @@ class Finding(NamedTuple):
     span: Span  # the conversion call; for FG2xx the expression that is wrong
     message: str  # "`.grad` of `x` is read at line 7 but nothing tracks this tensor"
     confidence: str  # "high", "medium", "low"
-    trace: tuple[Step, ...]
+    trace: tuple[Step, ...]  # to what asks for the gradient; then, if so, to where it is cut
+
+    @property
+    def end(self) -> Span:
+        """Return where the gradient is asked for, or what is wrong stands."""
+        ends = (step.span for step in self.trace if step.effect in (DEMAND, WRONG))
+        return next(ends, self.span)
 
 
 class Repair(NamedTuple):

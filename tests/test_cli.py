@@ -135,7 +135,7 @@ class TestStreams:
     def test_report(self, fixgrad: Fixgrad) -> None:
         make("a.py", "safe", "unsafe")
         ran = fixgrad()
-        assert ran.out.startswith("a.py:2:5 FG101 [*] nothing tracks `x`  (safe, high)\n  1. a.py")
+        assert ran.out.startswith("a.py:2:5 FG101 [*] nothing tracks `x`  (safe, high)\n   2 | x")
         assert ran.err == "2 findings in 1 file, 1 fixable, 1 with --unsafe-fixes\n"
 
     def test_diff_is_a_patch_and_nothing_else(self, fixgrad: Fixgrad) -> None:

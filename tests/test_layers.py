@@ -22,6 +22,7 @@ LAYERS = (
     ("flow",),
     ("demands", "hazards"),
     ("repair", "rewrite"),
+    ("traces",),
     ("analysis",),
     ("catalogue", "report", "runtime", "write"),
     ("pipeline", "explain"),

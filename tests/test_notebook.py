@@ -14,10 +14,10 @@ from fixgrad import pipeline
 from fixgrad.pipeline import Options
 from fixgrad.project import decode, find_files, read_all
 from fixgrad.project.magics import without_magics
-from fixgrad.report import render
 from fixgrad.source import Problem, Source
 from fixgrad.write import encoded
 from tests.notebooks import PYTHON, code, jupyter, markdown, notebook, read, texts
+from tests.reports import render
 
 IMPORTS = "import numpy as np\nimport torch\n"
 MADE = "w = torch.from_numpy(np.ones(3))"

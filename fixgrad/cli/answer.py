@@ -12,7 +12,7 @@ from fixgrad import pipeline
 from fixgrad.cli.streams import emit, note
 from fixgrad.pipeline import Options, Outcome
 from fixgrad.project import patch_paths
-from fixgrad.report import render, summary
+from fixgrad.report import Report, render, summary
 from fixgrad.report.colour import paint_diff
 from fixgrad.report.summary import count
 from fixgrad.write import encoded
@@ -25,6 +25,7 @@ class Output(NamedTuple):
 
     form: str
     colour: bool
+    width: int | None
     quiet: bool
     verbose: bool
     exit_zero: bool
@@ -79,7 +80,8 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
     if output.quiet:
         return
     if outcome.entries and not listed:
-        note(_report(outcome, output._replace(form="concise", colour=False)).rstrip("\n"))
+        plain = output._replace(form="concise", colour=False)
+        note(_report(outcome, plain).rstrip("\n"))
     if outcome.files == 0 and not outcome.problems:
         note("no Python files found")
         return
@@ -93,7 +95,10 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
 
 def _report(outcome: Outcome, output: Output) -> str:
     sources = {source.path: source for source in outcome.sources}
-    return render(output.form, outcome.entries, sources, colour=output.colour)
+    report = Report(
+        outcome.entries, sources, outcome.problems, outcome.files, output.colour, output.width
+    )
+    return render(output.form, report)
 
 
 def _patch(outcome: Outcome) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fixgrad import __version__
-from fixgrad.cli.streams import colour_wanted
+from fixgrad.cli.streams import colour_wanted, width_known
 from fixgrad.report import FORMATS
 
 _EXAMPLES = """\b
@@ -72,5 +72,7 @@ def command(
     from fixgrad.pipeline import Options  # noqa: PLC0415
 
     options = Options(paths, fix, diff, unsafe_fixes, select, ignore, exclude, verbose)
-    output = Output(form, colour_wanted(color), quiet, verbose, exit_zero, exit_non_zero_on_fix)
+    output = Output(
+        form, colour_wanted(color), width_known(), quiet, verbose, exit_zero, exit_non_zero_on_fix
+    )
     return answer(options, output, stdin_filename)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 
 import click
@@ -41,3 +42,10 @@ def colour_wanted(when: str) -> bool:
         return when == "always"
     dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return not dull and sys.stdout is not None and sys.stdout.isatty()
+
+
+def width_known() -> int | None:
+    """Return the columns of the terminal that standard output is, or None where it is none."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return max(shutil.get_terminal_size().columns, 20)

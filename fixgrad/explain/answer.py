@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from fixgrad.explain.ends import End, ends
@@ -67,8 +68,14 @@ def _findings(run: Run, site: Site) -> list[Repair | Refusal]:
     return [
         outcome
         for outcome in outcomes
-        if outcome.finding.span == here or here in [s.span for s in outcome.finding.trace]
+        if outcome.finding.span == here or here in _certain(outcome.finding)
     ]
+
+
+def _certain(finding: Finding) -> list[Span]:
+    """Return the places of a finding's path that are of the tensor it is about."""
+    surely = takewhile(lambda step: step.effect not in (CUT, ASSUMED), finding.trace)
+    return [step.span for step in surely]
 
 
 def _of_finding(journey: Journey, site: Site, outcome: Repair | Refusal) -> Answer:
@@ -94,7 +101,7 @@ def _made(journey: Journey, site: Site) -> str:
 
 def _demand_of(journey: Journey, finding: Finding) -> Use | None:
     """Return the recorded use that a finding ends at, reached by the surest way."""
-    last = finding.trace[-1].span if finding.trace else finding.span
+    last = finding.end
     graph = journey.run.graph
     uses = [
         use
@@ -312,7 +319,7 @@ def _differentiated(journey: Journey, root: Thing) -> str:
     run = journey.run
     names: dict[str, None] = {}
     unknown = False
-    repaired = {s.span for r in run.analysis.repairs for s in r.finding.trace[:-1]}
+    repaired = {span for r in run.analysis.repairs for span in _certain(r.finding)}
     for thing in run.graph.upstream([root]):
         unknown = unknown or thing.kind == "opaque" or thing in run.graph.impure
         fact = run.watch.facts.get(thing)

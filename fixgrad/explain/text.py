@@ -9,7 +9,7 @@ from fixgrad.explain.ends import End
 from fixgrad.explain.run import written
 from fixgrad.findings import Repair
 from fixgrad.report.colour import harmless, paint
-from fixgrad.report.full import excerpt
+from fixgrad.report.excerpt import underlined
 from fixgrad.source import Source
 
 _STYLES = {
@@ -51,7 +51,7 @@ def _paragraph(answer: Answer, sources: Mapping[str, Source], diff: str, colour:
         effect = paint(_word(stage.effect), _EFFECTS.get(stage.effect, "dim"), colour)
         lines.append(f"  {number}. {where} {effect} {harmless(stage.what)}")
         source = sources.get(stage.span.path)
-        lines += excerpt(stage.span, source.shown() if source else (), colour)
+        lines += underlined(stage.span, source.shown() if source else (), colour)
     lines += _ends(answer.ends, sources, colour)
     if isinstance(answer.outcome, Repair):
         lines += _repair(answer.outcome, diff, colour)
@@ -74,7 +74,7 @@ def _ends(ends: Sequence[End], sources: Mapping[str, Source], colour: bool) -> l
         by = f" ({_DOUBTS[doubt[0]]})" if doubt else ""
         lines.append(f"   - {where} {harmless(end.what)}{paint(by, 'dim', colour)}")
         source = sources.get(end.span.path)
-        lines += excerpt(end.span, source.shown() if source else (), colour)
+        lines += underlined(end.span, source.shown() if source else (), colour)
     if len(ends) > _MOST_ENDS:
         lines.append(f"   - and {len(ends) - _MOST_ENDS} more")
     return lines

@@ -6,6 +6,7 @@ broken in the program as it is and what a plan would break.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from fixgrad.edits import Operation
@@ -31,6 +32,16 @@ class Hazard(NamedTuple):
 def span(site: Site) -> Span:
     """Return a site as a span of the source."""
     return Span(site.path, *site.place)
+
+
+def line_of(site: Site | None) -> str:
+    """Return a site as a message names it, "line 7 of train.py"; its own file goes without saying."""
+    return f"line {site.place[0]} of {site.path}" if site is not None else "line 0"
+
+
+def seen_from(path: str, text: str) -> str:
+    """Return a message for a reader of one file, which it need not name."""
+    return re.sub(rf"(line \d+(?: of cell \d+)?) of {re.escape(path)}(?!\S)", r"\1", text)
 
 
 def born_of_numpy(graph: FlowGraph, thing: Thing) -> bool:

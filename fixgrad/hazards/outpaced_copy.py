@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.values import Thing
-from fixgrad.hazards import Hazard, span
+from fixgrad.hazards import Hazard, line_of, span
 
 RIPPLE_OF = "FG203"
 _COPIES = ("torch.Tensor.clone", "torch.clone")
@@ -30,8 +30,9 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
             detach = Operation(span(site), "append", ".detach()")
             yield Hazard(RIPPLE_OF, use._replace(thing=leaf), what, (detach,))
         elif leaf not in copied:
-            line = site.place[0]
-            what = f"line {line} is differentiated, but not computed again after the tensor moves"
+            what = (
+                f"{line_of(site)} is differentiated, but not computed again after the tensor moves"
+            )
             yield Hazard(RIPPLE_OF, use._replace(thing=leaf), what, refusal="FG903")
 
 

@@ -8,6 +8,7 @@ from fixgrad.demands import Demand
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.link import Project
 from fixgrad.flow.values import Path, Site, Thing
+from fixgrad.hazards import line_of
 from fixgrad.knowledge import dtype_class
 from fixgrad.repair.satisfied import made_line
 from fixgrad.repair.targets import candidates
@@ -31,20 +32,20 @@ class Meaning:
     def candidates_of(self, demand: Demand) -> tuple[list[Thing], tuple[str, str] | None]:
         """Return the tensors that could be meant, and why none of them is to be granted."""
         graph = self.graph
-        line = demand.use.site.place[0]
+        line = line_of(demand.use.site)
         possible = candidates(graph, demand)
         ours = [t for t in possible if graph.is_conversion(t) or t.name.endswith("Variable")]
         returned = [t for t in graph.upstream([demand.thing]) if self._behind(t)]
         if returned:
             back = [t for t in returned if graph.is_conversion(t)]
-            what = f"line {made_line(returned[0])} cuts the gradient on its way to other tensors"
+            what = f"{made_line(returned[0])} cuts the gradient on its way to other tensors"
             return back or ours, ("FG902", what)
         trained = self._trained(demand)
-        if trained:
-            what = f"the optimizer at line {trained} trains other tensors"
-            return ours, ("FG901", f"{what} than the backward pass at line {line} comes from")
+        if trained is not None:
+            what = f"the optimizer at {line_of(trained)} trains other tensors"
+            return ours, ("FG901", f"{what} than the backward pass at {line} comes from")
         if len(possible) > 1:
-            what = f"{len(possible)} tensors could be meant by the backward pass at line {line}"
+            what = f"{len(possible)} tensors could be meant by the backward pass at {line}"
             return ours, ("FG901", what)
         return ours, None
 
@@ -65,13 +66,13 @@ class Meaning:
         floating = dtype_class(made.dtype) not in ("integer", "bool")
         return floating and thing not in graph.refused and graph.is_conversion(thing)
 
-    def _trained(self, demand: Demand) -> int:
-        """Return the line of an optimizer around the pass that holds nothing it comes from, or 0."""
+    def _trained(self, demand: Demand) -> Site | None:
+        """Return an optimizer around the pass that holds nothing it comes from."""
         upstream = set(self.graph.upstream([demand.thing]))
         for (site, path), held in self.graph.optimizing.items():
             if held.isdisjoint(upstream) and self._around(_chain(site, path), demand):
-                return site.place[0]
-        return 0
+                return site
+        return None
 
     def _around(self, chain: Path, demand: Demand) -> bool:
         """Say whether one of two places is in a function that leads to the other."""

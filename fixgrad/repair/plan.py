@@ -19,6 +19,7 @@ from fixgrad.hazards import (
     Hazard,
     in_place_update,
     late_grant,
+    line_of,
     mixed_arithmetic,
     numpy_export,
     outpaced_copy,
@@ -262,13 +263,15 @@ class Planner:
             for target in responsible(graph, use.thing, keys):
                 if (use.kind, use.site, use.path) not in before and target not in self.refused:
                     where = made_line(use.thing)
-                    reason = f"line {where} is computed once and differentiated again at line {use.site.place[0]}"
+                    reason = (
+                        f"{where} is computed once and differentiated again at {line_of(use.site)}"
+                    )
                     self.refused[target] = ("FG903", reason)
                     changed = True
         for use in graph.of_kind("modified"):
             for target in responsible(graph, use.thing, keys):
                 if (use.kind, use.site, use.path) not in before and target not in self.refused:
-                    reason = f"a tensor that autograd still needs is changed in place before line {use.site.place[0]}"
+                    reason = f"a tensor that autograd still needs is changed in place before {line_of(use.site)}"
                     code = "FG910" if use.detail == "yes" else "FG909"
                     self.refused[target] = (code, reason)
                     changed = True
@@ -297,8 +300,7 @@ class Planner:
         if target in self.refused:
             return False
         if hazard.refusal:
-            line = hazard.use.site.place[0]
-            self.refused[target] = (hazard.refusal, f"line {line}: {hazard.what}")
+            self.refused[target] = (hazard.refusal, f"{line_of(hazard.use.site)}: {hazard.what}")
             return True
         stopped = outside(self.project, hazard.operations)
         if stopped is not None:
@@ -307,7 +309,7 @@ class Planner:
         new = [o for o in hazard.operations if o not in self.ripples[target]]
         self.ripples[target].update(dict.fromkeys(new))
         if not new and self.simulated.issuperset(hazard.operations):
-            self.refused[target] = ("FG910", f"line {hazard.use.site.place[0]}: {hazard.what}")
+            self.refused[target] = ("FG910", f"{line_of(hazard.use.site)}: {hazard.what}")
             return True
         return bool(new)
 
@@ -367,7 +369,7 @@ class Planner:
         changed = False
         for target, line in partial_cuts(self.base, keys):
             if target not in self.refused:
-                reason = f"line {line} takes its values through NumPy or Python into the result, without a gradient"
+                reason = f"{line} takes its values through NumPy or Python into the result, without a gradient"
                 self.refused[target] = ("FG902", reason)
                 changed = True
         return changed

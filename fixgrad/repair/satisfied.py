@@ -8,6 +8,7 @@ from fixgrad.demands import LEAF, Demand
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Thing
+from fixgrad.hazards import line_of
 from fixgrad.repair.simulate import Key, key_of, same_use, upstream_keys
 from fixgrad.repair.targets import Target
 
@@ -38,11 +39,11 @@ def _concerns(graph: FlowGraph, use: Use, target: Key) -> bool:
 
 
 def _unmet_use(graph: FlowGraph, demand: Demand, use: Use, target: Key) -> tuple[str, str] | None:
-    line = use.site.place[0]
+    line = line_of(use.site)
     if use.tracked == "no":
         return _why_untracked(graph, use, target)
     if demand.need == LEAF and use.leaf == "no" and not use.retained:
-        return "FG910", f"the tensor at line {line} is computed from a tracked one and is no leaf"
+        return "FG910", f"the tensor at {line} is computed from a tracked one and is no leaf"
     if use.kind == "grad" and use.gradient == "none" and not use.retained:
         return _why_no_gradient(graph, use, target)
     if use.kind == "inputs":
@@ -52,13 +53,13 @@ def _unmet_use(graph: FlowGraph, demand: Demand, use: Use, target: Key) -> tuple
 
 def _why_untracked(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str]:
     made = graph.made.get(graph.identity(use.thing))
-    line = use.site.place[0]
+    line = line_of(use.site)
     if use.mode in _OFF or (made is not None and made.mode in _OFF):
-        return "FG907", f"autograd is switched off where the gradient is asked for at line {line}"
+        return "FG907", f"autograd is switched off where the gradient is asked for at {line}"
     cut = _where_cut(graph, use.thing, target)
     if cut:
         return "FG902", cut
-    return "FG905", f"the tensor asked for at line {line} is not tracked even so"
+    return "FG905", f"the tensor asked for at {line} is not tracked even so"
 
 
 def _why_no_gradient(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str]:
@@ -67,12 +68,12 @@ def _why_no_gradient(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str]
         if made is not None and made.mode in _OFF and backward.tracked == "no":
             return (
                 "FG907",
-                f"autograd is switched off where line {made_line(backward.thing)} is computed",
+                f"autograd is switched off where {made_line(backward.thing)} is computed",
             )
         cut = _where_cut(graph, backward.thing, target)
         if cut:
             return "FG902", cut
-    return "FG905", f"no backward pass reaches the tensor before line {use.site.place[0]}"
+    return "FG905", f"no backward pass reaches the tensor before {line_of(use.site)}"
 
 
 def _input_not_reached(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str] | None:
@@ -86,10 +87,10 @@ def _input_not_reached(graph: FlowGraph, use: Use, target: Key) -> tuple[str, st
             if made is not None and made.mode in _OFF:
                 return (
                     "FG907",
-                    f"autograd is switched off where line {made_line(root.thing)} is computed",
+                    f"autograd is switched off where {made_line(root.thing)} is computed",
                 )
             cut = _where_cut(graph, root.thing, target)
-            return "FG902", cut or f"line {use.site.place[0]} differentiates something else"
+            return "FG902", cut or f"{line_of(use.site)} differentiates something else"
     return None
 
 
@@ -108,10 +109,10 @@ def _replaced(graph: FlowGraph, target: Key) -> tuple[str, str] | None:
     for leaf, instead in graph.replaced.items():
         lost = [t for t, result in instead if t not in held and result in roots]
         if lost and key_of(leaf) == target:
-            line = min(map(made_line, lost))
+            line = line_of(min((t.site for t in lost if t.site is not None), default=None))
             return (
                 "FG910",
-                f"line {line} puts another tensor in its place, which no optimizer holds",
+                f"{line} puts another tensor in its place, which no optimizer holds",
             )
     return None
 
@@ -125,7 +126,7 @@ def _where_cut(graph: FlowGraph, root: Thing, target: Key) -> str:
             if target in upstream_keys(graph, source) or _where_cut_below(
                 graph, source, target, set()
             ):
-                return f"line {made_line(thing)} cuts the gradient on its way to this tensor"
+                return f"{made_line(thing)} cuts the gradient on its way to this tensor"
     return ""
 
 
@@ -146,7 +147,7 @@ def _without_gradient(graph: FlowGraph, thing: Thing) -> set[Thing]:
     return graph.cut.get(thing, set()) | graph.by_value.get(thing, set())
 
 
-def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, int]]:
+def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, str]]:
     """Yield the targets that reach a backward root also by their values, and the line of the return.
 
     What the program detaches itself is meant; what it hands to NumPy or Python undetached is not.
@@ -172,6 +173,6 @@ def _differentiated(graph: FlowGraph, targets: Mapping[Key, Target]) -> list[Thi
     return sorted(found, key=lambda t: t.number)
 
 
-def made_line(thing: Thing) -> int:
-    """Return the line of the expression that makes a tensor."""
-    return thing.site.place[0] if thing.site is not None else 0
+def made_line(thing: Thing) -> str:
+    """Return the line of the expression that makes a tensor, as a message names it."""
+    return line_of(thing.site)

@@ -1,27 +1,22 @@
 """Findings as text. Each format is one module with `render`; nothing here prints.
 
-`render(entries, sources, *, colour)` returns the whole report; a format is added by its module
-and its name in FORMATS.
+`render(report)` returns the whole text; a format is added by its module and its name in FORMATS.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
 
-from fixgrad.report.entry import Entry
+from fixgrad.report.entry import Entry, Report
 from fixgrad.report.summary import summary
-from fixgrad.source import Source
 
-__all__ = ["FORMATS", "Entry", "render", "summary"]
+__all__ = ["FORMATS", "Entry", "Report", "render", "summary"]
 
-FORMATS = ("full", "concise", "json")
+FORMATS = ("full", "concise", "json", "jsonl")
 
 
-def render(
-    form: str, entries: Sequence[Entry], sources: Mapping[str, Source], *, colour: bool
-) -> str:
-    """Return the report in one of FORMATS; `sources` maps paths to the texts findings lie in."""
+def render(form: str, report: Report) -> str:
+    """Return the report in one of FORMATS."""
     module = importlib.import_module(f"fixgrad.report.{form}")
-    text: str = module.render(entries, sources, colour=colour)
+    text: str = module.render(report)
     return text

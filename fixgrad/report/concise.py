@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from fixgrad.report.colour import harmless, paint
-from fixgrad.report.entry import Entry
-from fixgrad.source import Source
+from fixgrad.report.entry import Entry, Report
 
 
-def render(entries: Sequence[Entry], sources: Mapping[str, Source], *, colour: bool) -> str:
+def render(report: Report) -> str:
     """Return the report."""
-    return "".join(f"{_line(entry, colour)}\n" for entry in entries)
+    return "".join(f"{_line(entry, report.colour)}\n" for entry in report.entries)
 
 
 def _line(entry: Entry, colour: bool) -> str:

@@ -1,11 +1,13 @@
-"""What a report is made of: one finding and what became of it."""
+"""What a report is made of: findings and what became of them, and how it is to be shown."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fixgrad.edits import Edit
 from fixgrad.findings import Applicability, Finding, Refusal, Repair
+from fixgrad.source import Problem, Source
 
 
 class Entry(NamedTuple):
@@ -36,3 +38,14 @@ class Entry(NamedTuple):
             and not self.fixable
             and self.outcome.applicability is Applicability.UNSAFE
         )
+
+
+class Report(NamedTuple):
+    """All that a format is given; each takes of it what it can show."""
+
+    entries: tuple[Entry, ...] = ()
+    sources: Mapping[str, Source] = {}  # by path: the texts that findings lie in
+    problems: tuple[Problem, ...] = ()
+    files: int = 0  # how many were looked at
+    colour: bool = False
+    width: int | None = None  # columns of the terminal, where it is one

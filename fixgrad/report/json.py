@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
-from _blake2 import blake2b
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from fixgrad.findings import Finding, Refusal
-from fixgrad.report.entry import Entry
-from fixgrad.source import Source, Span
+from fixgrad.findings import DEMAND, MADE, WRONG, Refusal
+from fixgrad.report.entry import Entry, Report
+from fixgrad.report.fingerprint import fingerprints
+from fixgrad.source import Span
 
-_KINDS = {"made here": "source", "demanded here": "sink"}
+_KINDS = {MADE: "source", DEMAND: "sink", WRONG: "sink"}
 
 
-def render(entries: Sequence[Entry], sources: Mapping[str, Source], *, colour: bool) -> str:
+def render(report: Report) -> str:
     """Return the report; lines and columns count from 1, columns in characters, lines of a
     notebook in their cell."""
-    seen: Counter[str] = Counter()
-    lines = {path: source.lines() for path, source in sources.items() if _has(entries, path)}
-    rows = [json.dumps(_row(entry, lines, seen), ensure_ascii=True) for entry in entries]
-    return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
+    lines = list(json_lines(report))
+    return "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n"
 
 
-def _has(entries: Sequence[Entry], path: str) -> bool:
-    return any(entry.finding.span.path == path for entry in entries)
+def json_lines(report: Report) -> Iterator[str]:
+    """Yield each finding as an object on one line."""
+    names = fingerprints([entry.finding for entry in report.entries], report.sources)
+    for entry, fingerprint in zip(report.entries, names, strict=True):
+        yield json.dumps(_row(entry) | {"fingerprint": fingerprint}, ensure_ascii=True)
 
 
-def _row(entry: Entry, lines: Mapping[str, Sequence[str]], seen: Counter[str]) -> dict[str, Any]:
+def _row(entry: Entry) -> dict[str, Any]:
     finding = entry.finding
     return {
         "code": finding.rule,
@@ -42,13 +42,13 @@ def _row(entry: Entry, lines: Mapping[str, Sequence[str]], seen: Counter[str]) -
                 "filename": step.span.path,
                 "cell": step.span.cell,
                 **place(step.span)["location"],
-                "kind": _KINDS.get(step.what, "step"),
+                "kind": _KINDS.get(step.effect, "step"),
+                "effect": step.effect,
                 "message": step.what,
             }
             for step in finding.trace
         ],
         **_outcome(entry),
-        "fingerprint": _fingerprint(finding, lines, seen),
     }
 
 
@@ -70,17 +70,9 @@ def _outcome(entry: Entry) -> dict[str, Any]:
 
 
 def place(span: Span) -> dict[str, dict[str, int]]:
+    """Return where a span begins and ends."""
     first, last = span.rows
     return {
         "location": {"row": first, "column": span.column + 1},
         "end_location": {"row": last, "column": span.end_column + 1},
     }
-
-
-def _fingerprint(finding: Finding, lines: Mapping[str, Sequence[str]], seen: Counter[str]) -> str:
-    """Name a finding by what stands there, so that lines added above do not rename it."""
-    text = "".join(lines.get(finding.span.path, ())[finding.span.line - 1 : finding.span.end_line])
-    key = "\0".join((finding.rule, finding.span.path, " ".join(text.split())))
-    seen[key] += 1
-    data = f"{key}\0{seen[key]}".encode("utf-8", "surrogateescape")
-    return blake2b(data, digest_size=8).hexdigest()
