@@ -72,6 +72,7 @@ class FlowGraph:
         self.local_names: dict[tuple[str, str], list[tuple[Place, str]]] = {}  # in functions
         self.before_cpu: dict[Site, Place] = {}  # `x.cpu()` -> where `x` stands
         self.sharing: dict[Thing, list[Thing]] = {}  # array -> the tensors on its memory
+        self.descendants: dict[tuple[Thing, str], dict[Thing, int]] = {}  # numbered, see there
         self.visits: dict[Where, set[Where]] = {}  # by root: the functions entered below it
         self.roots: set[Site] = set()  # calls by unknown callers
         self.called_here: set[Site] = set()  # functions and classes that the project calls itself

@@ -1,13 +1,14 @@
 """What a change of a tensor's values does to what autograd saved of them or computed from them.
 
-Facts of a tensor: #consumers, what autograd saved its values for; #results, all that was computed from it;
-#spoiled, a saved value was overwritten; #outpaced, the leaves that moved since it was computed.
+Facts of a tensor: #spoiled, a saved value was overwritten; #outpaced, the leaves that moved since it was
+computed. `descendants` holds what was computed from it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixgrad.flow.descendants import descendants, forget
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, leaf, tracked
 from fixgrad.flow.values import Thing, ordered
@@ -31,9 +32,9 @@ def on_the_same_memory(m: Machine, state: State, me: Thing) -> list[Thing]:
 def move(m: Machine, state: State, thing: Thing, how: str = "yes") -> None:
     """Note that the values in a tensor's memory change behind what was computed from them."""
     for tensor in on_the_same_memory(m, state, identity(thing)):
-        for consumer in state.get((tensor, "#consumers"), ()):
+        for consumer in descendants(m, state, tensor, "#consumers"):
             state.set((consumer, "#spoiled"), how)
-        state.set((tensor, "#consumers"), frozenset())
+        forget(m, state, tensor, "#consumers")
         if tracked(state, tensor) == "yes" == leaf(state, tensor) and tensor in m.graph.from_data:
             _outpace(m, state, tensor)
 
@@ -44,7 +45,7 @@ _SEES_CHANGES = ("view", "maybe-view")
 def _outpace(m: Machine, state: State, source: Thing) -> None:
     """Mark what was computed from a leaf before it moved; views move with it."""
     seen: set[Thing] = set()
-    pending = list(state.get((source, "#results"), ()))
+    pending = list(descendants(m, state, source, "#results"))
     while pending:
         thing = pending.pop()
         if thing in seen:
@@ -53,4 +54,4 @@ def _outpace(m: Machine, state: State, source: Thing) -> None:
         made = m.graph.made.get(thing)
         if made is None or not (made.alias in _SEES_CHANGES or made.effect == "[]"):
             state.add((thing, "#outpaced"), frozenset((source,)))
-        pending.extend(state.get((thing, "#results"), ()))
+        pending.extend(descendants(m, state, thing, "#results"))

@@ -36,13 +36,14 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
         return False
     if field in _TUPLES:
         return one if len(one) >= len(other) else other
+    if "." in field:  # a part of a set that may grow long
+        return one | other
     return _DISAGREE.get(field, "maybe")
 
 
 _SETS = {
-    "#base", "#consumers", "#cut", "#default", "#fields", "#freed", "#inner", "#inputs", "#items",
-    "#made", "#outdated", "#outpaced", "#parameter", "#params", "#perhaps", "#results", "#source",
-    "#storage",
+    "#base", "#cut", "#default", "#fields", "#freed", "#inner", "#inputs", "#items", "#made",
+    "#outdated", "#outpaced", "#parameter", "#params", "#perhaps", "#source", "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#stars"}
 _FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale", "#twofold"}

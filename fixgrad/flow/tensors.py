@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import descendants
 from fixgrad.flow.graph import Made
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import MODE, State
@@ -93,9 +94,8 @@ def log(
 _FRESH: tuple[tuple[str, object], ...] = (
     ("#cut", frozenset()), ("#storage", frozenset()), ("#gradient", "none"), ("#retained", "no"),
     ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
-    ("#guarded", False), ("#consumers", frozenset()), ("#spoiled", "no"), ("#saves", "no"),
-    ("#base", frozenset()), ("#loose", False), ("#outgrown", False), ("#twofold", False),
-    ("#results", frozenset()), ("#outpaced", frozenset()),
+    ("#guarded", False), ("#spoiled", "no"), ("#saves", "no"), ("#base", frozenset()),
+    ("#loose", False), ("#outgrown", False), ("#twofold", False), ("#outpaced", frozenset()),
 )  # fmt: skip
 
 
@@ -121,6 +121,8 @@ def make(
         inputs += ordered(state.get((thing, "#inputs"), ())) if m.loops else []
         for field, nothing in _FRESH:
             state.set((thing, field), nothing)
+        descendants.forget(m, state, thing, "#results")
+        descendants.forget(m, state, thing, "#consumers")
     state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#tracked"), is_tracked)
     state.set((thing, "#leaf"), {"no": "yes", "yes": "no"}.get(is_tracked, "maybe"))
@@ -191,7 +193,7 @@ def derive(
     if row.saves:
         state.set((thing, "#saves"), "yes")
     if is_tracked != "no":
-        _enter_graph(state, thing, inputs, row.saves)
+        _enter_graph(m, state, thing, inputs, row.saves)
     if m.loops and operands is not None:
         _replaced_in_a_loop(m, state, thing, operands)
     return thing
@@ -210,15 +212,15 @@ def _replaced_in_a_loop(
                     known.update((identity(t), thing) for t in later)
 
 
-def _enter_graph(state: State, thing: Thing, inputs: list[Thing], saves: bool) -> None:
+def _enter_graph(m: Machine, state: State, thing: Thing, inputs: list[Thing], saves: bool) -> None:
     """Note that autograd needs the inputs until a backward pass."""
     for source in inputs:
         me = identity(source)
         if me is not thing:
             state.set((me, "#pending"), True)
-            state.add((me, "#results"), frozenset((thing,)))
+            descendants.enter(m, state, me, "#results", thing)
         if saves:
-            state.add((me, "#consumers"), frozenset((thing,)))
+            descendants.enter(m, state, me, "#consumers", thing)
 
 
 _SHARING = ("view", "maybe-view", "maybe-self")
@@ -267,7 +269,7 @@ def one_of(m: Machine, f: Frame, state: State, place: Place, choices: list[Thing
     _look_at(state, thing, each, loose=True)
     for other in each:
         perhaps_the_same(state, thing, other)
-    _enter_graph(state, thing, each, saves=False)
+    _enter_graph(m, state, thing, each, saves=False)
     return thing
 
 

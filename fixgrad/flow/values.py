@@ -103,10 +103,8 @@ def of_kind(value: Iterable[Thing], *kinds: str) -> list[Thing]:
 
 def union(values: Iterable[Value]) -> Value:
     """Return whatever any of the values may be."""
-    merged: Value = NOTHING
-    for value in values:
-        merged = value if not merged else merged if value <= merged else merged | value
-    return merged
+    different = {value for value in values if value}
+    return NOTHING.union(*different) if len(different) != 1 else different.pop()
 
 
 class Code(NamedTuple):
