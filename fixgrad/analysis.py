@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from fixgrad.depth import deeply
 from fixgrad.findings import DEMAND, WRONG, Applicability, Finding, Refusal, Repair, Step
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.ir import Module
@@ -46,7 +47,7 @@ def analyse(
     collecting = gc.isenabled()
     gc.disable()  # nothing here is garbage before the end; collecting costs a fifth of the time
     try:
-        return _analyse(sources, unsafe, selected, around)
+        return deeply(lambda: _analyse(sources, unsafe, selected, around))
     finally:
         if collecting:
             gc.enable()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import warnings
 
+from fixgrad.depth import deeply
 from fixgrad.flow.ir import Function, Module, Parameter
 from fixgrad.flow.lower.builder import Builder, Columns, Unit
 from fixgrad.flow.lower.expressions import lower as lower_expression
@@ -34,7 +35,7 @@ def lower(source: Source) -> Module | Problem:
             source.path, 1, 0, f"Python cannot parse this file: {error or type(error).__name__}"
         )
     try:
-        return _module(tree, source)
+        return deeply(lambda: _module(tree, source))
     except RecursionError:
         return Problem(source.path, 1, 0, "the code is nested too deeply to be analysed")
 
