@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from fixgrad.depth import deeply
-from fixgrad.findings import DEMAND, WRONG, Applicability, Finding, Refusal, Repair, Step
+from fixgrad.findings import DEMAND, WRONG, Finding, Refusal, Repair, Step
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.ir import Module
 from fixgrad.flow.link import Linker, Project
 from fixgrad.flow.lower import lower
 from fixgrad.flow.neighbours import neighbours
-from fixgrad.flow.values import Site
 from fixgrad.hazards import Hazard, line_of, seen_from, span
+from fixgrad.policy import Policy
 from fixgrad.project import Surroundings
-from fixgrad.repair.bounds import is_ours, where_said
+from fixgrad.repair.bounds import is_ours, said_at
 from fixgrad.repair.plan import Planned, plan
 from fixgrad.repair.targets import Target
 from fixgrad.source import Problem, Source, Span
@@ -33,32 +33,23 @@ class Analysis(NamedTuple):
 
 
 def analyse(
-    sources: Sequence[Source],
-    *,
-    unsafe: bool,
-    selected: Callable[[str], bool],
-    around: Surroundings | None = None,
+    sources: Sequence[Source], policy: Policy, around: Surroundings | None = None
 ) -> Analysis:
     """Find what has no gradient in a project and plan what gives it one.
 
-    Safe repairs are planned as if the unsafe ones were not made, unless `unsafe` says they will be.
+    Repairs are planned as if those that the policy does not make were not made.
     What stands `around` the sources is read as far as it matters, and left as it is.
     """
     collecting = gc.isenabled()
     gc.disable()  # nothing here is garbage before the end; collecting costs a fifth of the time
     try:
-        return deeply(lambda: _analyse(sources, unsafe, selected, around))
+        return deeply(lambda: _analyse(sources, policy, around))
     finally:
         if collecting:
             gc.enable()
 
 
-def _analyse(
-    sources: Sequence[Source],
-    unsafe: bool,
-    selected: Callable[[str], bool],
-    around: Surroundings | None,
-) -> Analysis:
+def _analyse(sources: Sequence[Source], policy: Policy, around: Surroundings | None) -> Analysis:
     lowered = [lower(source) for source in sources]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     modules = [m for m in lowered if isinstance(m, Module)]
@@ -67,29 +58,29 @@ def _analyse(
     project = Project([*modules, *others.values()], around, given)
     base = Linker(project).run()
     every = [*sources, *others]
-    found = conclude(project, base, every, unsafe=unsafe, selected=selected)
-    return found._replace(problems=problems)
+    return conclude(project, base, every, policy)._replace(problems=problems)
 
 
 def conclude(
-    project: Project,
-    base: FlowGraph,
-    sources: Sequence[Source],
-    *,
-    unsafe: bool,
-    selected: Callable[[str], bool],
+    project: Project, base: FlowGraph, sources: Sequence[Source], policy: Policy
 ) -> Analysis:
     """Plan what a run over a project shows; its files had no problem."""
-    hidden = Suppressions(sources).hide
-    planned = plan(project, base, selected, hidden)
-    if not unsafe and any(p.applicability < Applicability.SAFE for p in planned):
-        planned = _safe_first(project, base, selected, hidden, planned)
+    commented = Suppressions(sources).hide
+
+    def hidden(rule: str, place: Span) -> bool:
+        return commented(rule, place) or policy.left_alone(rule, place)
+
+    planned = _levelled(plan(project, base, policy.selected, hidden, policy.style), policy)
+    if any(not _is_made(each, policy) for each in planned):
+        planned = _made_first(project, base, policy, hidden, planned)
     repairs: dict[tuple[object, ...], Repair] = {}
     refusals: dict[tuple[object, ...], Refusal] = {}
     for each in planned:
         if not _is_ours(project, each):
             continue
         finding = _finding(project, base, each)
+        if not policy.reports(finding.confidence):
+            continue
         key = (finding.rule, finding.span)
         if each.refusal[0]:
             code, reason = each.refusal
@@ -108,17 +99,40 @@ def conclude(
     )
 
 
-def _safe_first(
+def _levelled(planned: Sequence[Planned], policy: Policy) -> list[Planned]:
+    return [p._replace(applicability=policy.level(_rule(p), p.applicability)) for p in planned]
+
+
+def _is_made(planned: Planned, policy: Policy) -> bool:
+    return bool(planned.refusal[0]) or policy.makes(_rule(planned), planned.applicability)
+
+
+def _made_first(
     project: Project,
     base: FlowGraph,
-    selected: Callable[[str], bool],
+    policy: Policy,
     hidden: Callable[[str, Span], bool],
     planned: list[Planned],
 ) -> list[Planned]:
-    unsafe = [p for p in planned if p.applicability < Applicability.SAFE]
-    rules = {p.target.rule if p.target else p.hazard.rule if p.hazard else "" for p in unsafe}
-    safe = plan(project, base, lambda rule: selected(rule) and rule not in rules, hidden)
-    return [*safe, *(p for p in planned if p in unsafe or _rule(p) in rules)]
+    """Plan what is made as if the rest was left alone; what is not made is as planned together."""
+    aside = [p for p in planned if not _is_made(p, policy)]
+    left = {place for each in aside for place in _places(project, each)}
+
+    def left_alone(rule: str, place: Span) -> bool:
+        return (rule, place) in left or hidden(rule, place)
+
+    made = plan(project, base, policy.selected, left_alone, policy.style)
+    return [*_levelled(made, policy), *aside]
+
+
+def _places(project: Project, planned: Planned) -> set[tuple[str, Span]]:
+    """Return where the planner asks whether a finding is to be left alone."""
+    target = planned.target
+    if target is None:
+        assert planned.hazard is not None
+        return {(planned.hazard.rule, span(planned.hazard.use.site))}
+    wrong = (demand.use.site for demand in target.demands if demand.rule == target.rule)
+    return {(target.rule, said_at(project, target)), *((target.rule, span(s)) for s in wrong)}
 
 
 def _rule(planned: Planned) -> str:
@@ -142,27 +156,24 @@ def _finding(project: Project, graph: FlowGraph, planned: Planned) -> Finding:
 
 
 def _finding_of_target(project: Project, graph: FlowGraph, target: Target, refusal: str) -> Finding:
-    origin = target.origin.site or Site("", (1, 0, 1, 0))
     demand = target.demands[0]
-    made = target.thing.site
     name = graph.variables.get((target.thing.path, graph.identity(target.thing)))
     tensor = f"`{name}`" if name else "this tensor"
-    where, said = origin, "demanded here"
+    said = "demanded here"
     if target.rule in ("FG201", "FG203", "FG204"):
         message = demand.what
-        where = made if target.rule == "FG203" and made is not None else origin
     else:
         place = line_of(demand.use.site)
         message = f"{tensor} is not tracked by autograd, but {demand.what} at {place}"
         said = f"{said}: {demand.what}"
-    where = where_said(project, target, where)
+    where = said_at(project, target)
     tracer = Tracer(project, graph)
     steps = tracer.trace(target.origin, target.thing, demand.use)
     steps = ended(steps, Step(span(demand.use.site), said, DEMAND))
     if refusal == "FG902" and demand.use.kind != "backward":
         steps += tracer.to_cut(target.thing)
     message = seen_from(where.path, message)
-    return Finding(target.rule, span(where), message, "high", tuple(steps))
+    return Finding(target.rule, where, message, "high", tuple(steps))
 
 
 def _finding_of_hazard(project: Project, graph: FlowGraph, hazard: Hazard) -> Finding:

@@ -56,16 +56,18 @@ def rule(code: str) -> Rule:
     raise FixgradError(f"no rule {code!r}{_did_you_mean(code, every)}; `fixgrad rule` lists them")
 
 
-def selection(select: Sequence[str], ignore: Sequence[str]) -> Callable[[str], bool]:
+def selection(
+    select: Sequence[str], ignore: Sequence[str], *, said: str = ""
+) -> Callable[[str], bool]:
     """Return whether a rule is wanted: the longest prefix that fits its code decides.
 
     Each argument may hold several codes, prefixes or names, parted by commas. On a tie the rule
-    is ignored; with nothing selected every rule is.
+    is ignored; with nothing selected every rule is. Complaints name where it was `said`.
     """
-    if not select and not ignore:
+    if not ignore and all(codes.strip().upper() == "ALL" for codes in select):
         return lambda code: True  # and no rule needs to be loaded to check the codes
-    wanted = _prefixes("--select", select) or {"FG"}
-    unwanted = _prefixes("--ignore", ignore)
+    wanted = _prefixes(said or "--select", select) or {"FG"}
+    unwanted = _prefixes(said or "--ignore", ignore)
 
     def selected(code: str) -> bool:
         return _longest(code, wanted) > _longest(code, unwanted)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from fixgrad.edits import Operation
 from fixgrad.source import Span
 
+CONFIDENCES = ("low", "medium", "high")  # how certain a finding is, the least certain first
+
 
 class Applicability(IntEnum):
     """How far a repair may be trusted; a greater one is safer."""

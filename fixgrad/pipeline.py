@@ -8,30 +8,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple, TypeVar
 
 from fixgrad import project, write
-from fixgrad.catalogue import selection
 from fixgrad.edits import Operation, Patch
 from fixgrad.errors import FixgradError
-from fixgrad.findings import Applicability, Refusal, Repair
+from fixgrad.findings import Refusal, Repair
+from fixgrad.options import Options
+from fixgrad.policy import Policy
 from fixgrad.report import Entry
 from fixgrad.source import Problem, Source
+
+__all__ = ["Options", "Outcome", "run", "run_on_text"]
 
 _UNPLACEABLE = "FG908"
 _PLEASE_REPORT = "please report it to fixgrad with the file, and with what `fixgrad -v` says"
 
 _Result = TypeVar("_Result")
-
-
-class Options(NamedTuple):
-    """What to look at and what to do about it."""
-
-    paths: tuple[str, ...] = ()
-    fix: bool = False  # write the repaired files
-    diff: bool = False  # plan every patch, as --fix would, without writing
-    unsafe: bool = False
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    traceback: bool = False  # show where in fixgrad a bug struck
 
 
 class Outcome(NamedTuple):
@@ -64,21 +54,26 @@ class _Plan(NamedTuple):
 
 def run(options: Options) -> Outcome:
     """Do what the options ask of the files they name."""
-    selected = selection(options.select, options.ignore)
-    files = project.find_files(options.paths, exclude=options.exclude)
+    policy = options.policy()
+    files = find_files(options)
     interrupted = _take_back_interrupted(options)
     around = project.Surroundings(files, options.paths, options.exclude)
     sources, unreadable = project.read_all(files, leads_to_torch=around.leads_to_torch)
-    outcome = _outcome_of(sources, options, selected, around)
+    outcome = _outcome_of(sources, options, policy, around)
     if options.fix:
         write.write(outcome.patches)
     problems = (*interrupted, *unreadable, *outcome.problems)
     return outcome._replace(files=len(files), problems=tuple(sorted(set(problems))))
 
 
+def find_files(options: Options) -> tuple[str, ...]:
+    """Return the files that the options name."""
+    return project.find_files(options.paths, exclude=options.exclude, gitignore=options.gitignore)
+
+
 def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
     """Do the same to the contents of one file that came from standard input; nothing is written."""
-    selected = selection(options.select, options.ignore)
+    policy = options.policy()
     source = project.decode(path, data)
     if isinstance(source, Problem):
         return Outcome(1, problems=(source,))
@@ -88,29 +83,29 @@ def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
         around is not None and around.leads_to_torch({path: data})
     )
     sources = [source] if matters else []
-    return _outcome_of(sources, options, selected, around)._replace(files=1)
+    return _outcome_of(sources, options, policy, around)._replace(files=1)
 
 
 def _outcome_of(
     sources: Sequence[Source],
     options: Options,
-    selected: Callable[[str], bool],
+    policy: Policy,
     around: project.Surroundings | None,
 ) -> Outcome:
     """Analyse, plan and patch; pure."""
-    found = _analysed(sources, options, selected, around)
+    found = _analysed(sources, options, policy, around)
     if not (options.fix or options.diff):
-        return _reported(sources, found, options)
-    plan = _planned(sources, found.repairs, options)
+        return _reported(sources, found, options, policy)
+    plan = _planned(sources, found.repairs, options, policy)
     if options.fix and plan.patches:
         # Places move when a file is repaired, so what remains is looked for again.
         sources = _repaired(sources, plan.patches)
-        rest = _analysed(sources, options, selected, around)
+        rest = _analysed(sources, options, policy, around)
     else:
         settled = {*plan.repairs, *(refusal.finding for refusal in plan.refusals)}
         left = [r for r in found.repairs if r not in settled and r.finding not in settled]
         rest = _Analysed(tuple(left), (*found.refusals, *plan.refusals))
-    outcome = _reported(sources, rest, options)
+    outcome = _reported(sources, rest, options, policy)
     problems = (*found.problems, *plan.problems, *outcome.problems)
     return outcome._replace(repaired=plan.repairs, patches=plan.patches, problems=problems)
 
@@ -118,7 +113,7 @@ def _outcome_of(
 def _analysed(
     sources: Sequence[Source],
     options: Options,
-    selected: Callable[[str], bool],
+    policy: Policy,
     around: project.Surroundings | None,
 ) -> _Analysed:
     if not sources:
@@ -127,7 +122,7 @@ def _analysed(
     def attempt() -> _Analysed:
         from fixgrad.analysis import analyse  # noqa: PLC0415  (only where a tensor may be made)
 
-        return _Analysed(*analyse(sources, unsafe=options.unsafe, selected=selected, around=around))
+        return _Analysed(*analyse(sources, policy, around))
 
     path = sources[0].path if len(sources) == 1 else "fixgrad"
     result = _guarded("the analysis", path, attempt, options)
@@ -136,7 +131,7 @@ def _analysed(
     if len(sources) == 1:
         return _Analysed(problems=(result,))
     # A bug of ours in one file must not silence the others: each is looked at by itself.
-    alone = [_analysed([source], options, selected, None) for source in sources]
+    alone = [_analysed([source], options, policy, None) for source in sources]
     return _Analysed(
         tuple(repair for each in alone for repair in each.repairs),
         tuple(refusal for each in alone for refusal in each.refusals),
@@ -144,7 +139,9 @@ def _analysed(
     )
 
 
-def _reported(sources: Sequence[Source], found: _Analysed, options: Options) -> Outcome:
+def _reported(
+    sources: Sequence[Source], found: _Analysed, options: Options, policy: Policy
+) -> Outcome:
     """Return every finding with what its repair alone would change."""
     by_path = {source.path: source for source in sources}
     entries = [Entry(refusal, fixable=False) for refusal in found.refusals]
@@ -159,15 +156,17 @@ def _reported(sources: Sequence[Source], found: _Analysed, options: Options) -> 
         else:
             parts = _as_read(by_path, patches)
             edits = tuple(edit for part in parts for edit in part.edits)
-            entries.append(Entry(repair, _applied(repair, options), edits, _mini_diff(parts)))
+            entries.append(Entry(repair, _applied(repair, policy), edits, _mini_diff(parts)))
     entries.sort(key=lambda entry: (entry.finding.span, entry.finding.rule, entry.finding.message))
     return Outcome(len(sources), tuple(entries), problems=tuple(problems), sources=tuple(sources))
 
 
-def _planned(sources: Sequence[Source], repairs: Iterable[Repair], options: Options) -> _Plan:
+def _planned(
+    sources: Sequence[Source], repairs: Iterable[Repair], options: Options, policy: Policy
+) -> _Plan:
     """Return what is to be written: the repairs that go together, each whole or not at all."""
     by_path = {source.path: source for source in sources}
-    wanted = [repair for repair in repairs if _applied(repair, options)]
+    wanted = [repair for repair in repairs if _applied(repair, policy)]
     wanted.sort(key=lambda repair: -repair.applicability)  # a safe one wins over an unsafe one
     plan = _fitting(by_path, wanted, options)
     while broken := _broken(plan.patches, options):
@@ -281,9 +280,8 @@ def _guarded(
         return Problem(path, 0, 0, f"{message}; {_PLEASE_REPORT}")
 
 
-def _applied(repair: Repair, options: Options) -> bool:
-    least = Applicability.UNSAFE if options.unsafe else Applicability.SAFE
-    return repair.applicability >= least and bool(repair.operations)
+def _applied(repair: Repair, policy: Policy) -> bool:
+    return policy.makes(repair.finding.rule, repair.applicability) and bool(repair.operations)
 
 
 def _paths(repair: Repair) -> set[str]:

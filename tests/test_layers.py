@@ -17,6 +17,7 @@ LAYERS = (
     ("suppressions",),
     ("edits",),
     ("findings",),
+    ("policy",),
     ("flow.ir", "knowledge"),
     ("flow.lower", "project"),
     ("flow",),
@@ -25,7 +26,9 @@ LAYERS = (
     ("traces",),
     ("analysis",),
     ("catalogue", "report", "runtime", "write"),
+    ("options",),
     ("pipeline", "explain"),
+    ("settings",),
     ("cli", "codemod"),
     ("__main__",),
 )

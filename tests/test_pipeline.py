@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from fixgrad.edits import Operation, Patch
 from fixgrad.errors import FixgradError
 from fixgrad.findings import Applicability, Finding, Refusal, Repair, Step
 from fixgrad.pipeline import Options, Outcome
+from fixgrad.policy import Policy
 from fixgrad.source import Problem, Source, Span
 
 rewriting = importlib.import_module("fixgrad.rewrite")
@@ -33,18 +34,11 @@ class Analysis(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def analyse(
-    sources: Sequence[Source],
-    *,
-    unsafe: bool,
-    selected: Callable[[str], bool],
-    around: object = None,
-) -> Analysis:
+def analyse(sources: Sequence[Source], policy: Policy, around: object = None) -> Analysis:
     """Find what the comments `# safe`, `# unsafe`, `# display` and `# refused` announce.
 
     Findings with the same word behind that, `# safe together`, are one repair.
     """
-    assert isinstance(unsafe, bool)
     repairs: dict[str, Repair] = {}
     refusals: list[Refusal] = []
     problems: list[Problem] = []
@@ -53,7 +47,7 @@ def analyse(
             if line.startswith("broken"):
                 problems.append(Problem(source.path, number, 0, "not valid Python"))
             match = CONVERSION.search(line)
-            if match is None or not selected("FG101"):
+            if match is None or not policy.selected("FG101"):
                 continue
             span = Span(source.path, number, match.start(1), number, match.end(1))
             trace = (Step(span, "made here"), Step(span, "demanded here"))
@@ -145,7 +139,10 @@ def test_fix_writes_and_reports_what_remains(unsafe: bool) -> None:
 
 def test_rules_that_are_not_selected_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     make("a.py", "safe")
-    monkeypatch.setattr(pipeline, "selection", lambda select, ignore: lambda code: code in select)
+    monkeypatch.setattr(
+        "fixgrad.options.selection",
+        lambda select, ignore, said="": lambda code: not select or code in select,
+    )
     assert said(pipeline.run(Options(select=("FG102",)))) == []
     assert said(pipeline.run(Options(select=("FG101",)))) == ["a.py:2 safe*"]
 
@@ -203,8 +200,8 @@ def test_repairs_that_collide_are_not_both_made(
         patch: Patch = real(source, operations)
         return patch
 
-    def two(sources: Sequence[Source], **keywords: object) -> Analysis:
-        found = analyse(sources, unsafe=True, selected=lambda code: True)
+    def two(sources: Sequence[Source], *more: object) -> Analysis:
+        found = analyse(sources, Policy(unsafe=True))
         safer = [
             repair._replace(
                 operations=(repair.operations[0]._replace(argument=".requires_grad_(True)"),),
@@ -225,8 +222,8 @@ def test_repairs_that_collide_are_not_both_made(
 def test_an_operation_that_two_findings_need_is_made_once(analysis: ModuleType) -> None:
     make("a.py", "safe")
 
-    def twice(sources: Sequence[Source], **keywords: object) -> Analysis:
-        found = analyse(sources, unsafe=True, selected=lambda code: True)
+    def twice(sources: Sequence[Source], *more: object) -> Analysis:
+        found = analyse(sources, Policy(unsafe=True))
         also = [r._replace(finding=r.finding._replace(rule="FG102")) for r in found.repairs]
         return found._replace(repairs=(*found.repairs, *also))
 
@@ -262,10 +259,10 @@ def test_a_bug_in_one_file_leaves_the_others(
     make("b.py", "safe")
     real = analysis.analyse
 
-    def bug(sources: Sequence[Source], **more: object) -> object:
+    def bug(sources: Sequence[Source], *more: object) -> object:
         if any(source.path == "a.py" for source in sources):
             raise RecursionError("too deep")
-        return real(sources, **more)
+        return real(sources, *more)
 
     monkeypatch.setattr(analysis, "analyse", bug)
     outcome = pipeline.run(Options(fix=True))
@@ -300,9 +297,9 @@ def test_a_file_that_changes_meanwhile_stops_the_run(analysis: ModuleType) -> No
     make("a.py", "safe")
     make("b.py", "safe")
 
-    def slow(sources: Sequence[Source], **keywords: object) -> Analysis:
+    def slow(sources: Sequence[Source], *more: object) -> Analysis:
         Path("b.py").write_text("mine = 1\n")
-        return analyse(sources, unsafe=False, selected=lambda code: True)
+        return analyse(sources, Policy())
 
     analysis.analyse = slow  # type: ignore[attr-defined]
     with pytest.raises(FixgradError, match=r"^b.py: changed while fixgrad was at work"):

@@ -15,6 +15,9 @@ import pytest
 
 from fixgrad import catalogue, cli, pipeline
 from fixgrad.pipeline import Options
+from fixgrad.settings.resolve import resolve
+from fixgrad.settings.show import toml
+from fixgrad.settings.table import SETTINGS
 from tests.programs import Programs
 
 ROOT = Path(__file__).parents[1]
@@ -145,6 +148,15 @@ def table_of_rules() -> str:
     return "\n".join(lines) + "\n"
 
 
+def table_of_settings() -> str:
+    """Return the settings as a table."""
+    lines = ["| setting | default | what |", "| --- | --- | --- |"]
+    for setting in SETTINGS:
+        choices = f" One of `{'`, `'.join(setting.choices)}`." if setting.choices else ""
+        lines.append(f"| `{setting.name}` | `{toml(setting.default)}` | {setting.text}{choices} |")
+    return "\n".join(lines) + "\n"
+
+
 def repaired(text: str) -> str:
     """Return what `--fix --unsafe-fixes` makes of a program."""
     outcome = pipeline.run_on_text("example.py", text.encode(), Options(diff=True, unsafe=True))
@@ -171,6 +183,9 @@ class TestGenerated:
 
     def test_rules(self, bless: bool) -> None:
         self.check("rules", table_of_rules(), bless)
+
+    def test_settings(self, bless: bool) -> None:
+        self.check("settings", table_of_settings(), bless)
 
     def test_why(
         self,
@@ -219,6 +234,15 @@ class TestLimits:
     def test_nothing_is_found(self, name: str) -> None:
         assert name in block("checked", "limits").replace("\n  ", " ")
         assert found_in(f"{HEADER}{LIMITS[name]}\n{USED}") == []
+
+
+class TestSettings:
+    def test_example(self, tmp_path: Path) -> None:
+        (text,) = re.findall(r"(?s)```toml\n(.*?)```", block("checked", "settings-example"))
+        (tmp_path / "pyproject.toml").write_text(text)
+        settings = resolve((str(tmp_path),))
+        assert settings.word("style") == "requires_grad_"
+        assert settings.values["per-file-ignores"] == {"tests/*": ("FG102",)}
 
 
 class TestSuppressing:

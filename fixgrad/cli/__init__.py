@@ -21,7 +21,8 @@ _VERBS: dict[str, click.Command] = {
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a first argument that is no verb is a path."""
-    command, prefix = check.command, "fixgrad"
+    command: click.Command = check.command
+    prefix = "fixgrad"
     if arguments and arguments[0] in _VERBS:
         command, prefix = _VERBS[arguments[0]], f"fixgrad {arguments[0]}"
         arguments = arguments[1:]

@@ -10,6 +10,7 @@ import click
 
 from fixgrad import pipeline
 from fixgrad.cli.streams import emit, note
+from fixgrad.findings import CONFIDENCES
 from fixgrad.pipeline import Options, Outcome
 from fixgrad.project import patch_paths
 from fixgrad.report import Report, render, summary
@@ -30,6 +31,7 @@ class Output(NamedTuple):
     verbose: bool
     exit_zero: bool
     exit_non_zero_on_fix: bool
+    fail_on: str = CONFIDENCES[0]  # the least certain finding that makes it 1, or "never"
 
 
 def answer(options: Options, output: Output, stdin_filename: str | None) -> int:
@@ -45,6 +47,12 @@ def answer(options: Options, output: Output, stdin_filename: str | None) -> int:
     if output.verbose:
         note(f"looked at {count(outcome.files, 'file')} in {time.perf_counter() - started:.2f} s")
     return _exit_code(outcome, options, output)
+
+
+def list_files(options: Options) -> int:
+    """Print the files that a run would look at."""
+    emit("".join(f"{path}\n" for path in pipeline.find_files(options)))
+    return 0
 
 
 def _from_stdin(name: str, options: Options, output: Output) -> Outcome:
@@ -125,5 +133,10 @@ def _exit_code(outcome: Outcome, options: Options, output: Output) -> int:
         return 2
     if output.exit_non_zero_on_fix and options.fix and outcome.patches:
         return 1
-    to_do = outcome.entries or (outcome.patches and not options.fix)
-    return 1 if to_do and not output.exit_zero else 0
+    if output.exit_zero or output.fail_on == "never":
+        return 0
+    found = [entry.finding for entry in outcome.entries]
+    if not options.fix:
+        found += [repair.finding for repair in outcome.repaired]
+    least = CONFIDENCES.index(output.fail_on)
+    return int(any(CONFIDENCES.index(finding.confidence) >= least for finding in found))

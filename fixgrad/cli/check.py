@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from fixgrad import __version__
-from fixgrad.cli.streams import colour_wanted, width_known
-from fixgrad.report import FORMATS
+from fixgrad.cli.listing import PROGRAM, WORK, Sectioned, flag, given, help_all, option, settings
+from fixgrad.cli.streams import colour_wanted, emit, width_known
+from fixgrad.settings.table import FILES, REPORT
 
 _EXAMPLES = """\b
 Examples:
@@ -21,58 +24,76 @@ Exit code: 0 nothing found or all repaired, 1 findings remain, 2 a problem
 with a file or an option."""
 
 
-@click.command(epilog=_EXAMPLES)
+@click.command(cls=Sectioned, epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
-@click.option("--diff", is_flag=True, help="Preview the repairs as a patch.")
-@click.option("--fix", is_flag=True, help="Write the repairs (with --diff: show them too).")
-@click.option("--unsafe-fixes/--no-unsafe-fixes", help="Include repairs that are a judgement.")
-@click.option("--select", multiple=True, metavar="CODES", help="Only these rules: FG1,FG203.")
-@click.option("--ignore", multiple=True, metavar="CODES", help="All rules but these.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files or folders.")
-@click.option("--stdin-filename", metavar="NAME", help="The name of what the path - reads.")
-@click.option(
-    "--output-format",
-    "form",
-    type=click.Choice(FORMATS),
-    default=FORMATS[0],
-    metavar="FORMAT",
-    help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
+@flag("--diff", section=WORK, common=True, help="Preview the repairs as a patch.")
+@flag("--fix", section=WORK, common=True, help="Write the repairs (with --diff: show them too).")
+@flag("--show-settings", section=WORK, help="Show which settings hold, and who says so.")
+@flag("--show-files", section=WORK, help="List the files that are looked at.")
+@settings
+@option(
+    "--stdin-filename", metavar="NAME", section=FILES, help="The name of what the path - reads."
 )
-@click.option("--exit-zero", is_flag=True, help="Exit 0 though there are findings.")
-@click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit 1 if files were repaired.")
-@click.option("-q", "--quiet", is_flag=True, help="No summary and no notes.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more about the run.")
-@click.option(
+@flag("--exit-zero", section=REPORT, common=True, help="Exit 0 though there are findings.")
+@flag("--exit-non-zero-on-fix", section=REPORT, help="Exit 1 if files were repaired.")
+@flag("-q", "--quiet", section=REPORT, common=True, help="No summary and no notes.")
+@flag("-v", "--verbose", section=REPORT, common=True, help="Say more about the run.")
+@option(
     "--color",
     type=click.Choice(("auto", "always", "never")),
     default="auto",
     metavar="WHEN",
-    help="auto, always or never.",
+    section=REPORT,
+    help="Whether to colour.",
 )
+@option(
+    "--config",
+    metavar="FILE",
+    section=PROGRAM,
+    common=True,
+    help="Take the settings from this file.",
+)
+@flag("--isolated", section=PROGRAM, help="Read no settings file.")
 @click.version_option(__version__, "-V", "--version", message="fixgrad %(version)s")
 @click.help_option("-h", "--help")
+@help_all
 def command(
     paths: tuple[str, ...],
     diff: bool,
     fix: bool,
-    unsafe_fixes: bool,
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
-    exclude: tuple[str, ...],
+    show_settings: bool,
+    show_files: bool,
     stdin_filename: str | None,
-    form: str,
     exit_zero: bool,
     exit_non_zero_on_fix: bool,
     quiet: bool,
     verbose: bool,
     color: str,
+    config: str | None,
+    isolated: bool,
+    **others: Any,
 ) -> int:
     """Find NumPy-born PyTorch tensors that need a gradient but get none, and repair them."""
-    from fixgrad.cli.answer import Output, answer  # noqa: PLC0415  (--help needs no analysis)
-    from fixgrad.pipeline import Options  # noqa: PLC0415
+    from fixgrad.cli.answer import Output, answer, list_files  # noqa: PLC0415  (not for --help)
+    from fixgrad.settings.resolve import options_of, resolve  # noqa: PLC0415
+    from fixgrad.settings.show import shown  # noqa: PLC0415
 
-    options = Options(paths, fix, diff, unsafe_fixes, select, ignore, exclude, verbose)
+    around = (stdin_filename,) if stdin_filename else paths
+    resolved = resolve(around, given(others), config=config, isolated=isolated)
+    options = options_of(resolved, paths, fix=fix, diff=diff, traceback=verbose)
+    if show_settings:
+        emit(shown(resolved))
+        return 0
+    if show_files:
+        return list_files(options)
     output = Output(
-        form, colour_wanted(color), width_known(), quiet, verbose, exit_zero, exit_non_zero_on_fix
+        resolved.word("output-format"),
+        colour_wanted(color),
+        width_known(),
+        quiet,
+        verbose,
+        exit_zero,
+        exit_non_zero_on_fix,
+        resolved.word("fail-on"),
     )
     return answer(options, output, stdin_filename)

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from fixgrad.cli.listing import globs_left_out
 from fixgrad.cli.streams import colour_wanted, emit, note
 
 _FORMS = ("text", "dot", "mermaid")
@@ -50,7 +51,7 @@ def command(
     path, function = what, ""
     if not os.path.exists(what) and ":" in what:
         path, _, function = what.rpartition(":")
-    files = question.read(path, paths, exclude)
+    files = question.read(path, paths, globs_left_out(path, paths, exclude))
     run = follow(files.sources)
     for problem in (*files.problems, *run.analysis.problems):
         note(str(problem))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from fixgrad.cli.listing import globs_left_out
 from fixgrad.cli.streams import colour_wanted, emit, note
 
 _EPILOG = """\b
@@ -45,7 +46,7 @@ def command(
     from fixgrad.explain.run import follow  # noqa: PLC0415
 
     asked = question.place_of(place)
-    files = question.read(asked.path, paths, exclude)
+    files = question.read(asked.path, paths, globs_left_out(asked.path, paths, exclude))
     line = question.line_of(files, asked)
     for problem in files.problems:
         note(str(problem))

@@ -51,7 +51,7 @@ def place_of(text: str) -> Place:
     )
 
 
-def read(path: str, paths: Sequence[str], exclude: Sequence[str] = ()) -> Files:
+def read(path: str, paths: Sequence[str], exclude: Sequence[str | project.Glob] = ()) -> Files:
     """Read a file and what is to be known beside it: `paths`, else the current folder around it."""
     real = os.path.realpath(path)
     inside = real.startswith(os.path.realpath(".").rstrip(os.sep) + os.sep)

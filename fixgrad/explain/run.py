@@ -13,6 +13,7 @@ from fixgrad.flow.ir import Function, Module, Place
 from fixgrad.flow.link import Linker, Project
 from fixgrad.flow.lower import lower
 from fixgrad.flow.values import Site, Thing
+from fixgrad.policy import Policy
 from fixgrad.source import Problem, Source, Span
 
 _PATIENCE = 10  # times the budget of the analysis
@@ -55,7 +56,7 @@ def follow(sources: Sequence[Source], *, unsafe: bool = True) -> Run:
     project = Project([m for m in lowered if isinstance(m, Module)])
     watch = Watch()
     graph = Linker(project, handlers=watch.handlers).run()
-    analysis = conclude(project, graph, sources, unsafe=unsafe, selected=lambda rule: True)
+    analysis = conclude(project, graph, sources, Policy(unsafe=unsafe))
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     by_path = {source.path: source for source in sources}
     return Run(by_path, project, graph, watch, analysis._replace(problems=problems))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fixgrad.project.discovery import find_files
+from fixgrad.project.globs import Glob, matcher
 from fixgrad.project.reading import (
     decode,
     digest,
@@ -16,12 +17,14 @@ from fixgrad.project.roots import git_root, patch_paths
 from fixgrad.project.surroundings import Surroundings
 
 __all__ = [
+    "Glob",
     "Surroundings",
     "decode",
     "digest",
     "find_files",
     "git_root",
     "is_file",
+    "matcher",
     "mentions_torch",
     "patch_paths",
     "read",

@@ -9,29 +9,34 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from fixgrad.errors import FixgradError
-from fixgrad.project.globs import matcher, skipped_by_default
+from fixgrad.project.globs import Glob, matcher, skipped_by_default
 from fixgrad.project.roots import git_root
 
 _PYTHON = (".py", ".ipynb")
 _GIT_OVERRIDES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 
 
-def find_files(paths: Sequence[str], *, exclude: Sequence[str] = ()) -> tuple[str, ...]:
+def find_files(
+    paths: Sequence[str], *, exclude: Sequence[str | Glob] = (), gitignore: bool = True
+) -> tuple[str, ...]:
     """Return the Python files under `paths`, each once, sorted, relative where they were given so.
 
     In folders only `.py` and `.ipynb` files are taken; what git ignores, virtual environments, caches, build
     folders and nested repositories are left out, and links to folders are not followed. A file
-    given by name is always taken, whatever it is called. `exclude` holds for both.
+    given by name is always taken, whatever it is called. `exclude` holds for both; without
+    `gitignore`, what git ignores is taken too.
     """
     excluded = matcher(exclude)
     by_place: dict[str, tuple[bool, str]] = {}  # where the file is -> (reached by a link, its name)
     for given in paths or (".",):
-        for path, place, linked in _find(given, excluded):
+        for path, place, linked in _find(given, excluded, gitignore):
             by_place[place] = min((linked, path), by_place.get(place, (True, "\U0010ffff")))
     return tuple(sorted(path for _, path in by_place.values()))
 
 
-def _find(given: str, excluded: Callable[[str], bool]) -> Iterator[tuple[str, str, bool]]:
+def _find(
+    given: str, excluded: Callable[[str], bool], gitignore: bool
+) -> Iterator[tuple[str, str, bool]]:
     try:
         path = _as_shown(given)
         is_folder = stat.S_ISDIR(os.stat(given).st_mode)
@@ -45,21 +50,26 @@ def _find(given: str, excluded: Callable[[str], bool]) -> Iterator[tuple[str, st
             yield path, place, os.path.islink(given)
         return
     prefix = "" if path == "." else f"{path.rstrip('/')}/"
-    for inside, linked in files_in(place, lambda inside: excluded(prefix + inside)):
+    inner = files_in(place, lambda inside: excluded(prefix + inside), gitignore=gitignore)
+    for inside, linked in inner:
         target = os.path.join(place, inside)
         yield prefix + inside, os.path.realpath(target) if linked else target, linked
 
 
 def files_in(
-    folder: str, excluded: Callable[[str], bool], *, most: float = math.inf
+    folder: str,
+    excluded: Callable[[str], bool],
+    *,
+    most: float = math.inf,
+    gitignore: bool = True,
 ) -> Iterator[tuple[str, bool]]:
     """Yield the Python files in a folder, relative to it, and whether each is a link.
 
     Without git, only so many names are looked at, those in the folder itself first.
     """
-    listed = _listed_by_git(folder) if git_root(folder) else None
+    listed = _listed_by_git(folder) if gitignore and git_root(folder) else None
     if listed is None:
-        yield from _walk(folder, excluded, most)
+        yield from _walk(folder, excluded, most, gitignore)
         return
     environments = tuple(
         entry.removesuffix("pyvenv.cfg") for entry in listed if entry.endswith("/pyvenv.cfg")
@@ -98,7 +108,9 @@ def _listed_by_git(folder: str) -> list[str] | None:
     return None if ignored.returncode == 0 else []
 
 
-def _walk(folder: str, excluded: Callable[[str], bool], most: float) -> Iterator[tuple[str, bool]]:
+def _walk(
+    folder: str, excluded: Callable[[str], bool], most: float, gitignore: bool
+) -> Iterator[tuple[str, bool]]:
     """Walk a folder that git knows nothing of; a repository met on the way is asked of git."""
     waiting = deque([""])
     while waiting and most > 0:
@@ -114,7 +126,7 @@ def _walk(folder: str, excluded: Callable[[str], bool], most: float) -> Iterator
                     yield entry, linked
             elif not skipped_by_default(name):
                 inner = os.path.join(folder, entry)
-                if os.path.exists(os.path.join(inner, ".git")):
+                if gitignore and os.path.exists(os.path.join(inner, ".git")):
                     yield from _repository(inner, entry + "/", excluded)
                 elif not os.path.exists(os.path.join(inner, "pyvenv.cfg")):
                     waiting.append(entry + "/")

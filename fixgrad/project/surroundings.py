@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from fixgrad.project.discovery import files_in
-from fixgrad.project.globs import matcher, skipped_by_default
+from fixgrad.project.globs import Glob, matcher, skipped_by_default
 from fixgrad.project.imports import Imports
 from fixgrad.project.reading import decode, read_bytes
 from fixgrad.project.roots import project_root, repository_root
@@ -29,7 +29,10 @@ class Surroundings(Imports):
     """What stands around the given files, by their paths as shown to the user."""
 
     def __init__(
-        self, given: Collection[str], paths: Sequence[str] = (), exclude: Sequence[str] = ()
+        self,
+        given: Collection[str],
+        paths: Sequence[str] = (),
+        exclude: Sequence[str | Glob] = (),
     ) -> None:
         self._here = os.getcwd().replace(os.sep, "/")
         self._shown = {self._place(path): path for path in given}

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from fixgrad.edits import Operation
 from fixgrad.flow.link import Project
 from fixgrad.flow.values import Site
+from fixgrad.hazards import span
 from fixgrad.repair.targets import Target
+from fixgrad.source import Span
 
 OUTSIDE = "FG911"
 
@@ -36,10 +38,13 @@ def is_ours(project: Project, target: Target, operations: Iterable[Operation]) -
     return called and any(project.is_given(demand.use.site.path) for demand in target.demands)
 
 
-def where_said(project: Project, target: Target, where: Site) -> Site:
+def said_at(project: Project, target: Target) -> Span:
     """Return where a finding is shown: at the call, where the tensor is made in a file not given."""
-    if project.is_given(where.path):
-        return where
     made = target.thing.site
-    calls = [*target.thing.path, *([made] if made is not None else [])]
-    return next((site for site in reversed(calls) if project.is_given(site.path)), where)
+    where = target.origin.site or Site("", (1, 0, 1, 0))
+    if target.rule == "FG203" and made is not None:
+        where = made
+    if not project.is_given(where.path):
+        calls = [*target.thing.path, *([made] if made is not None else [])]
+        where = next((site for site in reversed(calls) if project.is_given(site.path)), where)
+    return span(where)

@@ -63,6 +63,24 @@ def at_call(site: Site) -> list[Form]:
     return [_append(site, ".requires_grad_()"), _append(site, ".clone().requires_grad_()")]
 
 
+def preferred(forms: tuple[Form, ...], style: str) -> tuple[Form, ...]:
+    """Put the forms that a user likes best first: "tensor" with the keyword, "requires_grad_" behind.
+
+    What is first is only tried first: the simulated run may still ask for another one.
+    """
+    if style == "requires_grad_":
+        keyword = [form for form in forms if [o.kind for o in form] == ["keyword"]]
+        behind = [(Operation(form[0].span, "append", ".requires_grad_()"),) for form in keyword]
+        return (*behind, *sorted(forms, key=lambda form: not _is_plain(form)))
+    if style == "tensor":
+        return tuple(sorted(forms, key=lambda form: form[-1].kind != "keyword"))
+    return forms
+
+
+def _is_plain(form: Form) -> bool:
+    return [o.argument for o in form] == [".requires_grad_()"]
+
+
 def is_integer(graph: FlowGraph, thing: Thing) -> bool:
     """Say whether a tensor must be made floating before it can be tracked."""
     return dtype_class(graph.made[graph.identity(thing)].dtype) in ("integer", "bool")

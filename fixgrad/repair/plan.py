@@ -25,9 +25,9 @@ from fixgrad.hazards import (
     outpaced_copy,
     span,
 )
-from fixgrad.repair.bounds import outside
+from fixgrad.repair.bounds import outside, said_at
 from fixgrad.repair.evidence import Evidence, gather
-from fixgrad.repair.forms import Form, is_integer
+from fixgrad.repair.forms import Form, is_integer, preferred
 from fixgrad.repair.gathering import gather_views
 from fixgrad.repair.meaning import Meaning
 from fixgrad.repair.placement import Contexts, place
@@ -68,12 +68,13 @@ def plan(
     base: FlowGraph,
     wanted: Callable[[str], bool],
     hidden: Callable[[str, Span], bool],
+    style: Callable[[Span], str],
 ) -> list[Planned]:
     """Return what to do about every finding of a project, part by part."""
     return [
         planned
         for evidence in gather(base, wanted)
-        for planned in Planner(project, base, wanted, hidden, evidence).plan()
+        for planned in Planner(project, base, wanted, hidden, style, evidence).plan()
     ]
 
 
@@ -94,13 +95,15 @@ class Planner:
         base: FlowGraph,
         wanted: Callable[[str], bool],
         hidden: Callable[[str, Span], bool],
+        style: Callable[[Span], str],
         evidence: Evidence,
     ) -> None:
         self.project = project
         self.base = base
         self.wanted = wanted
         self.evidence = evidence
-        self.hidden = hidden  # a comment says to leave this place alone
+        self.hidden = hidden  # the user says to leave this place alone
+        self.style = style  # how the user likes a grant to be written
         self.hazards = [
             _bounded(project, hazard)
             for hazard in evidence.hazards
@@ -126,7 +129,8 @@ class Planner:
 
     def _is_hidden(self, target: Target) -> bool:
         sites = [s for s in (target.origin.site, target.thing.site) if s is not None]
-        return any(self.hidden(target.rule, span(site)) for site in sites)
+        places = (said_at(self.project, target), *map(span, sites))
+        return any(self.hidden(target.rule, place) for place in places)
 
     def _targets(self) -> list[Target]:
         demands = list(self.evidence.direct)
@@ -207,7 +211,8 @@ class Planner:
             elif made.mode == "inference":
                 self.refused[target] = ("FG907", "the tensor is made under inference_mode")
             else:
-                self.forms[target] = placement.forms
+                style = self.style(said_at(self.project, target))
+                self.forms[target] = preferred(placement.forms, style)
                 self.chosen[target] = 0
                 self.ripples[target] = {}
 

@@ -1,0 +1,157 @@
+"""Options in sections: `--help` lists those that most people need, `--help-all` every one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fixgrad.settings.table import FILES, REPAIRS, REPORT, RULES, SETTINGS, Setting, Value
+
+if TYPE_CHECKING:
+    from fixgrad.options import Globs
+
+WORK, PROGRAM = "What to do", "This program"
+_SECTIONS = (WORK, RULES, FILES, REPAIRS, REPORT, PROGRAM)
+_WITH_OPTION = tuple(setting for setting in SETTINGS if setting.kind != "tables")
+_EVERY = "fixgrad.every-option"
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+class Listed(click.Option):
+    """An option that knows its section, and whether it is among the common ones."""
+
+    def __init__(
+        self, *arguments: Any, section: str = PROGRAM, common: bool = False, **more: Any
+    ) -> None:
+        super().__init__(*arguments, **more)
+        self.section = section
+        self.common = common
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        name, text = record
+        if self.secondary_opts:
+            name = f"--[no-]{self.opts[0].removeprefix('--')}"
+        if isinstance(self.type, click.Choice) and (ctx.meta.get(_EVERY) or not self.common):
+            *most, last = self.type.choices
+            text = f"{text.rstrip('.')}: {', '.join(most)} or {last}."
+        return name, text
+
+
+class Sectioned(click.Command):
+    """A command whose help is short, or whole and in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        listed = [
+            (getattr(option, "section", PROGRAM), getattr(option, "common", True), record)
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option) and (record := option.get_help_record(ctx))
+        ]
+        if not ctx.meta.get(_EVERY):
+            with formatter.section("Options"):
+                formatter.write_dl([record for _, common, record in listed if common])
+            return
+        width = max(len(record[0]) for _, _, record in listed)
+        for section in _SECTIONS:
+            rows = [(name.ljust(width), text) for at, _, (name, text) in listed if at == section]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
+
+
+def option(*names: str, **more: Any) -> Callable[[_Decorated], _Decorated]:
+    """Declare an option with a section."""
+    return click.option(*names, cls=Listed, **more)
+
+
+def flag(*names: str, **more: Any) -> Callable[[_Decorated], _Decorated]:
+    """Declare an option that takes no value."""
+    return option(*names, is_flag=True, **more)
+
+
+def help_all(command: _Decorated) -> _Decorated:
+    """Declare `--help-all`."""
+
+    def show(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            ctx.meta[_EVERY] = True
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+
+    return flag(
+        "--help-all",
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        section=PROGRAM,
+        common=True,
+        help="Show every option, by what it is for.",
+    )(command)
+
+
+def settings(command: _Decorated) -> _Decorated:
+    """Declare an option for each setting; what is not given is None."""
+    for setting in reversed(_WITH_OPTION):
+        command = _option_of(setting)(command)
+    return command
+
+
+def given(options: dict[str, Any]) -> dict[str, Value | None]:
+    """Return what the options of the settings say, by the names of the settings."""
+    found: dict[str, Value | None] = {}
+    for setting in _WITH_OPTION:
+        value = options[_parameter(setting)]
+        if setting.kind in ("codes", "globs"):
+            value = _split(value, setting.kind == "codes") or None
+        elif setting.kind == "codes-by-glob":
+            value = _by_glob(value) or None
+        found[setting.name] = value
+    return found
+
+
+def globs_left_out(path: str, paths: Sequence[str], exclude: tuple[str, ...]) -> Globs:
+    """Return what a command that looks around a file leaves out, by its option or the settings."""
+    from fixgrad.settings.resolve import options_of, resolve  # noqa: PLC0415  (not for --help)
+
+    return options_of(resolve(paths or (path,), {"exclude": exclude or None})).exclude
+
+
+def _parameter(setting: Setting) -> str:
+    return setting.name.replace("-", "_")
+
+
+def _option_of(setting: Setting) -> Callable[[_Decorated], _Decorated]:
+    name = f"--{setting.name}"
+    more: dict[str, Any] = {
+        "section": setting.section,
+        "common": setting.common,
+        "metavar": setting.metavar or None,
+        "default": None,
+        "help": setting.text,
+    }
+    if setting.kind == "flag":
+        return option(f"{name}/--no-{setting.name}", _parameter(setting), **more)
+    if setting.kind == "choice":
+        return option(name, _parameter(setting), type=click.Choice(setting.choices), **more)
+    return option(name, _parameter(setting), multiple=True, **more)
+
+
+def _split(given: tuple[str, ...], at_commas: bool) -> tuple[str, ...]:
+    if not at_commas:
+        return given
+    return tuple(code.strip() for codes in given for code in codes.split(",") if code.strip())
+
+
+def _by_glob(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for text in given:
+        glob, colon, codes = text.rpartition(":")
+        if not (colon and glob and codes.strip()):
+            raise click.UsageError(f"--per-file-ignores {text!r}: write GLOB:CODES, tests/*:FG102")
+        found[glob] = (*found.get(glob, ()), *_split((codes,), at_commas=True))
+    return found

@@ -1,0 +1,79 @@
+"""What a run is asked to do, and the policy that comes of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from fixgrad.catalogue import selection
+from fixgrad.findings import CONFIDENCES
+from fixgrad.policy import Policy
+from fixgrad.project import Glob, matcher
+from fixgrad.source import Span
+
+Globs: TypeAlias = "tuple[str | Glob, ...]"
+
+
+class Options(NamedTuple):
+    """What to look at and what to do about it."""
+
+    paths: tuple[str, ...] = ()
+    fix: bool = False  # write the repaired files
+    diff: bool = False  # plan every patch, as --fix would, without writing
+    unsafe: bool = False
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    exclude: Globs = ()
+    traceback: bool = False  # show where in fixgrad a bug struck
+    gitignore: bool = True  # leave out what git ignores
+    ignored_in: tuple[tuple[str | Glob, tuple[str, ...]], ...] = ()  # by files: rules
+    fixable: tuple[str, ...] = ()
+    unfixable: tuple[str, ...] = ()
+    safer: tuple[str, ...] = ()  # rules whose unsafe repairs count as safe
+    riskier: tuple[str, ...] = ()  # rules whose safe repairs count as unsafe
+    least_confidence: str = CONFIDENCES[0]
+    style: str = "auto"
+    models: Mapping[str, tuple[dict[str, object], ...]] = {}  # by setting: what a user's calls do
+
+    def policy(self) -> Policy:
+        """Return what these options want of findings; complain of a rule that there is not."""
+        return Policy(
+            selected=selection(self.select, self.ignore),
+            left_alone=_left_alone(self.ignored_in),
+            fixable=selection(self.fixable, self.unfixable, said="--fixable"),
+            unsafe=self.unsafe,
+            safer=_among(self.safer, "--extend-safe-fixes"),
+            riskier=_among(self.riskier, "--extend-unsafe-fixes"),
+            least_confidence=self.least_confidence,
+            style=lambda place: self.style,
+        )
+
+
+def _among(codes: Sequence[str], said: str) -> Callable[[str], bool]:
+    return selection(codes, (), said=said) if codes else lambda code: False
+
+
+def _left_alone(
+    ignored_in: Sequence[tuple[str | Glob, tuple[str, ...]]],
+) -> Callable[[str, Span], bool]:
+    if not ignored_in:
+        return lambda code, span: False
+    tests = [
+        (_matches(glob), selection(codes, (), said="--per-file-ignores"))
+        for glob, codes in ignored_in
+    ]
+
+    @functools.cache
+    def left_alone(code: str, path: str) -> bool:
+        return any(ignores(code) and matches(path) for matches, ignores in tests)
+
+    return lambda code, span: left_alone(code, span.path)
+
+
+def _matches(glob: str | Glob) -> Callable[[str], bool]:
+    text = glob.text if isinstance(glob, Glob) else glob
+    if not text.startswith("!"):
+        return matcher([glob])
+    matches = matcher([glob._replace(text=text[1:]) if isinstance(glob, Glob) else text[1:]])
+    return lambda path: not matches(path)

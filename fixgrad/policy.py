@@ -1,0 +1,57 @@
+"""What a user wants of the findings: which are reported, which repairs are made, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fixgrad.findings import CONFIDENCES, Applicability
+from fixgrad.source import Span
+
+
+def _everything(code: str) -> bool:
+    return True
+
+
+def _nothing(code: str) -> bool:
+    return False
+
+
+def _nowhere(code: str, span: Span) -> bool:
+    return False
+
+
+def _any_style(span: Span) -> str:
+    return "auto"
+
+
+class Policy(NamedTuple):
+    """Decides by the code of a rule; the default is what fixgrad does without any settings."""
+
+    selected: Callable[[str], bool] = _everything  # by rule: reported
+    left_alone: Callable[[str, Span], bool] = (
+        _nowhere  # by rule and place: neither reported nor edited
+    )
+    fixable: Callable[[str], bool] = _everything  # by rule: may be repaired
+    unsafe: bool = False  # repairs that are a judgement are made too
+    safer: Callable[[str], bool] = _nothing  # by rule: an unsafe repair counts as safe
+    riskier: Callable[[str], bool] = _nothing  # by rule: a safe repair counts as unsafe
+    least_confidence: str = CONFIDENCES[0]
+    style: Callable[[Span], str] = _any_style  # by place of the finding: how a grant is written
+
+    def level(self, rule: str, level: Applicability) -> Applicability:
+        """Return how far a repair of a rule may be trusted by this user."""
+        if level is Applicability.UNSAFE and self.safer(rule):
+            return Applicability.SAFE
+        if level is Applicability.SAFE and self.riskier(rule):
+            return Applicability.UNSAFE
+        return level
+
+    def makes(self, rule: str, level: Applicability) -> bool:
+        """Say whether repairs of this rule are made, at the level that `level` returned."""
+        least = Applicability.UNSAFE if self.unsafe else Applicability.SAFE
+        return level >= least and self.fixable(rule)
+
+    def reports(self, confidence: str) -> bool:
+        """Say whether a finding is certain enough to be told."""
+        return CONFIDENCES.index(confidence) >= CONFIDENCES.index(self.least_confidence)

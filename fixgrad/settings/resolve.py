@@ -1,0 +1,152 @@
+"""The settings that hold for a run: the command line over the file over what holds by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from fixgrad.options import Globs, Options
+from fixgrad.project import Glob
+from fixgrad.settings import files
+from fixgrad.settings.check import checked
+from fixgrad.settings.files import SettingsFile
+from fixgrad.settings.table import SETTINGS, Setting, Value
+
+COMMAND_LINE, DEFAULT = "command line", "default"
+_WITH = {"ignore": "select", "unfixable": "fixable"}  # lists that are taken from one side together
+_ADDED = ("extend-", "per-file-")
+_NO_RULE = ("ALL",)  # as what is ignored
+
+
+class Settings(NamedTuple):
+    """Every setting of a run, and who said so."""
+
+    file: SettingsFile | None
+    values: Mapping[str, Value]
+    said_by: Mapping[str, tuple[str, ...]]  # "pyproject.toml", "command line", "default"
+    globs: Mapping[str, Globs]  # those of the file are taken from its folder
+
+    def flag(self, name: str) -> bool:
+        """Return a setting that is true or false."""
+        return bool(self.values[name])
+
+    def word(self, name: str) -> str:
+        """Return a setting that is one word."""
+        return str(self.values[name])
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return a setting that is a list of words."""
+        value = self.values[name]
+        assert isinstance(value, tuple)
+        return tuple(map(str, value))
+
+    def tables(self) -> dict[str, tuple[dict[str, object], ...]]:
+        """Return the settings that are tables of the user's own, by name."""
+        found: dict[str, tuple[dict[str, object], ...]] = {}
+        for setting in SETTINGS:
+            value = self.values[setting.name]
+            if setting.kind == "tables" and isinstance(value, tuple):
+                found[setting.name] = tuple(item for item in value if isinstance(item, dict))
+        return found
+
+
+def resolve(
+    paths: Sequence[str] = (),
+    options: Mapping[str, Value | None] | None = None,
+    *,
+    config: str | None = None,
+    isolated: bool = False,
+) -> Settings:
+    """Find, read and check the settings file for these paths, and lay the options over it.
+
+    An option that is None was not given. `config` names the file to read; `isolated` reads none.
+    """
+    file = None if isolated else files.given(config) if config else files.find(paths)
+    from_file = checked(file) if file is not None else {}
+    over = {name: value for name, value in (options or {}).items() if value is not None}
+    values: dict[str, Value] = {}
+    said_by: dict[str, tuple[str, ...]] = {}
+    globs: dict[str, Globs] = {}
+    for setting in SETTINGS:
+        layers = [(layer, name) for layer, name in _layers(setting, from_file, over) if layer]
+        said = [
+            file.path if file and layer is from_file else COMMAND_LINE
+            for layer, name in layers
+            if name in layer
+        ]
+        parts = [layer[name] for layer, name in layers if name in layer]
+        values[setting.name] = _joined(parts) if parts else setting.default
+        said_by[setting.name] = tuple(said) or (DEFAULT,)
+        if setting.kind in ("globs", "codes-by-glob"):
+            folder = file.folder if file else ""
+            globs[setting.name] = tuple(
+                Glob(glob, folder) if layer is from_file else glob
+                for layer, name in layers
+                for glob in _texts(layer.get(name, ()))
+            )
+    return Settings(file, values, said_by, globs)
+
+
+def _layers(
+    setting: Setting, from_file: Mapping[str, Value], over: Mapping[str, Value]
+) -> list[tuple[Mapping[str, Value], str]]:
+    """Return what a setting is made of, the file first."""
+    name = setting.name
+    both = [(from_file, name), (over, name)]
+    if name in _WITH:
+        return both[1:] if _WITH[name] in over else both
+    if name.startswith(_ADDED):
+        return both
+    return both[1:] if name in over else both[:1]
+
+
+def _texts(value: Value) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, (tuple, dict)) else []
+
+
+def _joined(parts: list[Value]) -> Value:
+    first, *rest = parts
+    for part in rest:
+        if isinstance(first, tuple) and isinstance(part, tuple):
+            first = first + part
+        elif isinstance(first, dict) and isinstance(part, dict):
+            first = {g: (*first.get(g, ()), *part.get(g, ())) for g in {**first, **part}}
+        else:
+            first = part
+    return first
+
+
+def options_of(
+    settings: Settings,
+    paths: tuple[str, ...] = (),
+    *,
+    fix: bool = False,
+    diff: bool = False,
+    traceback: bool = False,
+) -> Options:
+    """Return the options of a run with these settings."""
+    select = (*settings.words("select"), *settings.words("extend-select"))
+    by_glob = settings.values["per-file-ignores"]
+    assert isinstance(by_glob, dict)
+    return Options(
+        paths,
+        fix,
+        diff,
+        settings.flag("unsafe-fixes"),
+        select,
+        settings.words("ignore") if select else _NO_RULE,
+        settings.globs["exclude"] + settings.globs["extend-exclude"],
+        traceback,
+        settings.flag("respect-gitignore"),
+        tuple(
+            (glob, by_glob[glob.text if isinstance(glob, Glob) else glob])
+            for glob in settings.globs["per-file-ignores"]
+        ),
+        settings.words("fixable"),
+        settings.words("unfixable") if settings.words("fixable") else _NO_RULE,
+        settings.words("extend-safe-fixes"),
+        settings.words("extend-unsafe-fixes"),
+        settings.word("min-confidence"),
+        settings.word("style"),
+        settings.tables(),
+    )

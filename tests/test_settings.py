@@ -1,0 +1,483 @@
+"""The settings of a project: where they are found, what may stand in them, and what comes of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from fixgrad import cli
+from fixgrad.errors import FixgradError
+from fixgrad.settings import check, files, resolve, show, table
+from fixgrad.settings.resolve import COMMAND_LINE, DEFAULT
+from fixgrad.settings.table import SETTINGS, Setting
+
+PROGRAM = """\
+import numpy as np
+import torch
+
+w = torch.from_numpy(np.array([1.0, 2.0]))
+optimizer = torch.optim.SGD([w], lr=0.1)
+(w**2).sum().backward()
+optimizer.step()
+print(w.numpy())
+"""
+KINDS = {
+    "flag": (["true", "false"], ["1", '"true"', "[]"]),
+    "choice": ([], ["1", "[]", '"nix"', "true"]),
+    "codes": (["[]", '["FG1"]', '["FG102", "ALL"]'], ['"FG1"', "[1]", '["FG999"]', '[""]', "{}"]),
+    "globs": (["[]", '["a", "b/*.py"]'], ['"a"', "[1]", '[" "]', "1"]),
+    "codes-by-glob": (
+        ["{}", '{ a = ["FG1"] }'],
+        ["[]", '{ a = "FG1" }', '{ a = ["FG999"] }', '"a:FG1"'],
+    ),
+}
+
+
+class Ran(NamedTuple):
+    """What one command line did."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Fixgrad:
+    """Runs command lines in this process."""
+
+    def __init__(self, streams: pytest.CaptureFixture[str]) -> None:
+        self._streams = streams
+
+    def __call__(self, *arguments: str) -> Ran:
+        self._streams.readouterr()
+        code = cli.run(arguments)
+        return Ran(code, *self._streams.readouterr())
+
+    def found(self, *arguments: str) -> list[str]:
+        """Return the findings as "a.py:4 FG102", with a star where --fix repairs them."""
+        out = self("--output-format", "concise", *arguments).out
+        rows = re.findall(r"(?m)^(.+?):(\d+):\d+: (FG\d+)( \[\*\])?", out)
+        return [f"{path}:{line} {code}{'*' * bool(star)}" for path, line, code, star in rows]
+
+
+@pytest.fixture
+def fixgrad(capfd: pytest.CaptureFixture[str]) -> Fixgrad:
+    """Return fixgrad as a function."""
+    return Fixgrad(capfd)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty repository, the current folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "repository"
+    (folder / ".git").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def write(path: str, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text, "utf-8")
+
+
+def settings(text: str) -> None:
+    write("pyproject.toml", f"[tool.fixgrad]\n{text}\n")
+
+
+def complaint(text: str) -> str:
+    """Return what is said about a settings file."""
+    settings(text)
+    with pytest.raises(FixgradError) as raised:
+        resolve.resolve()
+    return str(raised.value)
+
+
+class TestWhere:
+    def found(self, *paths: str) -> str | None:
+        found = files.find(paths)
+        return found and found.path
+
+    def test_nothing(self) -> None:
+        assert self.found() is None
+        assert resolve.resolve().values["select"] == ("ALL",)
+
+    def test_the_nearest_around_the_paths(self) -> None:
+        settings("")
+        write("p/pyproject.toml", "[tool.fixgrad]")
+        write("p/q/pyproject.toml", "[tool.black]")
+        write("p/q/a.py", "")
+        write("r/fixgrad.toml", "")
+        write("r/a.py", "")
+        assert self.found() == self.found("-") == self.found("nix.py") == "pyproject.toml"
+        assert self.found("p/q/a.py") == self.found("p/q") == "p/pyproject.toml"
+        assert self.found("r/a.py") == "r/fixgrad.toml"
+        assert self.found("r/a.py", "p/q/a.py") == "pyproject.toml"
+        os.chdir("p/q")
+        assert self.found("a.py") == "../pyproject.toml"
+
+    def test_its_own_file_comes_first(self) -> None:
+        settings("")
+        write("fixgrad.toml", "")
+        assert self.found() == "fixgrad.toml"
+
+    def test_no_further_than_the_repository(self, here: Path) -> None:
+        write("../pyproject.toml", "[tool.fixgrad]")
+        assert self.found() is None
+        os.rmdir(".git")
+        assert self.found() == "../pyproject.toml"
+
+    @pytest.mark.parametrize("text", ["", "[project]\nname = 'x'", "[tool]\nx = 1", "tool = 1"])
+    def test_one_that_says_nothing_of_fixgrad(self, text: str) -> None:
+        write("pyproject.toml", text)
+        assert self.found() is None
+
+    def test_given_by_name(self) -> None:
+        settings("unsafe-fixes = true")
+        write("other/my.toml", 'min-confidence = "high"')
+        assert resolve.resolve(config="other/my.toml").word("min-confidence") == "high"
+        assert resolve.resolve(config="other/my.toml").flag("unsafe-fixes") is False
+        assert resolve.resolve(isolated=True).file is None
+        write("other/pyproject.toml", "[project]")
+        with pytest.raises(FixgradError, match=r"there is no \[tool.fixgrad\] in it"):
+            resolve.resolve(config="other/pyproject.toml")
+        with pytest.raises(FixgradError, match=r"nix.toml: cannot be read: no such file"):
+            resolve.resolve(config="nix.toml")
+
+
+class TestComplaints:
+    """Every mistake is told with its place and what to do."""
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ('selct = ["FG1"]', "pyproject.toml:2: unknown setting 'selct', did you mean select?"),
+            ("extend_select = []", "2: unknown setting 'extend_select', did you mean extend-sel"),
+            ("\n\nnix = 1", "pyproject.toml:4: unknown setting 'nix'; the documentation lists"),
+            ("[tool.fixgrad.lint]\nselect = []", "pyproject.toml:2: unknown setting 'lint'"),
+            ("unsafe-fixes = 'yes'", "2: unsafe-fixes: expected true or false, not a string"),
+            ("unsafe-fixes = 2020-01-01", "expected true or false, not a date or a time"),
+            ('select = "FG1"', "expected a list of rules, not a string; write ['FG1']"),
+            ("exclude = [1]", "expected a list of globs, but one of its items is a number"),
+            ("select = ['FG1O1']", "2: select: no rule 'FG1O1', did you mean FG101?; `fixgrad"),
+            ("style = 'tensr'", "'tensr' is none of auto, tensor, requires_grad_, did you mean t"),
+            ("per-file-ignores = []", "expected a table of lists, by glob, not a list"),
+            (
+                "[tool.fixgrad.per-file-ignores]\na = ['FG1']\n'b/*' = 1",
+                "pyproject.toml:4: per-file-ignores: 'b/*': expected a list of rules, not a number",
+            ),
+            (
+                "per-file-ignores = { a = ['FG9'] }",
+                "pyproject.toml:2: per-file-ignores: 'a': no rule 'FG9'",
+            ),
+        ],
+    )
+    def test_what_is_said(self, text: str, said: str) -> None:
+        assert said in complaint(text)
+
+    @pytest.mark.parametrize(
+        ("data", "said"),
+        [
+            (b"[tool.fixgrad\n", r"^pyproject.toml:1:14: not valid TOML: expected ']'"),
+            (b"a = 1\nb = = 2\n", r"^pyproject.toml:2:5: not valid TOML: "),
+            (b'a = """', r"^pyproject.toml: not valid TOML, at its end: "),
+            (b"a = 1\na = 2\n", r"^pyproject.toml:2:6: not valid TOML: "),
+            (b"\xff", r"^pyproject.toml: not valid TOML: it is not in UTF-8"),
+            (b"a = " + b"[" * 5000, r"^pyproject.toml.*: not valid TOML"),
+            (b"[tool]\nfixgrad = 1\n", r"^pyproject.toml:2: fixgrad is not a table; write \[tool"),
+            (b"\0", r"^pyproject.toml:1:1: not valid TOML: "),
+        ],
+    )
+    def test_rubbish(self, fixgrad: Fixgrad, data: bytes, said: str) -> None:
+        write("a.py", PROGRAM)
+        Path("pyproject.toml").write_bytes(data)
+        with pytest.raises(FixgradError, match=said):
+            resolve.resolve()
+        ran = fixgrad()
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("fixgrad: pyproject.toml")
+        assert fixgrad.found("--isolated") == ["a.py:4 FG102*"]
+
+    @pytest.mark.parametrize("text", ["[tool]\nx = 1\n", "[tool.fixgrade]\n"])
+    def test_a_table_of_another_tool_in_the_own_file(self, text: str) -> None:
+        write("fixgrad.toml", text)
+        with pytest.raises(FixgradError, match=r"fixgrad.toml:1: unknown setting 'tool'"):
+            resolve.resolve()
+
+    def test_a_file_that_may_not_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        os.mkdir("my.toml")
+        with pytest.raises(FixgradError, match=r"my.toml: cannot be read: is a directory"):
+            resolve.resolve(config="my.toml")
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+class TestEverySetting:
+    def test_its_default_and_its_example_are_of_its_kind(self, setting: Setting) -> None:
+        settings(f"{setting.name} = {show.toml(setting.default)}")
+        assert resolve.resolve().values[setting.name] == setting.default
+        settings(f"{setting.name} = {setting.example}")
+        assert resolve.resolve().values[setting.name] != setting.default
+
+    def test_its_kind_is_checked(self, setting: Setting) -> None:
+        right, wrong = KINDS[setting.kind]
+        for value in [*right, *map(show.toml, setting.choices)]:
+            settings(f"{setting.name} = {value}")
+            assert setting.name in check.checked(files.given("pyproject.toml"))
+        for value in wrong:
+            assert complaint(f"{setting.name} = {value}").startswith("pyproject.toml:2: ")
+
+    def test_its_text(self, setting: Setting) -> None:
+        assert re.fullmatch(r"[A-Z][^\n]{5,45}\.", setting.text)
+        assert not setting.more or re.fullmatch(r"[A-Z`][^\n]*\.", setting.more)
+
+    def test_its_option(self, setting: Setting, fixgrad: Fixgrad) -> None:
+        option = f"--{setting.name}"
+        value = {"codes": "FG1", "globs": "a", "codes-by-glob": "a:FG1"}.get(setting.kind)
+        value = setting.choices[-1] if setting.choices else value
+        ran = fixgrad("--show-settings", option, *([value] if value else []))
+        (line,) = re.findall(rf"(?m)^{setting.name} = (.*?) +# command line$", ran.out)
+        assert (value or "true") in line.replace('"a" = ["FG1"]', "a:FG1")
+
+    def test_it_is_shown_as_it_could_stand_in_a_file(
+        self, setting: Setting, fixgrad: Fixgrad
+    ) -> None:
+        settings(f"{setting.name} = {setting.example}")
+        first = fixgrad("--show-settings").out
+        assert f"{setting.name} = " in first
+        os.rename("pyproject.toml", "away.toml")
+        write("fixgrad.toml", first)
+        again = fixgrad("--show-settings").out
+        assert re.findall(r"(?m)^(\S+ = .*?) +#", again) == re.findall(
+            r"(?m)^(\S+ = .*?) +#", first
+        )
+
+
+class TestTogether:
+    """What the command line does to what the file says."""
+
+    @pytest.mark.parametrize(
+        ("text", "options", "select", "ignore"),
+        [
+            ("", {}, ("ALL",), ()),
+            ("select = ['FG1']\nignore = ['FG101']", {}, ("FG1",), ("FG101",)),
+            ("select = ['FG1']\nignore = ['FG101']", {"select": ("FG2",)}, ("FG2",), ()),
+            ("select = ['FG1']", {"ignore": ("FG102",)}, ("FG1",), ("FG102",)),
+            ("ignore = ['FG1']", {"ignore": ("FG2",)}, ("ALL",), ("FG1", "FG2")),
+            (
+                "select = ['FG1']\nextend-select = ['FG201']",
+                {"extend-select": ("FG202",)},
+                ("FG1", "FG201", "FG202"),
+                (),
+            ),
+            ("select = []", {}, (), ("ALL",)),
+        ],
+    )
+    def test_rules(
+        self,
+        text: str,
+        options: dict[str, table.Value | None],
+        select: tuple[str, ...],
+        ignore: tuple[str, ...],
+    ) -> None:
+        settings(text)
+        got = resolve.options_of(resolve.resolve((), options))
+        assert (got.select, got.ignore) == (select, ignore)
+
+    def test_the_rest(self) -> None:
+        settings("unsafe-fixes = true\nexclude = ['a']\nextend-exclude = ['b']\nstyle = 'tensor'")
+        over: dict[str, table.Value | None] = {
+            "unsafe-fixes": False,
+            "exclude": ("c",),
+            "extend-exclude": ("d",),
+            "style": None,
+        }
+        got = resolve.resolve((), over)
+        assert got.flag("unsafe-fixes") is False
+        assert got.values["exclude"] == ("c",)
+        assert got.values["extend-exclude"] == ("b", "d")
+        assert got.word("style") == "tensor"
+        said = [got.said_by[name] for name in ("exclude", "extend-exclude", "style", "select")]
+        file = "pyproject.toml"
+        assert said == [(COMMAND_LINE,), (file, COMMAND_LINE), (file,), (DEFAULT,)]
+
+    def test_per_file_ignores_are_added(self) -> None:
+        settings("per-file-ignores = { a = ['FG1'], b = ['FG2'] }")
+        got = resolve.resolve((), {"per-file-ignores": {"a": ("FG3",), "c": ("FG1",)}})
+        expected = {"a": ("FG1", "FG3"), "b": ("FG2",), "c": ("FG1",)}
+        assert got.values["per-file-ignores"] == expected
+
+    def test_tables_are_handed_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        setting = Setting("sources", "tables", (), table.RULES, "What makes a tensor.")
+        monkeypatch.setattr(resolve, "SETTINGS", (*SETTINGS, setting))
+        monkeypatch.setitem(table.BY_NAME, "sources", setting)
+        assert resolve.options_of(resolve.resolve()).models == {"sources": ()}
+        settings("[[tool.fixgrad.sources]]\ncall = 'a.b'\n[[tool.fixgrad.sources]]\ncall = 'c'")
+        rows = ({"call": "a.b"}, {"call": "c"})
+        assert resolve.options_of(resolve.resolve()).models == {"sources": rows}
+        assert "expected tables [[sources]], not a string" in complaint("sources = 'a'")
+        assert "one of its items is a number" in complaint("sources = [1]")
+
+
+class TestEffects:
+    """Each setting does what it says, seen from the command line."""
+
+    @pytest.fixture(autouse=True)
+    def program(self) -> None:
+        """Put the same program in two folders."""
+        write("src/fit.py", PROGRAM)
+        write("tests/test_fit.py", PROGRAM)
+
+    BOTH = ("src/fit.py:4 FG102*", "tests/test_fit.py:4 FG102*")
+
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("", BOTH),
+            ("select = ['FG101']", ()),
+            ("ignore = ['FG1']", ()),
+            ("select = ['FG101']\nextend-select = ['untracked-optimizer-parameter']", BOTH),
+            ("select = []", ()),
+            ("exclude = ['tests']", BOTH[:1]),
+            ("exclude = ['src/*.py']", BOTH[1:]),
+            ("extend-exclude = ['fit.py']", BOTH[1:]),
+            ("per-file-ignores = { 'tests/*' = ['FG1'] }", BOTH[:1]),
+            ("per-file-ignores = { 'tests/*' = ['FG2'] }", BOTH),
+            ("per-file-ignores = { '!src' = ['ALL'] }", BOTH[:1]),
+            ("per-file-ignores = { 'test_*.py' = ['FG102'] }", BOTH[:1]),
+            ("fixable = ['FG2']", tuple(row.rstrip("*") for row in BOTH)),
+            ("fixable = []", tuple(row.rstrip("*") for row in BOTH)),
+            ("unfixable = ['FG102']", tuple(row.rstrip("*") for row in BOTH)),
+            ("extend-unsafe-fixes = ['FG102']", tuple(row.rstrip("*") for row in BOTH)),
+            ("extend-unsafe-fixes = ['FG102']\nunsafe-fixes = true", BOTH),
+        ],
+    )
+    def test_findings(self, fixgrad: Fixgrad, text: str, found: tuple[str, ...]) -> None:
+        settings(text)
+        assert fixgrad.found() == list(found)
+        os.chdir("src")
+        expected = [re.sub(r"^", "../", row) for row in found]
+        assert fixgrad.found("..") == expected, "globs start at the settings file"
+
+    def test_what_is_not_fixable_is_not_fixed(self, fixgrad: Fixgrad) -> None:
+        settings("unfixable = ['FG102']")
+        ran = fixgrad("--fix")
+        assert ran.code == 1
+        assert Path("src/fit.py").read_text() == PROGRAM
+
+    def test_an_unsafe_repair_counts_as_safe(self, fixgrad: Fixgrad) -> None:
+        whole = PROGRAM.replace("[1.0, 2.0]", "[1, 2]")
+        write("src/fit.py", whole)
+        assert fixgrad.found("src") == ["src/fit.py:4 FG204"]
+        settings("extend-safe-fixes = ['FG204']")
+        assert fixgrad.found("src") == ["src/fit.py:4 FG204*"]
+
+    @pytest.mark.parametrize(
+        ("style", "line"),
+        [
+            ("auto", "w = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)"),
+            ("tensor", "w = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)"),
+            ("requires_grad_", "w = torch.from_numpy(np.array([1.0, 2.0])).requires_grad_()"),
+        ],
+    )
+    def test_style(self, fixgrad: Fixgrad, style: str, line: str) -> None:
+        settings(f"style = '{style}'")
+        assert fixgrad("--fix", "src").code == 0
+        assert Path("src/fit.py").read_text().splitlines()[3] == line
+
+    def test_the_style_gives_way_where_it_would_be_wrong(self, fixgrad: Fixgrad) -> None:
+        """The optimizer would overwrite the array that is printed in the end."""
+        shared = PROGRAM.replace("np.array([1.0, 2.0]))", "a)").replace(
+            "w = ", "a = np.array([1.0, 2.0])\nw = "
+        )
+        write("src/fit.py", shared + "print(a)\n")
+        settings("style = 'requires_grad_'")
+        assert fixgrad("--fix", "src").code == 0
+        assert "w = torch.tensor(a, requires_grad=True)" in Path("src/fit.py").read_text()
+
+    def test_style_of_a_call_with_the_keyword(self, fixgrad: Fixgrad) -> None:
+        write("src/fit.py", PROGRAM.replace("from_numpy", "tensor"))
+        for style, end in (("requires_grad_", ").requires_grad_()"), ("auto", ", requires_grad=")):
+            assert end in fixgrad("--diff", "--style", style, "src").out
+
+    @pytest.mark.parametrize(
+        ("text", "code"),
+        [
+            ("", 1),
+            ("fail-on = 'high'", 1),
+            ("fail-on = 'never'", 0),
+            ("min-confidence = 'high'", 1),
+        ],
+    )
+    def test_exit_code(self, fixgrad: Fixgrad, text: str, code: int) -> None:
+        settings(text)
+        ran = fixgrad()
+        assert ran.code == fixgrad("--diff").code == code
+        assert "FG102" in ran.out
+
+    def test_output_format(self, fixgrad: Fixgrad) -> None:
+        settings("output-format = 'json'")
+        assert fixgrad().out.startswith("[\n{")
+        assert fixgrad("--output-format", "full").out.startswith("src/fit.py:4:5 FG102")
+
+    def test_files(self, fixgrad: Fixgrad) -> None:
+        assert fixgrad("--show-files") == Ran(0, "src/fit.py\ntests/test_fit.py\n", "")
+        assert fixgrad("--show-files", "--exclude", "src").out == "tests/test_fit.py\n"
+
+    def test_what_git_ignores(self, fixgrad: Fixgrad) -> None:
+        os.rmdir(".git")
+        subprocess.run(["git", "init", "-q"], check=True)
+        write(".gitignore", "tests\n")
+        assert fixgrad("--show-files").out == "src/fit.py\n"
+        every = "src/fit.py\ntests/test_fit.py\n"
+        assert fixgrad("--no-respect-gitignore", "--show-files").out == every
+        settings("respect-gitignore = false")
+        assert fixgrad("--show-files").out == every
+        assert fixgrad("--respect-gitignore", "--show-files").out == "src/fit.py\n"
+
+    def test_explanations_leave_the_same_files_out(self, fixgrad: Fixgrad) -> None:
+        write("src/made.py", "import torch\nw = torch.from_numpy(a)\n")
+        write("src/fit.py", "from made import w\n(w**2).sum().backward()\nprint(w.grad)\n")
+        assert "grant the gradient" in fixgrad("why", "src/made.py:2").out
+        settings("exclude = ['fit.py']")
+        assert (
+            "nothing that can reach this line asks for a gradient"
+            in fixgrad("why", "src/made.py:2").out
+        )
+
+    def test_standard_input_has_the_settings_of_its_name(
+        self, fixgrad: Fixgrad, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write("src/pyproject.toml", "[tool.fixgrad]\nselect = 3")
+        ran = fixgrad("--stdin-filename", "src/fit.py", "-")
+        assert ran == Ran(
+            2, "", "fixgrad: src/pyproject.toml:2: select: expected a list of rules, not a number\n"
+        )
+
+    def test_a_wrong_option(self, fixgrad: Fixgrad) -> None:
+        ran = fixgrad("--per-file-ignores", "tests")
+        assert ran.code == 2
+        assert "--per-file-ignores 'tests': write GLOB:CODES, tests/*:FG102" in ran.err
+        assert "--fixable: no rule 'FG9'" in fixgrad("--fixable", "FG9").err
+        assert "--per-file-ignores: no rule 'X'" in fixgrad("--per-file-ignores", "a:X").err
+
+
+class TestHelp:
+    def test_every_option_is_listed_in_its_section(self, fixgrad: Fixgrad) -> None:
+        ran = fixgrad("--help-all")
+        assert ran.code == 0
+        headings = re.findall(r"(?m)^(\w[\w ]+):$", ran.out)
+        assert headings[:6] == ["What to do", "Rules", "Files", "Repairs", "Report", "This program"]
+        for setting in SETTINGS:
+            assert re.search(rf"(?m)^  --(\[no-\])?{setting.name} ", ran.out)
+        assert "high or never." in re.sub(r"\s+", " ", ran.out)
+        assert max(map(len, ran.out.splitlines())) <= 80
+
+    def test_help_lists_the_common_ones(self, fixgrad: Fixgrad) -> None:
+        text = fixgrad("--help").out
+        for setting in SETTINGS:
+            assert (f"{setting.name} " in text) is setting.common
+        assert "--help-all" in text
