@@ -1,12 +1,13 @@
 """Comments that tell fixgrad to leave a line alone.
 
-`# fixgrad: ignore`, `# fixgrad: ignore[FG101] reason` and `# noqa: FG101`.
+`# fixgrad: ignore`, `# fixgrad: ignore[FG101] reason` and `# noqa: FG101`; what a string says is no comment.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping
 
 from fixgrad.source import Source, Span
 
@@ -37,9 +38,20 @@ class Suppressions:
 
 
 def _commented(source: Source) -> Iterable[tuple[int, frozenset[str]]]:
-    for number, line in enumerate(source.lines(), 1):
-        match = _COMMENT.search(line)
+    for number, comment in _comments(source.lines()):
+        match = _COMMENT.search(comment)
         if match is not None:
             text = match["codes"] if match["noqa"] is None else match["noqa"]
             # Brackets name what is meant: a misspelt code hides nothing.
             yield number, frozenset(("",) if text is None else _CODE.findall(text.upper()))
+
+
+def _comments(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield the comments of a file that Python can parse, each with its line."""
+    rest = iter(lines)
+    try:
+        for token in tokenize.generate_tokens(lambda: next(rest, "")):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+    except (tokenize.TokenError, SyntaxError):
+        return  # the file is a problem by itself
