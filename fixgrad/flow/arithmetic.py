@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers
+from fixgrad.flow import constants, container_changes, containers
 from fixgrad.flow.arrays import make_array, read_array, sources_of, write_array
 from fixgrad.flow.gradients import consume, none_test
 from fixgrad.flow.ir import Op
@@ -63,9 +61,11 @@ def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
     if remembered and kinds <= {"const", "number"}:
         return frozenset(remembered)
     if kinds <= {"const"}:
-        return _computed(op.target, left, right)
+        return constants.computed(op.target, left, right)
     if kinds & {"list", "tuple"} and op.target in ("+", "*"):
         return _joined(m, f, state, op, left, right)
+    if kinds == {"list"} and op.target in ("-", "&"):
+        return constants.part_of_set(m, f, op, state, left, right)
     if kinds == {"dict"} and op.target == "|":
         made = containers.make(m, f, state, op.place, "dict", [])
         for side in (left, right):
@@ -150,30 +150,6 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, things: list[Thing
     ):
         state.set((made, "#dtype"), "float64")
     return frozenset((made,))
-
-
-_FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "==": operator.eq, "!=": operator.ne, "<": operator.lt,
-    "<=": operator.le, ">": operator.gt, ">=": operator.ge, "/": operator.truediv,
-}  # fmt: skip
-
-
-def _computed(target: str, left: Value, right: Value) -> Value:
-    first, a = known(left)
-    second, b = known(right)
-    function = _FUNCTIONS.get(target)
-    if (
-        first
-        and second
-        and function is not None
-        and isinstance(a, int | float)
-        and isinstance(b, int | float)
-    ):
-        try:
-            return constant(function(a, b))
-        except (ArithmeticError, ValueError):
-            return NUMBER
-    return NUMBER
 
 
 def _joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
@@ -334,18 +310,20 @@ def compare(m: Machine, f: Frame, op: Op, state: State) -> None:
             f.registers[op.out] = UNKNOWN
         return
     values = [consume(m, f, state, v, op.place) for v in values]
-    if len(values) == 2 and op.target in _FUNCTIONS:
+    if len(values) == 2 and constants.is_comparison(op.target):
         f.registers[op.out] = _compared(m, f, state, op, values)
+        return
+    if op.target in ("in", "not in"):
+        f.registers[op.out] = constants.contained(m, f, op, state, *values)
         return
     f.registers[op.out] = UNKNOWN
 
 
 def _compared(m: Machine, f: Frame, state: State, op: Op, values: list[Value]) -> Value:
     left, right = values
-    first, a = known(left)
-    second, b = known(right)
-    if first and second and op.target in ("==", "!="):
-        return TRUE if (a == b) is (op.target == "==") else FALSE
+    outcome = constants.compared(op.target, left, right)
+    if outcome is not None:
+        return outcome
     if any(t.kind in ("tensor", "array", "instance") for t in left | right):
         return _binary(m, f, state, op, left, right)
     return UNKNOWN

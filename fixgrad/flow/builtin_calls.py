@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import access, container_changes, containers, importing
+from fixgrad.flow import access, container_changes, containers, importing, iteration
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
-from fixgrad.flow.gradients import consume, fails_for_untracked
+from fixgrad.flow.gradients import consume
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
@@ -208,45 +208,6 @@ def _wrapped(kind: str) -> Handler:
     return wrap
 
 
-def _zip(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    op = containers.element_op(call.place)
-    listed = [containers.elements(m, f, state, v, op) for v in values]
-    anything = [containers.any_element(m, f, state, v, op) for v in values]
-    lengths = {len(items) for items in listed if items is not None}
-    if not lengths:
-        row = containers.make(m, f, state, call.place, "tuple", anything, name="row")
-        return frozenset(
-            (containers.make(m, f, state, call.place, "list", None, frozenset((row,))),)
-        )
-    rows: list[Value] = []
-    for n in range(min(lengths)):
-        cells = [
-            items[n] if items is not None else some
-            for items, some in zip(listed, anything, strict=True)
-        ]
-        row = containers.make(m, f, state, call.place, "tuple", cells, name=f"row {n}")
-        rows.append(frozenset((row,)))
-    return frozenset((containers.make(m, f, state, call.place, "list", rows),))
-
-
-def _enumerate(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    op = containers.element_op(call.place)
-    items = containers.elements(m, f, state, values[0], op) if values else None
-    if items is None:
-        anything = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
-        row = containers.make(m, f, state, call.place, "tuple", [NUMBER, anything], name="row")
-        return frozenset(
-            (containers.make(m, f, state, call.place, "list", None, frozenset((row,))),)
-        )
-    rows: list[Value] = [
-        frozenset(
-            (containers.make(m, f, state, call.place, "tuple", [NUMBER, v], name=f"row {n}"),)
-        )
-        for n, v in enumerate(items)
-    ]
-    return frozenset((containers.make(m, f, state, call.place, "list", rows),))
-
-
 def _map(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     op = containers.element_op(call.place)
     if len(values) < 2:
@@ -274,42 +235,6 @@ def _map_each(
         results.append(m.apply(m, f, state, given, function))
     f.path = calls
     return results
-
-
-def _reordered(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    op = containers.element_op(call.place)
-    anything = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
-    for key in values[1:]:
-        m.callbacks(m, f, state, call, [key], (anything,))
-    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
-
-
-def _filter(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    op = containers.element_op(call.place)
-    if len(values) != 2:
-        return UNKNOWN
-    m.graph.sifted.update(containers.reachable(state, (values[1],)))
-    listed = containers.elements(m, f, state, values[1], op)
-    if listed is None:
-        anything = containers.any_element(m, f, state, values[1], op)
-        return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
-    kept = [v for v in listed if not _dropped(m, f, state, call, values[0], v)]
-    return frozenset((containers.make(m, f, state, call.place, "list", kept),))
-
-
-def _dropped(m: Machine, f: Frame, state: State, call: Call, test: Value, value: Value) -> bool:
-    given = Call(call.place, (Argument(value, call.place),))
-    if not of_kind(test, "function", "method", "partial"):
-        return False
-    outcome = m.apply(m, f, state, given, test)
-    sure, value = known(outcome)
-    return (sure and not value) or fails_for_untracked(state, outcome)
-
-
-def _next(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    op = containers.element_op(call.place)
-    first = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
-    return first | union(values[1:])
 
 
 def _same(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -364,21 +289,16 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
 
 
 _HANDLERS: dict[str, Handler] = {
+    **iteration.HANDLERS,
     "list": _sequence,
     "tuple": _sequence,
     "set": _sequence,
-    "sorted": _reordered,
-    "reversed": _reordered,
     "classmethod": _wrapped("classmethod"),
     "property": _wrapped("property"),
     "staticmethod": _wrapped("staticmethod"),
     "dict": _dict,
     "vars": _vars,
-    "zip": _zip,
-    "enumerate": _enumerate,
     "map": _map,
-    "filter": _filter,
-    "next": _next,
     "iter": _same,
     "range": _range,
     "any": _any_or_all,

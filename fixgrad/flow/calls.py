@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import access, containers, decorators, instances, libraries, methods
+from fixgrad.flow import (
+    access,
+    constants,
+    containers,
+    decorators,
+    instances,
+    libraries,
+    methods,
+)
 from fixgrad.flow.arguments import Argument, Call, bind
 from fixgrad.flow.differentiation import may_run_backward
 from fixgrad.flow.gradients import consume, expect_gradient, none_test
@@ -34,13 +42,8 @@ _NONE_ASSERTIONS = {
     "assertIsNot": True,
 }
 _GRANTING_NAMES = (
-    "requires_grad",
-    "enable_grad",
-    "track_grad",
-    "make_leaf",
-    "set_grad",
-    "differentiable",
-)
+    "requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable",
+)  # fmt: skip
 
 
 def execute_call(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -224,6 +227,8 @@ def _send(
         if thing.kind == "super" and all(t.kind == "method" and t.data is thing for t in found):
             return methods.base_method(m, f, state, call, thing, name)
         return apply(m, f, state, call, found)
+    if thing.kind == "const" and isinstance(thing.data, str):
+        return constants.text_call(m, f, state, call, thing.data, name)
     known = methods.METHODS.get(thing.kind)
     if known is not None:
         return known(m, f, state, call, thing, name, strong)

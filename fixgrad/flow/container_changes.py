@@ -42,6 +42,7 @@ def clear(state: State, thing: Thing, strong: bool) -> None:
     for field in state.get((thing, "#fields"), frozenset()):
         state.set((thing, field), NOTHING)
     state.set((thing, "#fields"), frozenset())
+    state.set((thing, "#order"), ())
     state.set((thing, "[*]"), NOTHING)
     state.set((thing, "#length"), "0")
 
@@ -81,6 +82,8 @@ def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
         return
     state.set((thing, field), NOTHING)
     state.set((thing, "#fields"), state.get((thing, "#fields"), frozenset()) - {field})
+    order = state.get((thing, "#order"), ())
+    state.set((thing, "#order"), tuple(name for name in order if name != field))
     if items is not None:
         state.set((thing, "[*]"), union(v for k, v in items if containers.field_of(k) != field))
 
@@ -88,7 +91,7 @@ def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
 def copy_items(state: State, one: Thing, other: Thing) -> None:
     """Put the items of one container into another of its kind that is new."""
     fields = state.get((one, "#fields"), frozenset())
-    for field in (*sorted(fields), "[*]", "#length", "#fields", "#default"):
+    for field in (*sorted(fields), "[*]", "#length", "#fields", "#order", "#default"):
         content = state.get((one, field))
         if content is not None:
             state.set((other, field), content)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import container_changes, containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import consume
-from fixgrad.flow.guards import pick, sift
+from fixgrad.flow.guards import choose, pick, sift
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
 from fixgrad.flow.values import (
@@ -131,6 +131,8 @@ def _dict_call(
         case "__getitem__":
             return item_of_dict(m, f, state, call, thing, first)
         case "get" | "pop":
+            if not containers.has(state, thing, first):
+                choose(m, state, thing)
             found = containers.item(state, thing, first) if values else anything
             if name == "pop":
                 container_changes.remove(state, thing, first, strong)
@@ -139,6 +141,7 @@ def _dict_call(
             container_changes.remove(state, thing, first, strong)
             return NONE
         case "popitem":
+            choose(m, state, thing)
             pair = containers.make(m, f, state, call.place, "tuple", [UNKNOWN, anything])
             return frozenset((pair,))
         case "setdefault":

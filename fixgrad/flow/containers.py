@@ -1,7 +1,7 @@
 """Lists, tuples, dicts and sets: an item is a cell where its index is known, else one cell for all.
 
 Cells of a container: "[0]", "['w']" the items that are known one by one; "[*]" what any item may be;
-#length a number as text, or "maybe".
+#length a number as text, or "maybe"; #order the items of a dict as they were put in.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def make(
             fields.append(f"[{n}]")
             state.set((thing, f"[{n}]"), item_value)
     state.set((thing, "#fields"), frozenset(fields))
+    if kind == "dict":
+        state.set((thing, "#order"), ())
     return thing
 
 
@@ -129,7 +131,7 @@ def _dict(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Th
     while n < len(values):
         if op.names[n] == "**":
             for other in of_kind(values[n], "dict"):
-                for field in state.get((other, "#fields"), frozenset()):
+                for field in fields_in_order(state, other):
                     _put(state, thing, field, state.get((other, field), NOTHING), True)
                 state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
             n += 1
@@ -158,6 +160,16 @@ def _put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> 
     else:
         state.add((thing, field), value)
     state.add((thing, "#fields"), frozenset((field,)))
+    order = state.get((thing, "#order"), ()) if thing.kind == "dict" else (field,)
+    if field not in order:
+        state.set((thing, "#order"), (*order, field))
+
+
+def fields_in_order(state: State, thing: Thing) -> list[str]:
+    """Return the cells of a dict's items as they were put in, those of a list by name."""
+    fields = state.get((thing, "#fields"), frozenset())
+    order: tuple[str, ...] = state.get((thing, "#order"), ())
+    return [*(name for name in order if name in fields), *sorted(fields.difference(order))]
 
 
 def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool) -> None:
@@ -243,21 +255,6 @@ def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
         append(state, thing, value, len(container) == 1)
 
 
-def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """End a comprehension: its result is a new container, though an earlier one may be its source."""
-    built = next(iter(of_kind(f.registers[op.args[0]], *CONTAINERS)), None)
-    if built is None:  # a plan that is about to be refused has put something behind it
-        f.registers[op.out] = UNKNOWN
-        return
-    made = m.thing(built.kind, built.site, f.path, "comprehension")
-    for field in state.get((made, "#fields"), ()):
-        state.set((made, field), NOTHING)
-    fields = state.get((built, "#fields"), frozenset())
-    for field in (*sorted(fields), "[*]", "#length", "#fields"):
-        state.set((made, field), state.get((built, field), NOTHING))
-    f.registers[op.out] = frozenset((made,))
-
-
 def contents(state: State, value: Value) -> Value:
     """Return a value with the items of named tuples and of subclasses of list and dict in their place."""
     if not any(t.kind in ("instance", "opaque") for t in value):
@@ -287,10 +284,10 @@ def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[V
 
 
 def known_items(state: State, thing: Thing) -> list[tuple[Value, Value]] | None:
-    """Return the keys and values of a dict where all are known, ordered by key."""
+    """Return the keys and values of a dict where all are known, as they were put in."""
     if not _all_known(state, thing):
         return None
-    fields = sorted(state.get((thing, "#fields"), frozenset()))
+    fields = fields_in_order(state, thing)
     return [(_KEYS[name], frozenset(state.get((thing, name), NOTHING))) for name in fields]
 
 

@@ -12,7 +12,7 @@ from fixgrad.flow.gradients import (
     fails_for_untracked,
     guarded_branches,
 )
-from fixgrad.flow.guards import elements_of, sift, weighed_by
+from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, sift, weighed_by
 from fixgrad.flow.ir import Block, Op
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
@@ -22,7 +22,6 @@ from fixgrad.flow.values import (
     UNKNOWN,
     Code,
     Site,
-    Thing,
     Value,
     known,
     of_kind,
@@ -43,7 +42,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     if taken and taken[-1].kind == "collect" and fails_for_untracked(state, test):
         return  # a comprehension that leaves out what has no gradient
     guards = guarded_branches(test)
-    leaves: list[frozenset[Thing]] = []
+    leaves: list[Guard] = []
 
     def way(block: int, copy: State) -> None:
         other = op.blocks[1 - block]
@@ -113,11 +112,14 @@ def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None
         return
     element = containers.any_element(m, f, state, iterable, op)
 
+    whole = elements_of(state, iterable)
+
     def turn(s: State) -> None:
         f.registers[op.out] = element
+        m.loops[-1].elements = whole
         m.block(f, op.blocks[1], s)
 
-    m.elements.append(elements_of(state, iterable))
+    m.elements.append(whole)
     m.loop(f, state, turn, False, end)
     m.elements.pop()
 
@@ -141,6 +143,7 @@ def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value])
     whole = state.path()
     calls = f.path
     breaks: list[Changes] = []
+    coverage = Coverage(m, state, elements)
     for number, element in enumerate(elements):
         turn = whole.path()
         loop = Loop(whole.mark, turn.mark)
@@ -151,6 +154,7 @@ def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value])
         guards = len(m.guards)
         m.block(f, op.blocks[1], turn)
         del m.guards[guards:]
+        coverage.end_turn()
         m.loops.pop()
         f.loops.pop()
         breaks += loop.breaks
@@ -161,6 +165,7 @@ def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value])
         if whole.dead:
             break
     f.path = calls
+    coverage.end()
     if not whole.dead:
         m.block(f, op.blocks[2], whole)
     if breaks or whole.dead:
@@ -173,10 +178,19 @@ def _jump(m: Machine, f: Frame, op: Op, state: State) -> None:
     if f.loops:
         loop = f.loops[-1]
         if op.kind == "break":
+            _end_early(m, loop)
             loop.breaks.append(state.changes(loop.break_mark))
         else:
             loop.continues.append(state.changes(loop.continue_mark))
     state.dead = True
+
+
+def _end_early(m: Machine, loop: Loop) -> None:
+    """Note that a loop does not come to all that it goes through: `break` at once, or behind a test of it."""
+    early = {t for t in loop.elements if is_weighed(m, t)}
+    early |= loop.elements if m.branches == loop.branches else set()
+    m.graph.whole -= early
+    m.graph.picked |= {t for t in early if m.graph.loops.get(t)}
 
 
 def _return(m: Machine, f: Frame, op: Op, state: State) -> None:

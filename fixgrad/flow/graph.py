@@ -81,6 +81,9 @@ class FlowGraph:
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
         self.sifted: set[Thing] = set()  # chosen among others by a test that mentions them
         self.picked: set[Thing] = set()  # told apart by position from others made by one expression
+        self.chosen: set[Thing] = (
+            set()
+        )  # taken out of several, by a key that is not known or by a test
         self.whole: set[Thing] = set()  # demanded together with all others of its list
         self.several: set[Thing] = set()  # parts of one result that share a thing
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns

@@ -2,12 +2,13 @@
 
 What stands behind such a test is asked of some elements of a container only, and nothing here can say
 of which. A guard names the tensors that its test mentions: by a variable that holds one, or its gradient,
-or by a variable of a loop over them, be it their key or their number.
+or by a variable of a loop over them, be it their key or their number. So does an item that is taken by a
+key that is not known.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow import containers
 from fixgrad.flow.containers import reachable
@@ -21,14 +22,25 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 
-def weighed_by(m: Machine, f: Frame, state: State, op: Op) -> frozenset[Thing]:
-    """Return the tensors that the test of a branch, or the body of a try, mentions."""
+class Guard(NamedTuple):
+    """What a test mentions: tensors, and variables of a function."""
+
+    tensors: frozenset[Thing] = frozenset()
+    among: frozenset[Thing] = frozenset()  # those that a loop goes through
+    names: frozenset[tuple[Thing, str]] = frozenset()
+
+
+def weighed_by(m: Machine, f: Frame, state: State, op: Op) -> Guard:
+    """Return what the test of a branch, or the body of a try, mentions."""
     if not isinstance(op.constant, str):
-        return frozenset()
+        return Guard()
     found: set[Thing] = set()
+    among: set[Thing] = set()
+    names: set[tuple[Thing, str]] = set()
     insists = any(block and block[-1].kind == "raise" for block in op.blocks) and not m.tries
     for mention in op.constant.split():
         name, _, scope = mention.rpartition(":")
+        names.add((f.thing, name))
         value = read_variable(m, f, state, name, int(scope))
         found |= _directly(value)
         if not insists:
@@ -36,11 +48,12 @@ def weighed_by(m: Machine, f: Frame, state: State, op: Op) -> frozenset[Thing]:
         inside = [f.iterated.get(name, NOTHING)]
         if name != "self":
             inside.append(frozenset(of_kind(value, "instance")))
-        found.update(t for t in reachable(state, inside) if t.kind == "tensor")
+        among.update(t for t in reachable(state, inside) if t.kind == "tensor")
+    found |= among
     for thing in [t for t in found if t in m.gradient_of]:  # it was read before it was sorted out
         found.add(m.gradient_of[thing])
         m.graph.sifted.add(m.gradient_of[thing])
-    return frozenset(found)
+    return Guard(frozenset(found), frozenset(among), frozenset(names))
 
 
 def _directly(value: Value) -> set[Thing]:
@@ -57,14 +70,21 @@ def _directly(value: Value) -> set[Thing]:
 
 def is_weighed(m: Machine, tensor: Thing) -> bool:
     """Say whether a test that mentions a tensor stands before what is executed."""
-    return any(tensor in guard for guard in m.guards)
+    return any(tensor in guard.tensors for guard in m.guards)
+
+
+def is_sorted_out(m: Machine, tensor: Thing) -> bool:
+    """Say whether such a test tells the tensors apart that a loop goes through."""
+    return any(tensor in guard.among for guard in m.guards)
 
 
 def sift(m: Machine, state: State, value: Value) -> None:
     """Note what is put into a container behind a test that mentions it."""
     if m.guards:
-        inside = reachable(state, (value,))
-        m.graph.sifted.update(t for t in inside if is_weighed(m, t))
+        inside = [t for t in reachable(state, (value,)) if is_weighed(m, t)]
+        m.graph.sifted.update(inside)
+        m.graph.chosen.update(inside)
+        sort_out(m, [t for t in inside if is_sorted_out(m, t)])
 
 
 def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -76,10 +96,32 @@ def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
 def pick(m: Machine, state: State, thing: Thing) -> None:
     """Note that one item is taken by its position where nobody knows which that is."""
     if state.get((thing, "#length"), "maybe") == "maybe":
-        things = state.get((thing, "[*]"), NOTHING)
-        things = [identity(t) for t in things if t.kind == "tensor"]
-        if len(things) == 1:  # else each turn of the loop has one of its own
-            m.graph.picked.update(t for t in things if m.graph.loops.get(t))
+        found = _items(state, thing)
+        if len(found) == 1:  # else each turn of the loop has one of its own
+            m.graph.picked.update(t for t in found if m.graph.loops.get(t))
+
+
+def choose(m: Machine, state: State, thing: Thing) -> None:
+    """Note that one item is taken by what nobody knows, not each of them in turn."""
+    sort_out(m, _items(state, thing))
+
+
+def sort_out(m: Machine, tensors: list[Thing]) -> None:
+    """Note that some of these are taken, nobody knows which; one may stand for all that a loop makes."""
+    m.graph.picked.update(t for t in tensors if m.graph.loops.get(t))
+    m.graph.chosen.update(tensors)
+
+
+def _items(state: State, thing: Thing) -> list[Thing]:
+    things = state.get((thing, "[*]"), NOTHING)
+    return [identity(t) for t in things if t.kind == "tensor"]
+
+
+def takes_each(m: Machine, f: Frame, register: int) -> bool:
+    """Say whether a key goes through all there are: a loop gives it, and no test weighs it."""
+    name = f.names.get(register, "")
+    weighed = any((f.thing, name) in guard.names for guard in m.guards)
+    return name in f.loop_variables and not weighed
 
 
 def elements_of(state: State, value: Value) -> frozenset[Thing]:
@@ -99,3 +141,31 @@ def elements_of(state: State, value: Value) -> frozenset[Thing]:
             pending += of_kind(items, "list", "tuple", "dict")
     found = reachable(state, (frozenset(whole),))
     return frozenset(t for t in found if t.kind == "tensor")
+
+
+class Coverage:
+    """Which tensors are asked for in every turn of a loop over rows they were dealt to."""
+
+    def __init__(self, m: Machine, state: State, rows: list[Value]) -> None:
+        inside = containers.reachable(state, rows) if m.dealt else []
+        self.machine = m
+        self.dealt = frozenset(t for t in inside if t in m.dealt)
+        self.before = m.graph.whole & self.dealt
+        self.each: frozenset[Thing] | None = None
+        self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        self.machine.graph.whole -= self.dealt
+        self.machine.elements.append(self.dealt)
+
+    def end_turn(self) -> None:
+        """Note what the turn has asked for."""
+        self.machine.elements.pop()
+        asked = self.dealt & self.machine.graph.whole
+        self.each = asked if self.each is None else self.each & asked
+        self._begin_turn()
+
+    def end(self) -> None:
+        """Note what all turns have asked for."""
+        self.machine.elements.pop()
+        self.machine.graph.whole |= self.before | (self.each or frozenset())

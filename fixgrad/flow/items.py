@@ -10,7 +10,7 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import array_item, write_array
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.gradients import consume
-from fixgrad.flow.guards import pick, sift
+from fixgrad.flow.guards import choose, pick, sift, takes_each
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import bring_values
@@ -54,6 +54,8 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
         case "array":
             return frozenset((array_item(m, f, state, thing, key, op),))
         case "dict":
+            if not (containers.has(state, thing, key) or takes_each(m, f, op.args[1])):
+                choose(m, state, thing)
             return item_of_dict(m, f, state, Call(op.place), thing, key)
         case "list" | "tuple":
             parts = [
@@ -62,6 +64,8 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
             whole = union(parts)
             if known(key)[0] or parts:
                 pick(m, state, thing)
+            elif not (m.loops and takes_each(m, f, op.args[1])):
+                choose(m, state, thing)
             return whole if len(parts) == len(key) else whole | containers.item(state, thing, key)
         case "instance":
             own = special(m, f, state, op.place, thing, "__getitem__", (key,))

@@ -18,6 +18,7 @@ from fixgrad.flow import (
     guards,
     instances,
     items,
+    iteration,
     relevance,
     variables,
 )
@@ -48,7 +49,7 @@ HANDLERS: dict[str, Handler] = {
     "item": items.part,
     "pack": containers.pack,
     "collect": guards.collect,
-    "finish": containers.finish,
+    "finish": iteration.finish,
     "binary": arithmetic.binary,
     "inplace": arithmetic.inplace,
     "unary": arithmetic.unary,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.edits import Operation
 from fixgrad.flow.arguments import Call
@@ -26,6 +26,9 @@ from fixgrad.flow.values import (
     Value,
     union,
 )
+
+if TYPE_CHECKING:
+    from fixgrad.flow.guards import Guard
 
 Handler: TypeAlias = Callable[["Machine", "Frame", Op, State], None]
 Apply: TypeAlias = Callable[["Machine", "Frame", State, Call, Value], Value]  # call a value
@@ -85,6 +88,7 @@ class Loop:
         self.continues: list[Changes] = []
         self.branches = 0  # how many branches are around the loop
         self.first = False  # the turn begins from what stands before the loop
+        self.elements: frozenset[Thing] = frozenset()  # the tensors it goes through
 
 
 class Machine:
@@ -125,8 +129,9 @@ class Machine:
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around
-        self.guards: list[frozenset[Thing]] = []  # what the undecided tests before here weigh
+        self.guards: list[Guard] = []  # what the undecided tests before here weigh
         self.elements: list[frozenset[Thing]] = []  # what the loops around go through
+        self.dealt: set[Thing] = set()  # tensors of a list of unknown length, one to each known row
         self.asked: set[Thing] = set()  # gradients held by a name that a test mentions
         self.gradient_of: dict[Thing, Thing] = {}  # what a gradient became when it was used
         self.alternatives = 0  # how many choices between things are being followed

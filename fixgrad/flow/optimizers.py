@@ -39,7 +39,7 @@ def demand_parameters(
         return []
     value = iterated(m, f, state, argument.value, argument.place)
     found = tensors_inside(state, containers.contents(state, value))
-    m.graph.whole |= elements_of(state, value)
+    m.graph.whole |= elements_of(state, value) - m.graph.sifted
     for thing in found:
         others = [by] if by is not None else []
         log(m, f, state, "optimizer", thing, argument.place, detail=name, others=others)

@@ -45,7 +45,7 @@ _SETS = {
     "#base", "#cut", "#default", "#fields", "#freed", "#inner", "#inputs", "#items", "#made",
     "#outdated", "#outpaced", "#parameter", "#params", "#perhaps", "#source", "#storage",
 }  # fmt: skip
-_TUPLES = {"#declared", "#stars"}
+_TUPLES = {"#declared", "#order", "#stars"}
 _FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale", "#twofold"}
 _BOTH = {"#guarded"}
 # Of what one path makes anew, though the other does not come to it, the other says nothing.

@@ -54,6 +54,9 @@ def dtype(state: State, thing: Thing) -> str:
     return fact(state, thing, "#dtype", "unknown")
 
 
+_ASKS = ("grad", "optimizer", "inputs", "hook", "gradcheck")
+
+
 def log(
     m: Machine,
     f: Frame,
@@ -75,8 +78,8 @@ def log(
     site = Site(path or f.module.path, place)
     me = identity(thing)
     key = (kind, site, f.path, me, detail)
-    weighed = any(me in guard for guard in m.guards)
-    weighed = weighed and (key not in m.graph.uses or m.graph.uses[key].weighed)
+    now = any(me in guard.tensors for guard in m.guards)
+    weighed = now and (key not in m.graph.uses or m.graph.uses[key].weighed)
     use = Use(
         kind, thing, site, Site(f.module.path, f.statement), f.path,
         tracked(state, thing), leaf(state, thing), dtype(state, thing),
@@ -85,7 +88,10 @@ def log(
         weighed,
     )  # fmt: skip
     m.graph.uses[key] = use
-    if kind == "grad" and any(me in elements for elements in m.elements):
+    sorted_out = now and any(me in guard.among for guard in m.guards)
+    if kind in _ASKS and sorted_out and m.graph.loops.get(me):
+        m.graph.picked.add(me)
+    elif kind == "grad" and not sorted_out and any(me in elements for elements in m.elements):
         m.graph.whole.add(me)
     if use.tracked == "no" and use.sure and m.certainly_runs():
         m.graph.first_turn.add((kind, site, f.path, identity(thing)))

@@ -26,6 +26,7 @@ from fixgrad.hazards import (
     span,
 )
 from fixgrad.repair.bounds import outside, said_at
+from fixgrad.repair.choices import undecided
 from fixgrad.repair.evidence import Evidence, gather
 from fixgrad.repair.forms import Form, is_integer, preferred
 from fixgrad.repair.gathering import gather_views
@@ -120,7 +121,7 @@ class Planner:
         self.forms: dict[Target, tuple[Form, ...]] = {}
         self.chosen: dict[Target, int] = {}
         self.ripples: dict[Target, dict[Operation, None]] = {}
-        self.refused: dict[Target, tuple[str, str]] = {}
+        self.refused: dict[Target, tuple[str, str]] = undecided(base, self.targets)
         self.meant_shared: set[Target] = set()  # their arrays are what the program looks at
         self.simulated: set[Operation] = set()  # the plan that the last simulation followed
 

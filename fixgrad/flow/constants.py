@@ -1,0 +1,141 @@
+"""Computes with Python constants: comparisons, arithmetic, membership, methods of text.
+
+What a program decides by constants (`if name.startswith("w_")`) has one outcome, and one branch is followed.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fixgrad.flow import containers
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.ir import Op
+from fixgrad.flow.state import State
+from fixgrad.flow.values import (
+    FALSE,
+    NOTHING,
+    NUMBER,
+    TEXT,
+    TRUE,
+    UNKNOWN,
+    Value,
+    constant,
+    known,
+    of_kind,
+)
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+_FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "%": operator.mod, "//": operator.floordiv,
+    "/": operator.truediv, "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
+    ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+_ORDERS = ("<", "<=", ">", ">=")
+_TEXT_TESTS = ("startswith", "endswith", "isdigit", "isupper", "islower", "isidentifier")
+_TEXT_CHANGES = (
+    "lower", "upper", "strip", "lstrip", "rstrip", "title", "capitalize", "replace", "removeprefix",
+    "removesuffix", "casefold",
+)  # fmt: skip
+_LONGEST = 1_000  # characters of a text that is computed
+
+
+def is_comparison(target: str) -> bool:
+    """Say whether an operator compares what it is given by value."""
+    return target in _ORDERS or target in ("==", "!=")
+
+
+def computed(target: str, left: Value, right: Value) -> Value:
+    """Return what an operator makes of two constants."""
+    (first, a), (second, b) = known(left), known(right)
+    function = _FUNCTIONS.get(target)
+    numbers = isinstance(a, int | float) and isinstance(b, int | float)
+    if first and second and function is not None and numbers:
+        try:
+            return constant(function(a, b))
+        except (ArithmeticError, ValueError):
+            return NUMBER
+    if first and second and target == "+" and isinstance(a, str) and isinstance(b, str):
+        return constant(a + b) if len(a + b) <= _LONGEST else TEXT
+    return TEXT if isinstance(a, str) and target in ("+", "%", "*") else NUMBER
+
+
+def compared(target: str, left: Value, right: Value) -> Value | None:
+    """Return the outcome of a comparison of two constants, None where it is not known."""
+    (first, a), (second, b) = known(left), known(right)
+    if not (first and second):
+        return None
+    numbers = isinstance(a, int | float) and isinstance(b, int | float)
+    if target in ("==", "!=") or (numbers and target in _ORDERS):
+        return TRUE if _FUNCTIONS[target](a, b) else FALSE
+    return None
+
+
+def contained(m: Machine, f: Frame, op: Op, state: State, item: Value, holder: Value) -> Value:
+    """Return the outcome of `item in holder`, where both are constants."""
+    sure, wanted = known(item)
+    certain, text = known(holder)
+    if not sure or wanted is None:
+        return UNKNOWN
+    found: bool | None = None
+    if certain and isinstance(text, str) and isinstance(wanted, str):
+        found = wanted in text
+    elif of_kind(holder, *containers.CONTAINERS):
+        listed = containers.elements(m, f, state, holder, op)
+        each = [known(value) for value in listed or ()]
+        if listed and all(is_known for is_known, _ in each):
+            found = wanted in [value for _, value in each]
+            if not found and of_kind(holder, "dict"):
+                found = None  # conservative: a table may be filled by who imports it
+    if found is None:
+        return UNKNOWN
+    return TRUE if found is (op.target == "in") else FALSE
+
+
+def part_of_set(m: Machine, f: Frame, op: Op, state: State, left: Value, right: Value) -> Value:
+    """Return `left - right` or `left & right`, item by item where both hold constants."""
+    sides = [containers.elements(m, f, state, side, op) for side in (left, right)]
+    each = [[known(value) for value in side or ()] for side in sides]
+    if None not in sides and all(sure for side in each for sure, _ in side):
+        others = [value for _, value in each[1]]
+        kept = [v for _, v in each[0] if (v in others) is (op.target == "&")]
+        items = [constant(v) for v in dict.fromkeys(kept)]
+        return frozenset((containers.make(m, f, state, op.place, "list", items),))
+    anything = containers.any_element(m, f, state, left, op)
+    return frozenset((containers.make(m, f, state, op.place, "list", None, anything),))
+
+
+def text_call(m: Machine, f: Frame, state: State, call: Call, text: str, name: str) -> Value:
+    """Call a method of a text that is known."""
+    given: list[Any] = []
+    for argument in call.arguments:
+        sure, value = known(argument.value)
+        if not sure and of_kind(argument.value, "tuple"):
+            op = containers.element_op(argument.place)
+            listed = containers.elements(m, f, state, argument.value, op)
+            each = [known(v) for v in listed or ()]
+            sure, value = bool(listed) and all(s for s, _ in each), tuple(v for _, v in each)
+        if not sure or argument.name:
+            return TEXT if name in _TEXT_CHANGES else UNKNOWN
+        given.append(value)
+    if name not in (*_TEXT_TESTS, *_TEXT_CHANGES, "split"):
+        return UNKNOWN
+    try:
+        result = getattr(text, name)(*given)
+    except (TypeError, ValueError):
+        return UNKNOWN
+    if isinstance(result, list):
+        return _listed(m, f, state, call, result)
+    if isinstance(result, str | bool) and len(str(result)) <= _LONGEST:
+        return constant(result)
+    return UNKNOWN
+
+
+def _listed(m: Machine, f: Frame, state: State, call: Call, items: list[Any]) -> Value:
+    few = len(items) <= containers.MOST_ITEMS
+    values = [constant(item) for item in items] if few else None
+    made = containers.make(m, f, state, call.place, "list", values, NOTHING if few else TEXT)
+    return frozenset((made,))

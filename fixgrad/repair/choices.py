@@ -1,0 +1,42 @@
+"""Demands that a test, or a key that is not known, puts to some of several tensors: nothing says to which.
+
+`for name, t in named.items(): if name in wanted: print(t.grad)` asks one of them, all of them or none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from fixgrad.demands import Demand
+from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.values import Site, Thing
+from fixgrad.repair.targets import Target
+
+_SEVERAL = "FG901"
+
+
+def undecided(graph: FlowGraph, targets: Iterable[Target]) -> dict[Target, tuple[str, str]]:
+    """Return the targets that are asked for only where others may be meant, each with its refusal."""
+    targets = list(targets)
+    meant: dict[tuple[str, Site], set[Thing]] = defaultdict(set)
+    for target in targets:
+        for demand in target.demands:
+            if _is_open(graph, demand):
+                meant[demand.use.kind, demand.use.site].add(graph.identity(demand.thing))
+    found: dict[Target, tuple[str, str]] = {}
+    for target in targets:
+        opened = [d for d in target.demands if len(meant[d.use.kind, d.use.site]) > 1]
+        if opened and all(_is_open(graph, d) and d in opened for d in target.demands):
+            site = opened[0].use.site
+            several = len(meant[opened[0].use.kind, site])
+            what = (
+                f"line {site.place[0]} is about some of {several} tensors, and nothing says which"
+            )
+            found[target] = (_SEVERAL, what)
+    return found
+
+
+def _is_open(graph: FlowGraph, demand: Demand) -> bool:
+    me = graph.identity(demand.thing)
+    return demand.use.weighed or me in graph.chosen
