@@ -184,6 +184,12 @@ class TestLeftAlone:
 
 
 class TestOtherVerdicts:
+    def test_a_broken_use_is_not_the_conversions_fault(self, tmp_path: Path) -> None:
+        text = "x = torch.tensor(np.ones(2), requires_grad=True)  # HERE\nprint(x.sqrt().numpy())\n"
+        run = run_on(tmp_path, {"main.py": HEAD + text})
+        assert [r.finding.rule for r in run.analysis.repairs] == ["FG208"]
+        assert one(run, "main.py", "# HERE").verdict == "tracked"
+
     @pytest.mark.parametrize(
         "line",
         [
@@ -254,7 +260,9 @@ def test_every_finding_is_explained(case: Path) -> None:
     assert sorted(map(repr, plain.uses)) == sorted(map(repr, run.graph.uses))
     outcomes: list[Repair | Refusal] = [*run.analysis.repairs, *run.analysis.refusals]
     for outcome in outcomes:
-        place = outcome.finding.trace[0].span if outcome.finding.trace else outcome.finding.span
+        place = outcome.finding.trace[0].span
+        if outcome.finding.trace[-1].effect == "wrong":
+            place = outcome.finding.span
         found = explain(run, place.path, place.line, place.column)
         verdict = "refused" if isinstance(outcome, Refusal) else "repaired"
         told = [answer.outcome for answer in found if answer.verdict == verdict]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fixgrad.explain.ends import End, ends
 from fixgrad.explain.journey import ALIAS, ASSUMED, CARRIES, CUT, Journey, Stage
 from fixgrad.explain.run import Run
-from fixgrad.findings import Finding, Refusal, Repair
+from fixgrad.findings import WRONG, Finding, Refusal, Repair
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Site, Thing, ordered
 from fixgrad.hazards import span
@@ -74,6 +74,8 @@ def _findings(run: Run, site: Site) -> list[Repair | Refusal]:
 
 def _certain(finding: Finding) -> list[Span]:
     """Return the places of a finding's path that are of the tensor it is about."""
+    if any(step.effect == WRONG for step in finding.trace):
+        return [finding.span]  # a broken use: the conversion behind it may be as it should be
     surely = takewhile(lambda step: step.effect not in (CUT, ASSUMED), finding.trace)
     return [step.span for step in surely]
 
