@@ -10,6 +10,9 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+UNIT = re.compile(  # of a JSON string: what is one character of what it says
+    r"\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\u\w{4}|\\.|[^\\]", re.DOTALL
+)
 
 
 class CellLine(int):
@@ -81,6 +84,11 @@ class Token(NamedTuple):
     start: int  # where its first quote stands in the file's text
     end: int
     text: str
+
+    def offset(self, json: str, index: int) -> int:
+        """Return where in the file's text a character of what the string says stands."""
+        units = UNIT.finditer(json, self.start + 1, self.end - 1)
+        return next((m.start() for n, m in enumerate(units) if n == index), self.end - 1)
 
 
 class Cell(NamedTuple):

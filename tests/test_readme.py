@@ -15,6 +15,7 @@ import pytest
 
 from fixgrad import catalogue, cli, pipeline
 from fixgrad.pipeline import Options
+from fixgrad.report import FORMATS
 from fixgrad.settings.resolve import resolve
 from fixgrad.settings.show import toml
 from fixgrad.settings.table import SETTINGS
@@ -199,6 +200,15 @@ class TestGenerated:
         assert cli.run(["why", "fit.py:4"]) == 0
         self.check("why", f"```\n{capfd.readouterr().out}```\n", bless)
 
+    def test_report(
+        self, bless: bool, tmp_path: Path, capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.chdir(tmp_path)
+        Path("fit.py").write_text(program(), "utf-8")
+        assert cli.run(["fit.py"]) == 1
+        self.check("report", f"```\n{capfd.readouterr().out}```\n", bless)
+
     def test_help(
         self, bless: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -212,6 +222,9 @@ class TestTables:
         assert [row[:2] for row in rows("refusals")] == [
             [refusal.code, refusal.name] for refusal in catalogue.refusals()
         ]
+
+    def test_formats(self) -> None:
+        assert [row[0] for row in rows("formats")] == list(FORMATS)
 
     @pytest.mark.parametrize(("before", "after"), [tuple(row) for row in rows("grants")])
     def test_grants(self, before: str, after: str) -> None:

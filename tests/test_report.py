@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fixgrad.report import FORMATS, Entry, summary
+from fixgrad.report import FORMATS, PATCH, Entry, summary
 from fixgrad.report.colour import harmless, paint, paint_diff
 from tests.reports import (
     CONVERTED,
@@ -19,6 +19,8 @@ from tests.reports import (
     WAITING,
     render,
 )
+
+TEXTS = [form for form in FORMATS if form != PATCH]
 
 
 def test_concise() -> None:
@@ -91,11 +93,17 @@ def test_a_fingerprint_outlives_lines_added_above() -> None:
 
 
 def test_nothing_found_is_an_empty_report() -> None:
-    reports = {form: render(form, [], {}, colour=True) for form in FORMATS}
-    assert reports == {"full": "", "concise": "", "json": "[]\n", "jsonl": ""}
+    reports = {form: render(form, [], {}, colour=True) for form in TEXTS}
+    assert reports.pop("junit").count("<testcase") == 1
+    assert json.loads(reports.pop("sarif"))["runs"][0]["results"] == []
+    assert json.loads(reports.pop("rdjson"))["diagnostics"] == []
+    assert reports.pop("csv").count("\n") == 1
+    assert reports.pop("markdown") == "### fixgrad: nothing found in 0 files\n"
+    assert (reports.pop("json"), reports.pop("gitlab")) == ("[]\n", "[]\n")
+    assert reports == dict.fromkeys(("full", "concise", "jsonl", "github", "rdjsonl"), "")
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", TEXTS)
 def test_names_that_are_not_text_are_printable(form: str) -> None:
     span = CONVERTED._replace(path="\udce9\x1b.py")
     entry = Entry(REPAIR._replace(finding=FINDING._replace(span=span, trace=())), True)

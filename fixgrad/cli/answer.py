@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import NamedTuple
 
 import click
 
-from fixgrad import pipeline
-from fixgrad.cli.streams import emit, note
+from fixgrad import pipeline, project
+from fixgrad.cli.streams import emit, note, save
 from fixgrad.findings import CONFIDENCES
 from fixgrad.pipeline import Options, Outcome
-from fixgrad.project import patch_paths
-from fixgrad.report import Report, render, summary
+from fixgrad.report import INVENTORIES, Report, render, statistics, summary
 from fixgrad.report.colour import paint_diff
+from fixgrad.report.entry import Conversion
+from fixgrad.report.patch import render as patches
 from fixgrad.report.summary import count
 from fixgrad.write import encoded
 
@@ -32,6 +34,15 @@ class Output(NamedTuple):
     exit_zero: bool
     exit_non_zero_on_fix: bool
     fail_on: str = CONFIDENCES[0]  # the least certain finding that makes it 1, or "never"
+    file: str | None = None  # where the report goes in place of standard output
+    statistics: bool = False  # numbers in place of findings
+
+    def put(self, data: bytes | str) -> None:
+        """Write the report or the patch where it is to go."""
+        if self.file is None:
+            emit(data)
+        else:
+            save(self.file, data)
 
 
 def answer(options: Options, output: Output, stdin_filename: str | None) -> int:
@@ -68,16 +79,21 @@ def _from_stdin(name: str, options: Options, output: Output) -> Outcome:
     for source, patch in outcome.patches:
         repaired = encoded(source, patch)
     emit(repaired)
+    if output.file is not None:
+        output.put(_report(outcome, options, output))
     _show_rest(outcome, options, output)
     return outcome
 
 
 def _show(outcome: Outcome, options: Options, output: Output) -> None:
     if options.diff:
-        patch = _patch(outcome)
-        emit(paint_diff(patch) if output.colour else patch)
+        patch = patches(outcome.patches)
+        output.put(paint_diff(patch) if output.colour else patch)
     else:
-        emit(_report(outcome, output))
+        output.put(_report(outcome, options, output))
+    summaries = os.environ.get("GITHUB_STEP_SUMMARY")
+    if output.form == "github" and summaries and not options.diff:
+        save(summaries, _report(outcome, options, output._replace(form="markdown")), append=True)
     _show_rest(outcome, options, output, listed=not options.diff)
 
 
@@ -88,8 +104,8 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
     if output.quiet:
         return
     if outcome.entries and not listed:
-        plain = output._replace(form="concise", colour=False)
-        note(_report(outcome, plain).rstrip("\n"))
+        plain = output._replace(form="concise", colour=False, statistics=False)
+        note(_report(outcome, options, plain).rstrip("\n"))
     if outcome.files == 0 and not outcome.problems:
         note("no Python files found")
         return
@@ -101,30 +117,27 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
         note(summary(outcome.entries, files=outcome.files))
 
 
-def _report(outcome: Outcome, output: Output) -> str:
+def _report(outcome: Outcome, options: Options, output: Output) -> str:
     sources = {source.path: source for source in outcome.sources}
     report = Report(
         outcome.entries, sources, outcome.problems, outcome.files, output.colour, output.width
     )
+    if output.statistics:
+        return statistics.render(output.form, report)
+    if output.form in INVENTORIES:
+        report = report._replace(inventory=_inventory(outcome, options))
     return render(output.form, report)
 
 
-def _patch(outcome: Outcome) -> bytes:
-    """Return the patches as one that `git apply` takes from the top of the repository."""
-    from fixgrad.rewrite.diff import unified_bytes  # noqa: PLC0415  (it loads libcst)
-    from fixgrad.rewrite.notebooks import file_patch, sections  # noqa: PLC0415
+def _inventory(outcome: Outcome, options: Options) -> tuple[Conversion, ...]:
+    """Follow what was looked at once more, under watch: the analysis keeps no account of data."""
+    from fixgrad.explain.inventory import inventory  # noqa: PLC0415  (it loads the analysis)
+    from fixgrad.explain.run import follow  # noqa: PLC0415
 
-    names = patch_paths(patch.path for _, patch in outcome.patches)
-    renamed = [(names[patch.path], source, patch) for source, patch in outcome.patches]
-    return b"".join(
-        unified_bytes(
-            file_patch(source, patch)._replace(path=name),
-            source.encoding,
-            source.bom,
-            sections(source),
-        )
-        for name, source, patch in sorted(renamed)
-    )
+    paths = [source.path for source in outcome.sources]
+    known = all(map(project.is_file, paths))
+    around = project.Surroundings(paths, options.paths, options.exclude) if known else None
+    return tuple(inventory(follow(outcome.sources, around=around), paths))
 
 
 def _exit_code(outcome: Outcome, options: Options, output: Output) -> int:

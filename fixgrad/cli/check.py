@@ -9,6 +9,7 @@ import click
 from fixgrad import __version__
 from fixgrad.cli.listing import PROGRAM, WORK, Sectioned, flag, given, help_all, option, settings
 from fixgrad.cli.streams import colour_wanted, emit, width_known
+from fixgrad.report import COUNTED, PATCH
 from fixgrad.settings.table import FILES, REPORT
 
 _EXAMPLES = """\b
@@ -34,6 +35,10 @@ with a file or an option."""
 @option(
     "--stdin-filename", metavar="NAME", section=FILES, help="The name of what the path - reads."
 )
+@option(
+    *("-o", "--output-file"), metavar="FILE", section=REPORT, help="Write the report to a file."
+)
+@flag("--statistics", section=REPORT, help="Count the findings of each rule.")
 @flag("--exit-zero", section=REPORT, common=True, help="Exit 0 though there are findings.")
 @flag("--exit-non-zero-on-fix", section=REPORT, help="Exit 1 if files were repaired.")
 @flag("-q", "--quiet", section=REPORT, common=True, help="No summary and no notes.")
@@ -64,6 +69,8 @@ def command(
     show_settings: bool,
     show_files: bool,
     stdin_filename: str | None,
+    output_file: str | None,
+    statistics: bool,
     exit_zero: bool,
     exit_non_zero_on_fix: bool,
     quiet: bool,
@@ -80,6 +87,10 @@ def command(
 
     around = (stdin_filename,) if stdin_filename else paths
     resolved = resolve(around, given(others), config=config, isolated=isolated)
+    form = resolved.word("output-format")
+    diff = diff or form == PATCH
+    if statistics and form not in COUNTED:
+        raise click.UsageError(f"--statistics goes with {', '.join(COUNTED)}, not with {form}")
     options = options_of(resolved, paths, fix=fix, diff=diff, traceback=verbose)
     if show_settings:
         emit(shown(resolved))
@@ -87,13 +98,15 @@ def command(
     if show_files:
         return list_files(options)
     output = Output(
-        resolved.word("output-format"),
-        colour_wanted(color),
-        width_known(),
+        form,
+        colour_wanted(color, output_file),
+        width_known(output_file),
         quiet,
         verbose,
         exit_zero,
         exit_non_zero_on_fix,
         resolved.word("fail-on"),
+        output_file,
+        statistics,
     )
     return answer(options, output, stdin_filename)

@@ -36,16 +36,27 @@ def note(text: str) -> None:
         click.echo("\n".join(map(harmless, text.split("\n"))), err=True)
 
 
-def colour_wanted(when: str) -> bool:
-    """Decide on colour for standard output: `auto` means a terminal, and NO_COLOR is obeyed."""
+def colour_wanted(when: str, file: str | None = None) -> bool:
+    """Decide on colour: `auto` means a terminal, not a file, and NO_COLOR is obeyed."""
     if when != "auto":
         return when == "always"
     dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return not dull and sys.stdout is not None and sys.stdout.isatty()
+    return not dull and file is None and sys.stdout is not None and sys.stdout.isatty()
 
 
-def width_known() -> int | None:
+def width_known(file: str | None = None) -> int | None:
     """Return the columns of the terminal that standard output is, or None where it is none."""
-    if sys.stdout is None or not sys.stdout.isatty():
+    if file is not None or sys.stdout is None or not sys.stdout.isatty():
         return None
     return max(shutil.get_terminal_size().columns, 20)
+
+
+def save(path: str, data: bytes | str, *, append: bool = False) -> None:
+    """Write a report to a file."""
+    if isinstance(data, str):
+        data = data.encode("utf-8", "backslashreplace")
+    try:
+        with open(path, "ab" if append else "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise FixgradError(f"{path}: cannot be written: {error.strerror}") from error

@@ -68,8 +68,20 @@ def _same_call(site: Site, other: Span) -> bool:
     return site.path == other.path and span(site).contains(other)
 
 
+def unreached(run: Run, site: Site) -> Answer:
+    """Answer for a conversion that the analysis does not come by, without following more."""
+    if run.project.function_at(site.path, site.place) not in run.project.relevance.roots:
+        headline = "left alone: nothing that can reach this line asks for a gradient"
+        return Answer(span(site), "left alone", headline)
+    return Answer(span(site), "not followed", f"not followed: {_why_not(run, site)}")
+
+
 def _written(run: Run, path: str, line: int, column: int | None) -> list[Site]:
-    """Return the calls on a line that are spelled like conversions, followed or not."""
+    return [site for site in spelled(run, path) if covers(site.place, line, column)]
+
+
+def spelled(run: Run, path: str) -> list[Site]:
+    """Return the calls of a file that are spelled like conversions, followed or not."""
     module = run.project.modules.get(path)
     if module is None:
         return []
@@ -78,7 +90,7 @@ def _written(run: Run, path: str, line: int, column: int | None) -> list[Site]:
         Site(path, op.place)
         for function in module.functions
         for op in _calls(function.body)
-        if covers(op.place, line, column) and _converts(run, path, function, op, torch)
+        if _converts(run, path, function, op, torch)
     ]
 
 

@@ -12,8 +12,10 @@ from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.ir import Function, Module, Place
 from fixgrad.flow.link import Linker, Project
 from fixgrad.flow.lower import lower
+from fixgrad.flow.neighbours import neighbours
 from fixgrad.flow.values import Site, Thing
 from fixgrad.policy import Policy
+from fixgrad.project import Surroundings
 from fixgrad.source import Problem, Source, Span
 
 _PATIENCE = 10  # times the budget of the analysis
@@ -50,10 +52,16 @@ class Run(NamedTuple):
         return next(f for f in functions if f.place == place)
 
 
-def follow(sources: Sequence[Source], *, unsafe: bool = True) -> Run:
+def follow(
+    sources: Sequence[Source], *, unsafe: bool = True, around: Surroundings | None = None
+) -> Run:
     """Follow a project as the analysis does."""
     lowered = [lower(source) for source in sources]
-    project = Project([m for m in lowered if isinstance(m, Module)])
+    modules = [m for m in lowered if isinstance(m, Module)]
+    others = neighbours(modules, around) if around is not None else {}
+    given = frozenset(m.path for m in modules) if others else None
+    project = Project([*modules, *others.values()], around, given)
+    sources = [*sources, *others]
     watch = Watch()
     graph = Linker(project, handlers=watch.handlers).run()
     analysis = conclude(project, graph, sources, Policy(unsafe=unsafe))

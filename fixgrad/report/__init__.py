@@ -10,13 +10,19 @@ import importlib
 from fixgrad.report.entry import Entry, Report
 from fixgrad.report.summary import summary
 
-__all__ = ["FORMATS", "Entry", "Report", "render", "summary"]
+__all__ = ["COUNTED", "FORMATS", "INVENTORIES", "PATCH", "Entry", "Report", "render", "summary"]
 
-FORMATS = ("full", "concise", "json", "jsonl")
+FORMATS = (
+    *("full", "concise", "json", "jsonl", "github", "gitlab", "sarif", "rdjson", "rdjsonl"),
+    *("junit", "markdown", "csv", "patch"),
+)
+INVENTORIES = ("csv",)  # these tell of every conversion, not of the findings alone
+COUNTED = ("full", "concise", "json")  # in these --statistics can be said
+PATCH = "patch"  # its module makes bytes, of the patches of a preview
 
 
 def render(form: str, report: Report) -> str:
-    """Return the report in one of FORMATS."""
+    """Return the report in one of FORMATS but PATCH."""
     module = importlib.import_module(f"fixgrad.report.{form}")
     text: str = module.render(report)
     return text

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fixgrad.edits import Edit
 from fixgrad.findings import Applicability, Finding, Refusal, Repair
-from fixgrad.source import Problem, Source
+from fixgrad.source import Problem, Source, Span
 
 
 class Entry(NamedTuple):
@@ -40,6 +40,22 @@ class Entry(NamedTuple):
         )
 
 
+class Conversion(NamedTuple):
+    """One place where data becomes a tensor, and what is said of it."""
+
+    span: Span
+    call: str  # "torch.from_numpy"
+    text: str  # as it is written, on one line
+    function: str  # around it: "Net.forward", or "" in the body of the file
+    verdict: str  # "repaired", "refused", "tracked", "left alone", "not followed"
+    reason: str
+    rule: str = ""  # "FG102"
+    refusal: str = ""  # "FG902"
+    safety: str = ""  # "safe", "unsafe", "display"
+    repair: str = ""
+    demand: str = ""  # where its gradient is asked for: "train.py:20:8"
+
+
 class Report(NamedTuple):
     """All that a format is given; each takes of it what it can show."""
 
@@ -49,3 +65,4 @@ class Report(NamedTuple):
     files: int = 0  # how many were looked at
     colour: bool = False
     width: int | None = None  # columns of the terminal, where it is one
+    inventory: tuple[Conversion, ...] = ()  # for the formats in INVENTORIES

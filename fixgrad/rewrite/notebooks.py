@@ -15,13 +15,10 @@ from fixgrad.edits import Edit, Patch
 from fixgrad.project import decode
 from fixgrad.rewrite.changes import Change, patch, spliced
 from fixgrad.rewrite.layout import Layout
-from fixgrad.source import Cell, CellLine, Notebook, Source, Token, split_lines
+from fixgrad.source import UNIT, Cell, CellLine, Notebook, Source, Token, split_lines
 
 _NEWLINE = re.compile(r"(?:\r\n|\r|\n)\Z")
 _NEWLINES = ("\\n", "\\u000a", "\\u000A")  # as JSON writes it
-_UNIT = re.compile(  # of a JSON string: what is one character of what it says
-    r"\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\u\w{4}|\\.|[^\\]", re.DOTALL
-)
 
 
 class UnmappableError(ValueError):
@@ -232,7 +229,7 @@ def _in_lines(bodies: dict[int, list[str]]) -> dict[int, list[str]]:
 
 
 def _ends_line(body: str) -> bool:
-    units = _UNIT.findall(body)
+    units = UNIT.findall(body)
     return bool(units) and units[-1] in _NEWLINES
 
 
@@ -266,7 +263,7 @@ def _new_bodies(
 
 def _new_body(json_text: str, token: Token, changes: Sequence[Change]) -> str:
     body = json_text[token.start + 1 : token.end - 1]
-    units = [match.start() for match in _UNIT.finditer(body)]
+    units = [match.start() for match in UNIT.finditer(body)]
     units.append(len(body))
     escaped = json_text.isascii()
     return spliced(
@@ -288,7 +285,7 @@ def _lines(body: str) -> list[str]:
     """Split what stands in a string after each newline; none are left of an empty one."""
     pieces: list[str] = []
     start = 0
-    for match in _UNIT.finditer(body):
+    for match in UNIT.finditer(body):
         if match.group() in _NEWLINES:
             pieces.append(body[start : match.end()])
             start = match.end()
