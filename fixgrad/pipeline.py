@@ -86,6 +86,13 @@ def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
     return _outcome_of(sources, options, policy, around)._replace(files=1)
 
 
+def patches_of(
+    sources: Sequence[Source], repairs: Iterable[Repair], options: Options
+) -> tuple[tuple[Source, Patch], ...]:
+    """Return the patches that some of the repairs of a run make by themselves."""
+    return _planned(sources, repairs, options, options.policy()).patches
+
+
 def _outcome_of(
     sources: Sequence[Source],
     options: Options,
@@ -297,11 +304,12 @@ def _paired(
 def _repaired(
     sources: Iterable[Source], patches: Iterable[tuple[Source, Patch]]
 ) -> tuple[Source, ...]:
-    after = {source.path: _after(source, patch) for source, patch in patches}
+    after = {source.path: repaired_source(source, patch) for source, patch in patches}
     return tuple(after.get(source.path, source) for source in sources)
 
 
-def _after(source: Source, patch: Patch) -> Source:
+def repaired_source(source: Source, patch: Patch) -> Source:
+    """Return a file as its patch leaves it."""
     data = write.encoded(source, patch)
     if source.notebook:
         again = project.decode(source.path, data)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,11 +48,25 @@ class Programs:
         self._child.wait(timeout=10)
         self._child.stdout.close()
 
-    def run(self, script: Path, seconds: int = 60) -> Ran:
-        """Run one program in a fork of the child, in the script's folder."""
+    def run(
+        self,
+        script: Path,
+        seconds: int = 60,
+        *,
+        arguments: Sequence[str] = (),
+        folder: Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Ran:
+        """Run one program in a fork of the child, in the script's folder; `settings` have it watched."""
         assert self._child.stdin is not None
         assert self._child.stdout is not None
-        request = {"script": str(script.resolve()), "seconds": seconds}
+        request = {
+            "script": str(script.resolve()),
+            "seconds": seconds,
+            "arguments": list(arguments),
+            "folder": str(folder or ""),
+            "settings": settings,
+        }
         self._child.stdin.write(json.dumps(request) + "\n")
         self._child.stdin.flush()
         answer = json.loads(self._child.stdout.readline())

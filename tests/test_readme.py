@@ -209,6 +209,20 @@ class TestGenerated:
         assert cli.run(["fit.py"]) == 1
         self.check("report", f"```\n{capfd.readouterr().out}```\n", bless)
 
+    @pytest.mark.torch
+    def test_verify(
+        self,
+        bless: bool,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("fit.py").write_text(program(), "utf-8")
+        assert cli.run(["verify", "--python", sys.executable, "--", "python", "fit.py"]) == 0
+        said = capfd.readouterr()
+        self.check("verify", f"```\n{said.out}{said.err}```\n", bless)
+
     def test_help(
         self, bless: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from fixgrad.cli import check, graph, rule, why
+from fixgrad.cli import check, graph, rule, verify, why
 from fixgrad.cli.streams import note
 from fixgrad.errors import FixgradError
 
@@ -16,6 +16,7 @@ _VERBS: dict[str, click.Command] = {
     "rule": rule.command,
     "why": why.command,
     "graph": graph.command,
+    "verify": verify.command,
 }
 
 

@@ -1,0 +1,164 @@
+"""Wrong repairs are refuted, each for what it does, and do not stand in the way of right ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fixgrad import pipeline
+from fixgrad.pipeline import Options
+from fixgrad.proof.rounds import last_word
+from fixgrad.proof.verdict import NOT_REACHED, PROVED, REFUTED, Verdict
+from tests.programs import Programs
+from tests.watched import inside, repair_of, rounds_of, source_of
+
+pytestmark = pytest.mark.torch
+
+HEAD = "import numpy as np\nimport torch\n\na = np.array([1.0, 2.0])\n"
+GRANT = ".requires_grad_()"
+FIT = HEAD + (
+    "x = torch.from_numpy(a){}\nv = torch.ones(2, requires_grad=True)\n"
+    "for turn in range(3):\n    ((x - v) ** 2).sum().backward()\n    {}\n"
+)
+
+
+class Wrong:
+    """Programs with repairs that do not do what they promise."""
+
+    def __init__(self, text: str, demand: str, *operations: tuple[str, str, str]) -> None:
+        self.text, self.demand, self.operations = text, demand, operations
+
+
+WRONG = {
+    "granted before the cast": (
+        Wrong(
+            FIT.format(".float()", "print(x.grad)"),
+            "x.grad",
+            ("torch.from_numpy(a)", "append", GRANT),
+        ),
+        "no gradient at line 9, still",
+    ),
+    "an export is forgotten": (
+        Wrong(
+            FIT.format("", "print(x.grad)\nprint(x.numpy())"),
+            "x.grad",
+            ("torch.from_numpy(a)", "append", GRANT),
+        ),
+        "Can't call numpy()",
+    ),
+    "updated in place while recording": (
+        Wrong(
+            FIT.format("", "x -= x.grad\n    x.grad.zero_()"),
+            "x -= x.grad",
+            ("torch.from_numpy(a)", "append", GRANT),
+        ),
+        "a leaf Variable that requires grad",
+    ),
+    "granted and detached": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\n"
+            "y = x * 1\n((y - v) ** 2).sum().backward()\nprint(x.grad)\n",
+            "x.grad",
+            ("torch.from_numpy(a)", "append", GRANT),
+            ("x * 1", "append", ".detach()"),
+        ),
+        "no gradient at line 9, still",
+    ),
+    "granted to the wrong tensor": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a)\ny = torch.from_numpy(a + 1)\n"
+            "v = torch.ones(2, requires_grad=True)\n((x * v) + y).sum().backward()\nprint(x.grad)\n",
+            "x.grad",
+            ("torch.from_numpy(a + 1)", "append", GRANT),
+        ),
+        "no gradient at line 9, still",
+    ),
+    "not a number": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a * 0)\n"
+            "v = torch.ones(2, dtype=torch.float64, requires_grad=True)\n"
+            "(torch.sqrt(x) * v / x).sum().backward()\nprint(x.grad)\n",
+            "x.grad",
+            ("torch.from_numpy(a * 0)", "append", GRANT),
+        ),
+        "not finite",
+    ),
+    "never trained": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\n"
+            "o = torch.optim.SGD([x, v], lr=0.1)\n(v ** 2).sum().backward()\no.step()\n",
+            "torch.optim.SGD([x, v], lr=0.1)",
+            ("torch.from_numpy(a)", "append", GRANT),
+        ),
+        "no gradient arrives",
+    ),
+}
+
+
+def judged(programs: Programs, folder: Path, wrong: Wrong) -> Verdict:
+    """Return the verdict on a repair made by hand."""
+    user = folder / "user"
+    user.mkdir()
+    (user / "main.py").write_text(wrong.text)
+    with inside(user):
+        source = source_of("main.py")
+        made = "torch.from_numpy(a * 0)" if "a * 0" in wrong.text else "torch.from_numpy(a)"
+        repair = repair_of(source, "FG101", made, wrong.demand, *wrong.operations)
+        return rounds_of(programs, user, folder, [source]).trial([repair]).verdicts[0]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_repairs_are_refuted(name: str, programs: Programs, tmp_path: Path) -> None:
+    wrong, why = WRONG[name]
+    verdict = judged(programs, tmp_path, wrong)
+    assert verdict.outcome == REFUTED, verdict
+    assert why in verdict.after
+
+
+def test_what_worked_before_is_no_proof(programs: Programs, tmp_path: Path) -> None:
+    """A repair of what was right already proves nothing."""
+    text = (
+        HEAD + "x = torch.tensor(a, requires_grad=True)\n(x ** 2).sum().backward()\nprint(x.grad)\n"
+    )
+    operation = ("torch.tensor(a, requires_grad=True)", "append", GRANT)
+    (tmp_path / "user").mkdir()
+    (tmp_path / "user" / "main.py").write_text(text)
+    with inside(tmp_path / "user"):
+        source = source_of("main.py")
+        repair = repair_of(source, "FG101", operation[0], "x.grad", operation)
+        rounds = rounds_of(programs, tmp_path / "user", tmp_path, [source])
+        verdict = rounds.trial([repair]).verdicts[0]
+    assert (verdict.outcome, verdict.after) == (REFUTED, "it was there without the repair")
+
+
+def test_what_is_not_run_is_not_reached(programs: Programs, tmp_path: Path) -> None:
+    text = HEAD + (
+        "def fit():\n    x = torch.from_numpy(a)\n    (x ** 2).sum().backward()\n    print(x.grad)\n"
+    )
+    wrong = Wrong(text, "x.grad", ("torch.from_numpy(a)", "append", GRANT))
+    verdict = judged(programs, tmp_path, wrong)
+    assert (verdict.outcome, verdict.before) == (NOT_REACHED, "nothing seen (exit 0)")
+
+
+def test_a_wrong_repair_does_not_hide_a_right_one(programs: Programs, tmp_path: Path) -> None:
+    """What is refuted is left out of a second run."""
+    text = HEAD + (
+        "x = torch.from_numpy(a).float()\nv = torch.ones(2, requires_grad=True)\n"
+        "(x * v).sum().backward()\nprint(x.grad)\n"
+        "y = torch.from_numpy(a + 1)\n(y * v).sum().backward()\nprint(y.grad)\nprint(x.numpy())\n"
+    )
+    user = tmp_path / "user"
+    user.mkdir()
+    (user / "main.py").write_text(text)
+    with inside(user):
+        source = source_of("main.py")
+        right = pipeline.run(Options(diff=True)).repaired[1]
+        operation = ("torch.from_numpy(a).float()", "append", GRANT)
+        wrong = repair_of(source, "FG101", "torch.from_numpy(a)", "x.grad", operation)
+        rounds = rounds_of(programs, user, tmp_path, [source])
+        trials = rounds.all([wrong, right], rounds.patch([wrong, right]))
+    found = last_word(trials, [wrong, right])
+    assert [verdict.outcome for verdict in found] == [REFUTED, PROVED]
+    assert "Can't call numpy()" in found[0].after
+    assert [trial.repairs for trial in trials][-1] == (right,)

@@ -1,0 +1,291 @@
+"""`fixgrad verify` as a command: programs that hang, kill themselves, write, start others, ask for input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fixgrad import cli
+
+FIT = """\
+import numpy as np
+import torch
+
+x = torch.from_numpy(np.array([1.0, 2.0]))
+w = torch.ones(2, dtype=torch.float64, requires_grad=True)
+(x * w).sum().backward()
+print(x.grad)
+"""
+
+
+def after(trouble: str) -> str:
+    """Return a program that does something first, of which the analysis knows nothing."""
+    return f"exec({trouble!r})\n{FIT}"
+
+
+class User:
+    """A project in a folder of its own, the current one."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capfd = folder, capfd
+
+    def write(self, text: str, name: str = "main.py") -> None:
+        """Write a file of the project."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def tree(self) -> dict[str, tuple[str, int, int]]:
+        """Return all that stands in the folder: contents, modes and times."""
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            status = path.lstat()
+            data = path.read_bytes() if path.is_file() else b""
+            name = str(path.relative_to(self.folder))
+            found[name] = (hashlib.sha256(data).hexdigest(), status.st_mode, status.st_mtime_ns)
+        return found
+
+    def verify(self, *arguments: str) -> tuple[int, dict[str, object], str]:
+        """Run the command; return its exit code, its JSON, and what it says beside; nothing is touched."""
+        before, running = self.tree(), processes()
+        options = [*arguments] if "--" in arguments else [*arguments, "--", "python", "main.py"]
+        code = cli.run(["verify", "--python", sys.executable, "--output-format", "json", *options])
+        said = self._capfd.readouterr()
+        assert "--fix" in arguments or self.tree() == before
+        assert processes() <= running
+        return code, json.loads(said.out) if said.out else {}, said.err
+
+
+def processes() -> set[tuple[str, str]]:
+    """Return the processes there are that a run may have started."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if "main.py" in words or "31415" in words:
+            found.add((path.name, words))
+    return found
+
+
+@pytest.fixture
+def user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> User:
+    """Return a project with the current folder in it."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    made = User(folder, capfd)
+    made.write(FIT)
+    return made
+
+
+def verdicts(data: dict[str, object]) -> list[tuple[object, ...]]:
+    """Return the verdicts of a report, shortly."""
+    found = data["verdicts"]
+    assert isinstance(found, list)
+    return [(each["location"]["row"], each["verdict"]) for each in found]
+
+
+def endings(data: dict[str, object]) -> list[str]:
+    """Return how the runs ended."""
+    runs = data["runs"]
+    assert isinstance(runs, list)
+    return [run["ending"] for run in runs]
+
+
+class TestUnrulyPrograms:
+    """What a program does to itself is told, and nothing of it is left."""
+
+    def test_hangs(self, user: User) -> None:
+        user.write(after("while True: pass"))
+        started = time.monotonic()
+        code, data, _ = user.verify("--timeout", "1")
+        assert (code, verdicts(data)) == (1, [(5, "not reached")])
+        assert endings(data) == ["stopped after 1 s (--timeout)"] * 2
+        assert time.monotonic() - started < 30
+
+    def test_kills_itself(self, user: User) -> None:
+        user.write(after("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
+        code, data, _ = user.verify()
+        assert (code, verdicts(data)) == (1, [(5, "not reached")])
+        assert endings(data) == ["killed by SIGKILL"] * 2
+
+    def test_asks_for_input(self, user: User) -> None:
+        user.write(after("input('go on? ')"))
+        code, data, _ = user.verify()
+        assert (code, verdicts(data)) == (1, [(5, "not reached")])
+        assert "EOFError" in str(data["verdicts"])
+
+    def test_prints_without_end(self, user: User) -> None:
+        user.write(after("while True: print('x' * 100_000)"))
+        _, data, _ = user.verify()
+        assert endings(data) == ["stopped for endless output"] * 2
+
+    def test_takes_too_much_memory(self, user: User) -> None:
+        user.write(after("b'x' * 2_000_000_000"))
+        code, data, _ = user.verify("--memory", "500")
+        assert (code, endings(data)) == (1, ["exit 1"] * 2)
+        assert "MemoryError" in str(data["verdicts"])
+
+    def test_leaves_processes_behind(self, user: User) -> None:
+        """In a session of their own and orphaned: they are found all the same."""
+        trouble = (
+            "import os, subprocess, time\n"
+            "subprocess.Popen(['sleep', '31415'], start_new_session=True)\n"
+            "if os.fork() == 0:\n    os.setsid()\n"
+            "    if os.fork() == 0:\n        time.sleep(31415)\n    os._exit(0)\n"
+            "time.sleep(0.3)\nraise SystemExit"
+        )
+        user.write(after(trouble))
+        _, data, said = user.verify()
+        assert endings(data) == ["exit 0"] * 2
+        assert "left 2 processes behind" in said
+
+    def test_there_is_no_such_program(self, user: User) -> None:
+        code, _, said = user.verify("--", "no-such-program", "main.py")
+        assert (code, said) == (2, "fixgrad: no-such-program: cannot be run (no such program)\n")
+
+    def test_the_probe_is_kept_out(self, user: User) -> None:
+        user.write(FIT.replace("import torch", "exec('quit()')\nimport torch"))
+        code, _, said = user.verify("--", "python", "-I", "main.py")
+        assert code == 1
+        assert "did not load the probe" in said
+
+    def test_nothing_to_prove(self, user: User) -> None:
+        user.write(FIT.replace("([1.0, 2.0]))", "([1.0, 2.0])).requires_grad_()"))
+        code, data, said = user.verify("--", "no-such-program")
+        assert (code, data["verdicts"], said) == (0, [], "nothing to prove: no repair is planned\n")
+
+
+class TestCopies:
+    """What is run is a copy, whole as far as a program may need it."""
+
+    def tree_in_copy(self, user: User, *options: str) -> set[str]:
+        look = (
+            "import os\nfor top, folders, files in os.walk('.'):\n"
+            "    for name in folders + files: print('SEES', os.path.join(top, name))\nquit()"
+        )
+        user.write(after(look))
+        words = [*options, "--show-output", "--", "python", "main.py"]
+        _, _, said = user.verify(*words)
+        original = said.partition("--- repaired")[0]
+        return {line[7:] for line in original.splitlines() if line.startswith("SEES ./")}
+
+    def test_ignored_data_comes_along(self, user: User) -> None:
+        subprocess.run(["git", "init", "-q"], check=True)
+        for name in (".gitignore", "data/a.npy", ".venv/pyvenv.cfg", "env/pyvenv.cfg", "sub/b.txt"):
+            user.write("*.npy\n", name)
+        seen = self.tree_in_copy(user)
+        assert {"data", "data/a.npy", "sub/b.txt", ".gitignore", "main.py"} <= seen
+        assert not {".git", ".venv", "env"} & seen
+
+    def test_links_lead_into_the_copy(self, user: User, tmp_path: Path) -> None:
+        """Relative or absolute: what is written through them is not the user's."""
+        user.write("1", "data/value.txt")
+        user.write("2", "../outside/value.txt")
+        os.symlink("data", "relative")
+        os.symlink(user.folder / "data/value.txt", "absolute.txt")
+        os.symlink(tmp_path / "outside", "elsewhere")
+        follow = (
+            "open('relative/value.txt', 'a').write('x')\nopen('absolute.txt', 'a').write('x')\n"
+            "print('READ', open('elsewhere/value.txt').read())\nquit()"
+        )
+        user.write(after(follow))
+        _, _, said = user.verify("--show-output")
+        assert said.count("READ 2") == 2
+        assert (user.folder / "data/value.txt").read_text() == "1"
+
+    def test_what_is_shared_is_read_in_place(self, user: User) -> None:
+        user.write("1", "big/data.txt")
+        user.write(after("import os; print('LINK', os.path.islink('big')); quit()"))
+        _, _, said = user.verify("--share", "big", "--show-output")
+        assert said.count("LINK True") == 2
+
+    def test_places_in_the_command_are_those_of_the_copy(self, user: User) -> None:
+        user.write(after("import sys; open(sys.argv[1][7:], 'a').write('x'); quit()"))
+        user.write("1", "value.txt")
+        script, value = user.folder / "main.py", user.folder / "value.txt"
+        _, data, _ = user.verify("--", "python", str(script), f"--into={value}")
+        assert endings(data) == ["exit 0"] * 2
+        assert value.read_text() == "1"
+
+    def test_too_much_to_copy(self, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("fixgrad.runtime.workspace.MOST_BYTES", 10_000)
+        user.write("x" * 20_000, "weights/big.bin")
+        code, _, said = user.verify()
+        assert code == 2
+        assert "most of it is weights (0 MiB)" in said
+        assert "--share" in said
+
+    def test_a_file_outside(self, user: User) -> None:
+        user.write(FIT, "../other.py")
+        code, _, said = user.verify("../other.py", "--", "python", "main.py")
+        assert code == 2
+        assert "--root" in said
+
+
+@pytest.mark.torch
+class TestProofs:
+    """With torch, in processes of their own."""
+
+    def test_writes_into_its_folder(self, user: User, tmp_path: Path) -> None:
+        """The proof holds, the certificate tells, and the user's folder is as it was."""
+        user.write(f"{FIT}open('log.txt', 'a').write('x')\nimport os; os.remove('data.txt')\n")
+        user.write("1", "data.txt")
+        certificate = tmp_path / "certificate.json"
+        code, data, said = user.verify("--gradcheck", "--certificate", str(certificate))
+        assert (code, verdicts(data)) == (0, [(4, "proved")])
+        assert said == "1 proved; original: exit 0, repaired: exit 0\n"
+        written = json.loads(certificate.read_text())
+        digest = hashlib.sha256((user.folder / "main.py").read_bytes()).hexdigest()
+        assert written["inputs"] == {"main.py": digest}
+        assert (
+            "+x = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)"
+            in written["patch"]["text"]
+        )
+        assert "finite differences agree" in written["verdicts"][0]["check"]
+        assert any(each["kind"] == "arrival" for each in written["observations"]["repaired"])
+
+    def test_only_what_is_proved_is_written(self, user: User) -> None:
+        user.write(FIT.replace("x", "y"), "never_run.py")
+        code, data, _ = user.verify("--fix", "--require-proof")
+        assert (code, verdicts(data)) == (0, [(4, "proved"), (4, "not reached")])
+        assert "requires_grad=True)\nw" in Path("main.py").read_text()
+        assert Path("never_run.py").read_text() == FIT.replace("x", "y")
+
+    def test_spawned_workers_and_a_sudden_end(self, user: User) -> None:
+        """A conversion in a process that another has spawned, which ends without a word."""
+        body = "".join(f"    {line}\n" for line in FIT.splitlines()[3:])
+        user.write(
+            f"import os\nimport numpy as np\nimport torch\n\ndef work():\n{body}    os._exit(3)\n\n"
+            "if __name__ == '__main__':\n    import multiprocessing\n"
+            "    p = multiprocessing.get_context('spawn').Process(target=work)\n"
+            "    p.start()\n    p.join()\n    print(p.exitcode)\n"
+        )
+        code, data, _ = user.verify()
+        assert (code, verdicts(data)) == (0, [(6, "proved")])
+
+    def test_tests_are_proved(self, user: User) -> None:
+        """Under pytest, where exceptions do not end the program; a library file is repaired."""
+        body = "".join(f"    {line}\n" for line in FIT.splitlines()[3:-1])
+        user.write(
+            f"import numpy as np\nimport torch\n\ndef slope():\n{body}    return x.grad\n", "own.py"
+        )
+        user.write(
+            "import own\n\ndef test_slope():\n    assert own.slope().sum() == 2\n", "test_own.py"
+        )
+        Path("main.py").unlink()
+        words = ["--", "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        code, data, _ = user.verify(*words)
+        assert (code, verdicts(data), endings(data)) == (0, [(5, "proved")], ["exit 1", "exit 0"])
