@@ -24,6 +24,7 @@ class Call(NamedTuple):
     receiver: Place | None = None  # of `x.f()`: where x is written
     direct: bool = False  # the called function's name stands at this place
     written: bool = False  # the expression at this place is this call, by whatever name
+    parts: int = 0  # how many names its result is unpacked into, where that is written
 
     def positional(self) -> list[Argument]:
         """Return the plain positional arguments before any star."""

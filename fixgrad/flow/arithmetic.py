@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import constants, container_changes, containers
+from fixgrad.flow import constants, container_changes, containers, membership
 from fixgrad.flow.arrays import make_array, read_array, sources_of, write_array
 from fixgrad.flow.gradients import consume, none_test
 from fixgrad.flow.ir import Op
@@ -314,7 +314,7 @@ def compare(m: Machine, f: Frame, op: Op, state: State) -> None:
         f.registers[op.out] = _compared(m, f, state, op, values)
         return
     if op.target in ("in", "not in"):
-        f.registers[op.out] = constants.contained(m, f, op, state, *values)
+        f.registers[op.out] = membership.contained(m, f, op, state, *values)
         return
     f.registers[op.out] = UNKNOWN
 

@@ -182,6 +182,7 @@ def _sequence(m: Machine, f: Frame, state: State, call: Call, values: list[Value
 
 def _dict(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     thing = containers.make(m, f, state, call.place, "dict", [])
+    state.set((thing, "#closed"), True)
     for argument, value in zip(call.arguments, values, strict=True):
         if argument.name and argument.name != "**":
             containers.set_item(state, thing, constant(argument.name), value, True)
@@ -213,6 +214,8 @@ def _map(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
     if len(values) < 2:
         return UNKNOWN
     listed = containers.elements(m, f, state, values[1], op) if len(values) == 2 else None
+    if listed is None and call.parts and len(values) == 2:
+        listed = [containers.any_element(m, f, state, values[1], op)] * call.parts
     if listed is not None and len(listed) <= containers.MOST_ITEMS:
         results = _map_each(m, f, state, call, values[0], listed)
         return frozenset((containers.make(m, f, state, call.place, "list", results),))

@@ -18,6 +18,7 @@ from fixgrad.flow.graph import CallResult
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
 from fixgrad.flow.modules import call_module
+from fixgrad.flow.protocols import callables
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import tracked
 from fixgrad.flow.values import (
@@ -36,11 +37,8 @@ from fixgrad.flow.values import (
 )
 
 _NONE_ASSERTIONS = {
-    "assertIsNone": False,
-    "assertIsNotNone": True,
-    "assertIs": False,
-    "assertIsNot": True,
-}
+    "assertIsNone": False, "assertIsNotNone": True, "assertIs": False, "assertIsNot": True,
+}  # fmt: skip
 _GRANTING_NAMES = (
     "requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable",
 )  # fmt: skip
@@ -95,7 +93,8 @@ def _call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
             value = union(frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict"))
         arguments.append(Argument(value, place, name))
     direct = _is_written(m, f, op, state)
-    return Call(op.place, tuple(arguments), direct=direct, written=True)
+    parts = op.constant if isinstance(op.constant, int) else 0
+    return Call(op.place, tuple(arguments), direct=direct, written=True, parts=parts)
 
 
 def _is_written(m: Machine, f: Frame, op: Op, state: State) -> bool:
@@ -285,6 +284,9 @@ def _execute(
     function = code.function
     owner = m.thing("frame", Site(code.module.path, function.place), path, function.name)
     frame = Frame(owner, code.module, function, code.frames, path)
+    for name in function.local:  # what an earlier call left
+        if state.get((owner, name)):
+            state.set((owner, name), NOTHING)
     _bind_parameters(m, frame, state, call, code)
     mode = state.get(MODE, "on")
     if code.mode:
@@ -362,6 +364,7 @@ def unknown_call(
     """Call code that is not known: it may differentiate, keep and hand on whatever it gets."""
     for argument in call.arguments:
         consume(m, f, state, argument.value, argument.place)
+        containers.hand_out(state, argument.value)
     values = [a.value for a in call.arguments]
     holders = [frozenset((t,)) for t in callees]
     tensors = containers.reachable(state, [*values, *holders])
@@ -382,7 +385,7 @@ def run_callbacks(
     """Enter the functions among values, as code that is not known may call them."""
     results: list[Value] = []
     for value in values:
-        for thing in of_kind(value, "function", "method", "partial"):
+        for thing in callables(state, value):
             if thing.kind == "method" and not isinstance(thing.data, tuple):
                 continue
             arguments = tuple(Argument(v, call.place) for v in given)

@@ -45,6 +45,9 @@ def clear(state: State, thing: Thing, strong: bool) -> None:
     state.set((thing, "#order"), ())
     state.set((thing, "[*]"), NOTHING)
     state.set((thing, "#length"), "0")
+    if thing.kind == "dict":
+        state.set((thing, "#sure"), frozenset())
+        state.set((thing, "#closed"), True)
 
 
 def insert(state: State, thing: Thing, at: Value, value: Value, strong: bool) -> None:
@@ -78,6 +81,10 @@ def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
     """Take an item out of a dict."""
     items = containers.known_items(state, thing)
     field = containers.field_of(key)
+    if field is None:
+        state.set((thing, "#sure"), frozenset())
+    else:
+        containers.forget(state, thing, field)
     if field is None or not strong or not state.get((thing, field)):
         return
     state.set((thing, field), NOTHING)
@@ -91,7 +98,8 @@ def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
 def copy_items(state: State, one: Thing, other: Thing) -> None:
     """Put the items of one container into another of its kind that is new."""
     fields = state.get((one, "#fields"), frozenset())
-    for field in (*sorted(fields), "[*]", "#length", "#fields", "#order", "#default"):
+    shape = ("[*]", "#length", "#fields", "#order", "#default", "#sure", "#closed")
+    for field in (*sorted(fields), *shape):
         content = state.get((one, field))
         if content is not None:
             state.set((other, field), content)
@@ -99,10 +107,16 @@ def copy_items(state: State, one: Thing, other: Thing) -> None:
 
 def update(m: Machine, f: Frame, state: State, place: Place, thing: Thing, value: Value) -> None:
     """Put the items of another dict, or of pairs, into a dict."""
+    if not all(state.get((t, "#closed"), False) for t in value):
+        state.set((thing, "#closed"), False)
     for other in of_kind(value, "dict"):
         items = containers.known_items(state, other)
+        sure = state.get((other, "#sure"), frozenset())
         for key, inner in items or []:
             containers.set_item(state, thing, key, inner, True)
+            field = containers.field_of(key)
+            if field is not None and field not in sure:
+                containers.forget(state, thing, field)
         if items is None:
             containers.set_item(state, thing, UNKNOWN, state.get((other, "[*]"), NOTHING), False)
     for listed in of_kind(value, "list", "tuple"):

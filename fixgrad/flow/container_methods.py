@@ -142,6 +142,7 @@ def _dict_call(
             return NONE
         case "popitem":
             choose(m, state, thing)
+            state.set((thing, "#sure"), frozenset())
             pair = containers.make(m, f, state, call.place, "tuple", [UNKNOWN, anything])
             return frozenset((pair,))
         case "setdefault":

@@ -45,13 +45,15 @@ def make(
     items: list[Value] | None,
     anything: Value = NOTHING,
     name: str = "",
+    *,
+    fresh: bool = False,
 ) -> Thing:
     """Make a container of known items, or of whatever `anything` is."""
     thing = m.thing("list" if kind == "set" else kind, Site(f.module.path, place), f.path, name)
     for field in state.get((thing, "#fields"), ()):
         state.set((thing, field), NOTHING)
     # What an earlier turn put into it is still there for who holds that one: `params = new`.
-    earlier: Value = state.get((thing, "[*]"), NOTHING) if m.loops else NOTHING
+    earlier: Value = state.get((thing, "[*]"), NOTHING) if m.loops and not fresh else NOTHING
     state.set((thing, "[*]"), anything | earlier | union(items or []))
     sized = items is not None and len(items) <= MOST_ITEMS
     state.set((thing, "#length"), str(len(items)) if items is not None and sized else "maybe")
@@ -63,32 +65,9 @@ def make(
     state.set((thing, "#fields"), frozenset(fields))
     if kind == "dict":
         state.set((thing, "#order"), ())
+        state.set((thing, "#sure"), frozenset())
+        state.set((thing, "#closed"), False)
     return thing
-
-
-def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """Execute a display: `[a, *b]`, `(a, b)`, `{k: v}`, `{a}`, and slices."""
-    values = [consume(m, f, state, v, op.place) for v in f.values(op)]
-    if op.target == "slice":
-        f.registers[op.out] = _slice(m, op, values)
-    elif op.target == "dict":
-        f.registers[op.out] = frozenset((_dict(m, f, op, state, values),))
-    else:
-        thing = _sequence(m, f, op, state, values)
-        for n, register in enumerate(op.args):
-            m.item_places[thing, n] = f.place_of(register)
-        f.registers[op.out] = frozenset((thing,))
-
-
-def _slice(m: Machine, op: Op, values: list[Value]) -> Value:
-    parts = {name: known(value) for name, value in zip(op.names, values, strict=True)}
-    bounds = [parts.get(name, (True, None)) for name in ("lower", "upper", "step")]
-    sure = (
-        all(certain and (bound is None or isinstance(bound, int)) for certain, bound in bounds)
-        and bounds[2][1] != 0
-    )
-    data = slice(*(bound for _, bound in bounds)) if sure else None
-    return frozenset((m.thing("slice", None, (), str(data), data),))
 
 
 def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: Place) -> Value:
@@ -101,44 +80,6 @@ def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: 
     whole = frozenset(state.get((thing, "[*]"), NOTHING)) if items is None else NOTHING
     made = make(m, f, state, place, thing.kind, items, whole, f"slice of {thing.number}")
     return frozenset((made,))
-
-
-def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
-    names = op.names or ("",) * len(values)
-    items: list[Value] | None = []
-    anything = NOTHING
-    for value, name in zip(values, names, strict=True):
-        inner = [value] if name != "*" else _star(m, f, state, value, op)
-        if inner is None:
-            anything |= any_element(m, f, state, value, op) | union(items or [])
-            items = None
-        elif items is not None:
-            items += inner
-        else:
-            anything |= union(inner)
-    if items is None:
-        anything |= union(v for v, n in zip(values, names, strict=True) if n != "*")
-    return make(m, f, state, op.place, op.target, items, anything)
-
-
-def _star(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:
-    return elements(m, f, state, value, op)
-
-
-def _dict(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
-    thing = make(m, f, state, op.place, "dict", [])
-    n = 0
-    while n < len(values):
-        if op.names[n] == "**":
-            for other in of_kind(values[n], "dict"):
-                for field in fields_in_order(state, other):
-                    _put(state, thing, field, state.get((other, field), NOTHING), True)
-                state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
-            n += 1
-        else:
-            set_item(state, thing, values[n], values[n + 1], True)
-            n += 2
-    return thing
 
 
 _KEYS: dict[str, Value] = {}  # the key behind the name of a cell
@@ -154,7 +95,7 @@ def field_of(key: Value) -> str | None:
     return field
 
 
-def _put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> None:
+def put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> None:
     if strong:
         state.set((thing, field), value)
     else:
@@ -163,6 +104,8 @@ def _put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> 
     order = state.get((thing, "#order"), ()) if thing.kind == "dict" else (field,)
     if field not in order:
         state.set((thing, "#order"), (*order, field))
+    if strong and thing.kind == "dict":
+        state.set((thing, "#sure"), state.get((thing, "#sure"), frozenset()) | {field})
 
 
 def fields_in_order(state: State, thing: Thing) -> list[str]:
@@ -172,17 +115,30 @@ def fields_in_order(state: State, thing: Thing) -> list[str]:
     return [*(name for name in order if name in fields), *sorted(fields.difference(order))]
 
 
+def forget(state: State, thing: Thing, field: str) -> None:
+    """Note that a dict may not have an item any more."""
+    state.set((thing, "#sure"), state.get((thing, "#sure"), frozenset()) - {field})
+
+
+def hand_out(state: State, value: Value) -> None:
+    """Note that code which is not known may put keys into a dict, and take them out."""
+    for thing in of_kind(value, "dict"):
+        state.set((thing, "#closed"), False)
+        state.set((thing, "#sure"), frozenset())
+
+
 def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool) -> None:
     """Write an item."""
     field = _index(state, thing, key) if thing.kind == "list" else field_of(key)
     if field is not None:
         again = strong and bool(state.get((thing, field)))
         whole = again and _all_known(state, thing)
-        _put(state, thing, field, value, strong)
+        put(state, thing, field, value, strong)
         if whole:
             state.set((thing, "[*]"), _one_by_one(state, thing))
             return
     else:
+        state.set((thing, "#closed"), False)
         for other in state.get((thing, "#fields"), frozenset()):
             state.add((thing, other), value)
     state.add((thing, "[*]"), value)
@@ -240,7 +196,7 @@ def append(state: State, thing: Thing, value: Value, strong: bool) -> None:
     """Add an item at the end."""
     length = state.get((thing, "#length"), "maybe")
     if strong and length != "maybe" and int(length) < MOST_ITEMS:
-        _put(state, thing, f"[{length}]", value, True)
+        put(state, thing, f"[{length}]", value, True)
         state.set((thing, "#length"), str(int(length) + 1))
     else:
         state.set((thing, "#length"), "maybe")
@@ -265,16 +221,18 @@ def contents(state: State, value: Value) -> Value:
 def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:
     """Return the elements of an iterable one by one, where all of them are known."""
     value = contents(state, value)
+    if value and all(t.kind in ("list", "tuple") for t in value):
+        lengths = {str(state.get((t, "#length"), "maybe")) for t in value}
+        length = lengths.pop()
+        if lengths or length == "maybe":
+            return None
+        return [
+            union(state.get((t, f"[{n}]"), NOTHING) for t in ordered(value)) or UNKNOWN
+            for n in range(int(length))
+        ]
     if len(value) != 1:
         return None
     (thing,) = value
-    if thing.kind in ("list", "tuple"):
-        length = state.get((thing, "#length"), "maybe")
-        if length == "maybe":
-            return None
-        return [
-            frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in range(int(length))
-        ]
     if thing.kind == "const" and isinstance(thing.data, str):
         return [constant(letter) for letter in thing.data[:MOST_ITEMS]]
     if thing.kind == "dict":

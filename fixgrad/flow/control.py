@@ -107,7 +107,11 @@ def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None
     iterable = consume(m, f, state, f.registers[op.args[0]], op.place)
     iterable = iterated(m, f, state, iterable, op.place)
     elements = containers.elements(m, f, state, iterable, op)
-    if elements is not None and 0 < len(elements) <= UNROLLED and not _only_numbers(elements):
+    many = elements is None or _only_numbers(elements)
+    if elements is None and isinstance(op.constant, int):
+        elements = [containers.any_element(m, f, state, iterable, op)] * op.constant
+        many = False
+    if elements is not None and 0 < len(elements) <= UNROLLED and not many:
         _unrolled(m, f, op, state, elements)
         return
     element = containers.any_element(m, f, state, iterable, op)

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, leaf, log, tracked
-from fixgrad.flow.values import Path, Site, Thing, ordered
+from fixgrad.flow.values import Site, Thing, ordered
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 
-def upstream(state: State, roots: Iterable[Thing]) -> list[Thing]:
-    """Return the roots and all that autograd recorded them from, nearest first."""
+def upstream(state: State, roots: Iterable[Thing], *, latest: bool = False) -> list[Thing]:
+    """Return the roots and all that autograd recorded them from, nearest first.
+
+    With `latest`, what the last turn of a loop made is not taken for what earlier ones did.
+    """
     found: dict[Thing, None] = {}
     pending = [identity(t) for t in roots]
     while pending:
@@ -25,7 +28,10 @@ def upstream(state: State, roots: Iterable[Thing]) -> list[Thing]:
         if thing.kind == "tensor" and tracked(state, thing) == "no":
             continue
         found[thing] = None
-        pending.extend(ordered(state.get((thing, "#inputs"), ())))
+        inputs = state.get((thing, "#inputs"), frozenset())
+        if latest:
+            inputs -= state.get((thing, "#earlier"), frozenset())
+        pending.extend(ordered(inputs))
     return list(found)
 
 
@@ -48,6 +54,7 @@ def backward(
     for root in roots:
         reached = upstream(state, [root])
         unknown = any(t.kind != "tensor" for t in reached)
+        latest = set(upstream(state, [root], latest=True))
         log(m, f, state, "backward", root, place, detail=detail, others=reached)
         for thing in reached:
             if tracked(state, thing) == "no" or thing.kind != "tensor":
@@ -56,11 +63,11 @@ def backward(
             if spoiled != "no":
                 log(m, f, state, "modified", thing, place, detail=spoiled)
             outpaced = state.get((thing, "#outpaced"))
-            if outpaced:
+            if outpaced and thing in latest:
                 log(m, f, state, "outpaced", thing, place, others=outpaced)
             if not keeps and _carried_over(m, state, thing):
                 log(m, f, state, "twice", thing, place)
-            if _gone(m, state, thing, Site(f.module.path, place), f.path):
+            if thing in latest and state.get((thing, "#freed")):
                 log(m, f, state, "twice", thing, place)
             if leaf(state, thing) != "no" and fills:
                 state.set((thing, "#gradient"), "maybe" if unknown else "some")
@@ -81,13 +88,6 @@ def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
         return False  # `f = f + step` keeps nothing that is freed
     inputs = state.get((thing, "#inputs"), ())
     return thing in upstream(state, inputs)
-
-
-def _gone(m: Machine, state: State, thing: Thing, site: Site, path: Path) -> bool:
-    """Say whether another backward pass, or this one in an earlier turn, has freed the graph."""
-    freed = state.get((thing, "#freed"), frozenset())
-    made_outside = m.graph.loops.get(thing, 0) < len(m.loops)
-    return bool(freed - {(site, path)}) or (bool(freed) and made_outside)
 
 
 def may_run_backward(state: State, things: Iterable[Thing]) -> None:

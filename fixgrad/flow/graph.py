@@ -59,6 +59,7 @@ class FlowGraph:
         self.shadows: dict[str, list[tuple[Place, frozenset[str]]]] = {}  # local names by function
         self.mixes: set[Thing] = set()  # computed from a tensor and an array
         self.by_value: dict[Thing, set[Thing]] = {}  # tensors whose numbers went into it
+        self.flagged_as: dict[Thing, set[Thing]] = {}  # a copy -> what it is tracked like, cut off
         # by leaf: what takes its place in later turns of a loop, and what is computed of either
         self.replaced: dict[Thing, set[tuple[Thing, Thing]]] = {}
         self.refused: set[Thing] = set()  # requires_grad=False is written there
@@ -66,6 +67,8 @@ class FlowGraph:
         self.calls: dict[tuple[Site, Path], CallResult] = {}
         # where an optimizer is made, steps or zeroes gradients: the tensors that it holds
         self.optimizing: dict[tuple[Site, Path], set[Thing]] = {}
+        # by statement and name: what is unpacked there under this name
+        self.taken_out: dict[tuple[Site, str], set[Thing]] = {}
         self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
         self.receivers: dict[Site, Place] = {}  # of a conversion `torch.f(a)`: where `torch` stands
         self.names_of: dict[tuple[str, str], str] = {}  # (file, "torch") -> "th"

@@ -32,7 +32,9 @@ class Op(NamedTuple):
     target: str = ""  # "grad" of attr, "+" of binary, "x" of load and store
     args: tuple[int, ...] = ()
     names: tuple[str, ...] = ()  # beside args: "" positional, "*", "**", or the keyword
-    constant: Constant = None  # value of const, scope of load and store, function number
+    # value of const, scope of load and store, function number; of a call, or of the loop of a
+    # comprehension, how many names its result is unpacked into; of pack: a comprehension begins
+    constant: Constant = None
     blocks: tuple[tuple[Op, ...], ...] = ()
 
 

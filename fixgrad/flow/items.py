@@ -20,6 +20,7 @@ from fixgrad.flow.tensors import derive, identity, log
 from fixgrad.flow.values import (
     NOTHING,
     UNKNOWN,
+    Site,
     Thing,
     Value,
     known,
@@ -161,3 +162,6 @@ def part(m: Machine, f: Frame, op: Op, state: State) -> None:
         else:
             found.append(containers.carry(m, f, state, op.place, [frozenset((thing,))], op.target))
     f.registers[op.out] = union(found) or UNKNOWN
+    if op.names:
+        taken = (Site(f.module.path, f.statement), op.names[0])
+        m.graph.taken_out.setdefault(taken, set()).update(map(identity, f.registers[op.out]))

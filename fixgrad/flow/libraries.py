@@ -13,7 +13,7 @@ from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Place
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
-from fixgrad.flow.protocols import special
+from fixgrad.flow.protocols import callables, special
 from fixgrad.flow.scalars import math_call
 from fixgrad.flow.standard_library import SPECIAL
 from fixgrad.flow.state import MODE, State
@@ -279,7 +279,7 @@ def _call_back(m: Machine, f: Frame, state: State, call: Call, name: str) -> Val
         extra = _extra_arguments(state, more) if more is not None else ()
         m.callbacks(m, f, state, call, [function.value], (*given, *extra))
     for argument in call.arguments:
-        if not of_kind(argument.value, "function", "method", "partial"):
+        if not callables(state, argument.value):
             _export(m, f, state, argument, name)
     made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"result {name}")
     return frozenset((made,))

@@ -278,7 +278,7 @@ class Machine:
             if not path.dead:
                 last.append(path.changes())
             path.undo()
-            if not last or not state.merge([{}, *last]):
+            if not last or not state.merge([{}, *last], turns=True):
                 break
         if orelse is not None and last and not endless:
             path = state.path()

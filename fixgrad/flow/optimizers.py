@@ -8,11 +8,11 @@ from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.guards import elements_of
 from fixgrad.flow.memory import move
-from fixgrad.flow.protocols import iterated
+from fixgrad.flow.protocols import callables, iterated
 from fixgrad.flow.sharing import overwrite_arrays
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, log, tracked
-from fixgrad.flow.values import NONE, NOTHING, UNKNOWN, Site, Thing, Value, of_kind, ordered
+from fixgrad.flow.values import NONE, NOTHING, UNKNOWN, Site, Thing, Value, ordered
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -91,7 +91,7 @@ def optimizer_method(
 
 def _closure(m: Machine, f: Frame, state: State, call: Call) -> Value:
     argument = call.get(0, "closure")
-    if argument is None or not of_kind(argument.value, "function", "method", "partial"):
+    if argument is None or not callables(state, argument.value):
         return NONE
     results: list[Value] = []
 

@@ -40,6 +40,15 @@ def special(
     return m.apply(m, f, state, call, found)
 
 
+def callables(state: State, value: Value) -> list[Thing]:
+    """Return what of a value unknown code can call back: functions, and instances with `__call__`."""
+    return [
+        thing
+        for thing in of_kind(value, "function", "method", "partial", "instance")
+        if thing.kind != "instance" or lookup_class(state, thing.data, "__call__")[0]
+    ]
+
+
 def iterated(m: Machine, f: Frame, state: State, value: Value, place: Place) -> Value:
     """Return a value with what its own `__iter__` returns, or what it wraps, in place of an instance."""
     if not any(t.kind == "instance" for t in value):

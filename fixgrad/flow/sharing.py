@@ -162,6 +162,7 @@ def _become_derived(state: State, thing: Thing, operands: list[list[Thing]], uns
     state.set((thing, "#leaf"), {"yes": "no"}.get(tracked(state, thing), "maybe"))
     inputs = frozenset(identity(t) for group in operands for t in group)
     state.add((thing, "#inputs"), inputs - {thing})
+    state.set((thing, "#earlier"), state.get((thing, "#earlier"), frozenset()) - inputs)
 
 
 def overwrite_arrays(state: State, thing: Thing) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import builtin_calls, containers, importing, instances
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.iterators import ITERATORS
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import cut_from, dtype, leaf, log, make, tracked
+from fixgrad.flow.tensors import cut_from, dtype, identity, leaf, log, make, tracked
 from fixgrad.flow.type_tests import is_instance
 from fixgrad.flow.values import (
     NONE,
@@ -80,14 +81,6 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return result
 
 
-def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    op = containers.element_op(call.place)
-    anything = NOTHING
-    for argument in call.arguments:
-        anything |= containers.any_element(m, f, state, argument.value, op)
-    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
-
-
 def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
     first = call.get(0, "x")
     if first is None:
@@ -105,6 +98,7 @@ def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
         )
         state.set((made, "#leaf"), "yes")  # a copy of what was computed forgets how
         cut_from(m, state, made, [thing])
+        m.graph.flagged_as.setdefault(made, set()).add(identity(thing))
         found.add(made)
     return frozenset(found)
 
@@ -208,6 +202,7 @@ def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
 
 
 SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
+    **ITERATORS,
     "asyncio.create_task": _awaited,
     "asyncio.ensure_future": _awaited,
     "asyncio.gather": _gather,
@@ -220,7 +215,6 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "functools.wraps": _wraps,
     "functools.lru_cache": _cache,
     "importlib.import_module": importing.import_module,
-    "itertools.chain": _chain,
     "collections.namedtuple": _record_type,
     "collections.deque": _deque,
     "collections.OrderedDict": _ordered_dict,

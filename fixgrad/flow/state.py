@@ -30,6 +30,8 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
         return one
     if field[0] != "#" or field in _SETS:
         return one | other
+    if field in _COMMON:
+        return one & other
     if field in _FLAGS:
         return True
     if field in _BOTH:
@@ -47,10 +49,54 @@ _SETS = {
 }  # fmt: skip
 _TUPLES = {"#declared", "#order", "#stars"}
 _FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale", "#twofold"}
-_BOTH = {"#guarded"}
+_BOTH = {"#closed", "#guarded"}
+_COMMON = {"#earlier", "#sure"}
 # Of what one path makes anew, though the other does not come to it, the other says nothing.
 _RENEWED: dict[str, Any] = {"#outpaced": frozenset(), "#spoiled": "no"}
 _DISAGREE = {"#dtype": "unknown"}
+
+
+class Lost:
+    """Tells which tensors nothing holds any more on the paths that do not make them anew.
+
+    What an earlier turn of a loop did to such a tensor no longer matters.
+    """
+
+    def __init__(self, cells: dict[Cell, Any], paths: list[Changes], *, turns: bool) -> None:
+        self.cells = cells
+        self.paths = paths
+        self.turns = turns
+        self._known: dict[int, set[Thing]] = {}
+
+    def is_lost(self, cell: Cell) -> bool:
+        """Say whether nothing holds a tensor on the paths where an earlier fact of it still stands."""
+        old = self.cells.get(cell)
+        if not isinstance(old, frozenset):
+            return False
+        stale = [n for n, path in enumerate(self.paths) if path.get(cell, old)]
+        return not any(cell[0] in self._held(n) for n in stale)
+
+    def _held(self, number: int) -> set[Thing]:
+        found = self._known.get(number)
+        if found is None:
+            path = self.paths[number]
+            values = [path.get(c, v) for c, v in self.cells.items() if c[1][0] != "#"]
+            values += [v for c, v in path.items() if c[1][0] != "#"]
+            found = set().union(*values)
+            if not self.turns:  # a turn computes anew what it uses; a path not taken does not
+                self._add_inputs(found, path)
+            self._known[number] = found
+        return found
+
+    def _add_inputs(self, found: set[Thing], path: Changes) -> None:
+        pending = list(found)
+        while pending:
+            thing = pending.pop()
+            cells = ((thing, "#inputs"), (thing, "#earlier"))
+            inputs, earlier = (path.get(c, self.cells.get(c, frozenset())) for c in cells)
+            new = inputs - earlier - found
+            found |= new
+            pending.extend(new)
 
 
 class State:
@@ -111,10 +157,11 @@ class State:
         for cell, value in changes.items():
             self.set(cell, value)
 
-    def merge(self, paths: list[Changes]) -> bool:
+    def merge(self, paths: list[Changes], *, turns: bool = False) -> bool:
         """Join paths that each began here; without a path nothing is reached any more.
 
-        Says whether something changed that was there before the paths.
+        Says whether something changed that was there before the paths. `turns` says that they are the
+        turns of a loop, and none.
         """
         if not paths:
             self.dead = True
@@ -124,12 +171,16 @@ class State:
             return True
         changed = False
         cells = self.cells
+        lost = Lost(cells, paths, turns=turns)
         for cell in {cell: None for path in paths for cell in path}:
             old = cells.get(cell, ABSENT)
             new: Any = ABSENT
             for path in paths:
                 found = path.get(cell, old)
                 if cell[1] in _RENEWED and found == _RENEWED[cell[1]] != old:
+                    new = found
+                    break
+                if cell[1] == "#freed" and old and not found and lost.is_lost(cell):
                     new = found
                     break
                 new = join_facts(cell[1], new, found)

@@ -1,7 +1,8 @@
 """What happens to one tensor: made, derived, viewed, granted, written, differentiated, exported.
 
 The facts of a tensor are cells: #tracked and #leaf ("yes", "no", "maybe"), #dtype, #inputs (what it was
-computed from), #cut (what it was computed from without a gradient), #storage (arrays and tensors whose
+computed from; #earlier what of these only an earlier one of its expression was), #cut (what it was
+computed from without a gradient), #storage (arrays and tensors whose
 memory it shares), #base (the tensor that autograd says it is a view of; #loose where it may be a copy),
 #perhaps (what it may be itself), #gradient, #freed, #stale.
 """
@@ -122,9 +123,10 @@ def make(
     """Make the tensor of an expression, forgetting what an earlier turn of a loop made there."""
     thing = m.thing("tensor", Site(f.module.path, place), f.path, name)
     inputs, storage = list(inputs), ordered(set(storage))
+    earlier: frozenset[Thing] = frozenset()
     if state.get((thing, "#dtype")) is not None:
         # An earlier turn of a loop made it too: what was computed from that one is still around.
-        inputs += ordered(state.get((thing, "#inputs"), ())) if m.loops else []
+        earlier = state.get((thing, "#inputs"), earlier) if m.loops else earlier
         for field, nothing in _FRESH:
             state.set((thing, field), nothing)
         descendants.forget(m, state, thing, "#results")
@@ -132,6 +134,8 @@ def make(
     state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#tracked"), is_tracked)
     state.set((thing, "#leaf"), {"no": "yes", "yes": "no"}.get(is_tracked, "maybe"))
+    state.set((thing, "#earlier"), earlier - set(inputs))
+    inputs += ordered(earlier)
     state.set((thing, "#inputs"), frozenset(inputs))
     if storage:
         state.set((thing, "#storage"), frozenset(storage) - {thing})

@@ -15,7 +15,7 @@ from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.values import Path, Site, Thing, of_kind
 from fixgrad.hazards import span
-from fixgrad.repair.forms import Form, at_call, at_creation
+from fixgrad.repair.forms import Form, at_call, at_creation, is_integer
 
 
 class Placement(NamedTuple):
@@ -154,7 +154,22 @@ def _place(
         return Placement(tuple(at_creation(graph, thing, step=False)))
     if written and step and may(thing.site.path):
         return Placement(tuple(at_creation(graph, thing, step=True)))  # harmless where it is data
-    return Placement(refusal="FG906" if written else "FG908")
+    after = _after_unpacking(contexts, thing, may) if not step else None
+    return Placement((after,)) if after else Placement(refusal="FG906" if written else "FG908")
+
+
+def _after_unpacking(contexts: Contexts, thing: Thing, may: Callable[[str], bool]) -> Form | None:
+    """Grant behind the statement that makes several tensors and takes this one out under a name."""
+    graph, site, me = contexts.graph, thing.site, contexts.graph.identity(thing)
+    if site is None or is_integer(graph, thing):
+        return None
+    demanded = {graph.identity(t) for t in contexts.things}
+    for (statement, name), things in graph.taken_out.items():
+        begins, ends = statement.place[:2], statement.place[2:]
+        inside = statement.path == site.path and begins <= site.place[:2] and site.place[2:] <= ends
+        if inside and me in things and things <= demanded and may(statement.path):
+            return (Operation(span(statement), "insert-after", f"{name}.requires_grad_()"),)
+    return None
 
 
 def _after_statement(graph: FlowGraph, thing: Thing, path: Path, statement: Site) -> Form | None:

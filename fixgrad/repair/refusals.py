@@ -104,8 +104,9 @@ Take the computation out of the block, or open `with torch.enable_grad():` aroun
 The edit has no right place.
 
 ## When it comes
-No expression makes this tensor alone (a row unpacked of another tensor, a conversion through `map` or a `partial`), the
-file has no name for torch where one is needed, or the edit falls together with another one.
+No expression makes this tensor alone and no name of its own is given to it where it is made (a row unpacked of another
+tensor into an attribute, a conversion through a `partial`), the file has no name for torch where one is needed, or the
+edit falls together with another one.
 
 ## What you can do
 Give the tensor an expression and a name of its own, `row = rows[0].clone()`, or import torch there; then run fixgrad

@@ -9,7 +9,7 @@ from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.values import Path, Site, Thing
 from fixgrad.hazards import Hazard, span
 from fixgrad.repair.forms import Form
-from fixgrad.repair.simulate import Key, key_of, upstream_keys
+from fixgrad.repair.simulate import Key, key_of
 from fixgrad.repair.targets import Target
 
 
@@ -52,9 +52,16 @@ def caused(
 
 
 def responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list[Target]:
-    return list(
-        dict.fromkeys(keys[k] for k in sorted(upstream_keys(graph, thing) & keys.keys(), key=repr))
-    )
+    """Return whose grants make a tensor a tracked one: what it is computed from, or a copy of."""
+    above = {key_of(thing)}
+    seen: set[Thing] = set()
+    pending = [thing]
+    while pending:
+        found = [t for t in graph.upstream(pending) if t not in seen]
+        seen.update(found)
+        above.update(map(key_of, found))
+        pending = [original for t in found for original in graph.flagged_as.get(t, ())]
+    return list(dict.fromkeys(keys[k] for k in sorted(above & keys.keys(), key=repr)))
 
 
 def is_copy(form: Form) -> bool:

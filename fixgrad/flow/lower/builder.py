@@ -77,6 +77,8 @@ class Builder:
         self.tokens: set[str] = set()
         self.ops: list[Op] = []
         self.hidden = 0
+        # into how many names an expression is unpacked, and the targets it is unpacked to
+        self.unpacked: dict[ast.expr, int] = {}
 
     def emit(
         self,

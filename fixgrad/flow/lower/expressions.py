@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from fixgrad.flow.ir import Block, Op
+from fixgrad.flow.ir import Op
 from fixgrad.flow.lower.builder import Builder
 
 OPERATORS: dict[type[ast.AST], str] = {
@@ -75,7 +75,7 @@ def _call(b: Builder, node: ast.Call) -> int:
         b.tokens.add(f"={keyword.arg}")
         args.append(lower(b, keyword.value))
         names.append(keyword.arg or "**")
-    return b.emit(kind, node, target, tuple(args), tuple(names))
+    return b.emit(kind, node, target, tuple(args), tuple(names), b.unpacked.get(node))
 
 
 def imported_by_name(node: ast.expr) -> str:
@@ -193,7 +193,7 @@ def _starred(b: Builder, node: ast.Starred) -> int:
 
 def _comprehension(b: Builder, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> int:
     kind = "set" if isinstance(node, ast.SetComp) else "list"
-    result = b.emit("pack", node, kind)
+    result = b.emit("pack", node, kind, constant=True)
 
     def body() -> None:
         b.act("collect", node, "append", (result, lower(b, node.elt)))
@@ -229,7 +229,10 @@ def _generators(
         assign(b, first.target, element)
         _filtered(b, node, first.ifs, rest, body)
     b.scope.renamed.pop()
-    b.ops.append(_for_loop(b, node, iterable, element, tuple(ops)))
+    number = b.unpacked.get(node) if not rest and not first.ifs else None
+    place = b.unit.columns.place(node)
+    blocks = ((), tuple(ops), ())
+    b.ops.append(Op("loop", place, element, "for", (iterable,), (), number, blocks))
 
 
 def _filtered(
@@ -249,12 +252,6 @@ def _filtered(
         _generators(b, node, rest, body)
     else:
         body()
-
-
-def _for_loop(b: Builder, node: ast.expr, iterable: int, element: int, body: Block) -> Op:
-    return Op(
-        "loop", b.unit.columns.place(node), element, "for", (iterable,), (), None, ((), body, ())
-    )
 
 
 def assign(b: Builder, target: ast.expr, value: int) -> None:
@@ -279,7 +276,8 @@ def _unpack(b: Builder, target: ast.Tuple | ast.List, value: int) -> None:
     star = starred[0] if starred else len(target.elts)
     for n, element in enumerate(target.elts):
         which = str(n) if n < star else f"*{star}" if n == star else str(n - len(target.elts))
-        assign(b, element, b.emit("item", element, which, (value,)))
+        name = (element.id,) if target in b.unpacked and isinstance(element, ast.Name) else ()
+        assign(b, element, b.emit("item", element, which, (value,), name))
 
 
 def _lambda(b: Builder, node: ast.Lambda) -> int:

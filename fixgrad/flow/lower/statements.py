@@ -34,6 +34,7 @@ def _expression(b: Builder, node: ast.Expr) -> None:
 def _assign(b: Builder, node: ast.Assign) -> None:
     if len(node.targets) == 1 and _pairwise(b, node.targets[0], node.value):
         return
+    _note_unpacking(b, node)
     value = lower(b, node.value)
     module = imported_by_name(node.value)
     for target in node.targets:
@@ -54,6 +55,15 @@ def _pairwise(b: Builder, target: ast.expr, value: ast.expr) -> bool:
     for element, register in zip(target.elts, values, strict=True):
         assign(b, element, register)
     return True
+
+
+def _note_unpacking(b: Builder, node: ast.Assign) -> None:
+    """`a, b = (f(x) for x in xs)`: there are two of what is made one by one."""
+    for target in node.targets:
+        if not isinstance(target, ast.Tuple | ast.List):
+            continue
+        if not any(isinstance(e, ast.Starred) for e in target.elts):
+            b.unpacked[node.value] = b.unpacked[target] = len(target.elts)
 
 
 def _annotated(b: Builder, node: ast.AnnAssign) -> None:

@@ -1,0 +1,87 @@
+"""Displays and comprehensions: `[a, *b]`, `(a, b)`, `{k: v}`, `{a}`, and the slices of an index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import containers
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.ir import Op
+from fixgrad.flow.state import State
+from fixgrad.flow.values import NOTHING, Thing, Value, known, of_kind, union
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute a display: `[a, *b]`, `(a, b)`, `{k: v}`, `{a}`, and slices."""
+    values = [consume(m, f, state, v, op.place) for v in f.values(op)]
+    if op.target == "slice":
+        f.registers[op.out] = _slice(m, op, values)
+    elif op.target == "dict":
+        f.registers[op.out] = frozenset((_dict(m, f, op, state, values),))
+    elif op.constant:  # a comprehension begins: nobody holds what it has built before
+        thing = containers.make(m, f, state, op.place, op.target, [], fresh=True)
+        f.registers[op.out] = frozenset((thing,))
+    else:
+        thing = _sequence(m, f, op, state, values)
+        for n, register in enumerate(op.args):
+            m.item_places[thing, n] = f.place_of(register)
+        f.registers[op.out] = frozenset((thing,))
+
+
+def _slice(m: Machine, op: Op, values: list[Value]) -> Value:
+    parts = {name: known(value) for name, value in zip(op.names, values, strict=True)}
+    bounds = [parts.get(name, (True, None)) for name in ("lower", "upper", "step")]
+    sure = (
+        all(certain and (bound is None or isinstance(bound, int)) for certain, bound in bounds)
+        and bounds[2][1] != 0
+    )
+    data = slice(*(bound for _, bound in bounds)) if sure else None
+    return frozenset((m.thing("slice", None, (), str(data), data),))
+
+
+def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
+    names = op.names or ("",) * len(values)
+    items: list[Value] | None = []
+    anything = NOTHING
+    for value, name in zip(values, names, strict=True):
+        inner = [value] if name != "*" else _star(m, f, state, value, op)
+        if inner is None:
+            anything |= containers.any_element(m, f, state, value, op) | union(items or [])
+            items = None
+        elif items is not None:
+            items += inner
+        else:
+            anything |= union(inner)
+    if items is None:
+        anything |= union(v for v, n in zip(values, names, strict=True) if n != "*")
+    return containers.make(m, f, state, op.place, op.target, items, anything)
+
+
+def _star(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:
+    return containers.elements(m, f, state, value, op)
+
+
+def _dict(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
+    thing = containers.make(m, f, state, op.place, "dict", [])
+    state.set((thing, "#closed"), True)
+    n = 0
+    while n < len(values):
+        if op.names[n] == "**":
+            others = of_kind(values[n], "dict")
+            for other in others:
+                sure = state.get((other, "#sure"), frozenset())
+                for field in containers.fields_in_order(state, other):
+                    containers.put(state, thing, field, state.get((other, field), NOTHING), True)
+                    if field not in sure or len(others) != 1:
+                        containers.forget(state, thing, field)
+                state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
+            if not all(state.get((t, "#closed"), False) for t in values[n]):
+                state.set((thing, "#closed"), False)
+            n += 1
+        else:
+            containers.set_item(state, thing, values[n], values[n + 1], True)
+            n += 2
+    return thing

@@ -1,0 +1,197 @@
+"""What `itertools` makes of iterables: the same things in other lists, one by one where they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
+
+from fixgrad.flow import builtin_calls, containers
+from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.protocols import iterated
+from fixgrad.flow.state import State
+from fixgrad.flow.values import NOTHING, NUMBER, UNKNOWN, Value, known, union
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+Iteration: TypeAlias = Callable[["Machine", "Frame", State, Call], Value]
+
+
+def _listed(
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    values: list[Value] | None,
+    anything: Value,
+    name: str = "",
+) -> Value:
+    return frozenset((containers.make(m, f, state, call.place, "list", values, anything, name),))
+
+
+def _row(m: Machine, f: Frame, state: State, call: Call, name: str, values: list[Value]) -> Value:
+    made = containers.make(m, f, state, call.place, "tuple", values, name=name)
+    return frozenset((made,))
+
+
+def _items(
+    m: Machine, f: Frame, state: State, call: Call, value: Value
+) -> tuple[list[Value] | None, Value]:
+    """Return the elements of an iterable, where they are known one by one, and what any of them is."""
+    op = containers.element_op(call.place)
+    value = iterated(m, f, state, value, call.place)
+    items = containers.elements(m, f, state, value, op)
+    if items is not None:
+        return items, union(items)
+    return None, containers.any_element(m, f, state, value, op)
+
+
+def _joined(m: Machine, f: Frame, state: State, call: Call, sources: list[Value] | None) -> Value:
+    items: list[Value] | None = [] if sources is not None else None
+    anything = NOTHING
+    for source in sources or []:
+        inner, some = _items(m, f, state, call, source)
+        items = items + inner if items is not None and inner is not None else None
+        anything |= some
+    return _listed(m, f, state, call, items, anything)
+
+
+def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    if any(a.name == "*" for a in call.arguments):
+        op = containers.element_op(call.place)
+        each = [
+            containers.any_element(m, f, state, iterated(m, f, state, a.value, call.place), op)
+            for a in call.arguments
+        ]
+        return _listed(m, f, state, call, None, union(each))
+    return _joined(m, f, state, call, [a.value for a in call.arguments])
+
+
+def _chain_of(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    sources, some = _items(m, f, state, call, _first(call))
+    if sources is not None:
+        return _joined(m, f, state, call, sources)
+    _, anything = _items(m, f, state, call, some)
+    return _listed(m, f, state, call, None, anything)
+
+
+def _first(call: Call) -> Value:
+    return call.arguments[0].value if call.arguments else UNKNOWN
+
+
+def _slice(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    items, anything = _items(m, f, state, call, _first(call))
+    bounds = [known(a.value) for a in call.arguments[1:]]
+    plain = all(sure and (b is None or isinstance(b, int)) for sure, b in bounds)
+    if items is not None and plain and 0 < len(bounds) < 4:
+        return _listed(m, f, state, call, items[slice(*(b for _, b in bounds))], NOTHING)
+    return _listed(m, f, state, call, None, anything, "slice of an iterable")
+
+
+def _pairs(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    items, anything = _items(m, f, state, call, _first(call))
+    if items is None:
+        row = _row(m, f, state, call, "pair", [anything, anything])
+        return _listed(m, f, state, call, None, row)
+    rows = [_row(m, f, state, call, f"pair {n}", [*p]) for n, p in enumerate(pairwise(items))]
+    return _listed(m, f, state, call, rows, NOTHING)
+
+
+def _product(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    each = [_items(m, f, state, call, a.value)[1] for a in call.arguments if not a.name]
+    if call.keyword("repeat") is not None:
+        some = _row(m, f, state, call, "row", [union(each)])
+        return _listed(m, f, state, call, None, some)
+    return _listed(m, f, state, call, None, _row(m, f, state, call, "row", each))
+
+
+def _chosen(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Call combinations, permutations: rows of any elements."""
+    _, anything = _items(m, f, state, call, _first(call))
+    size = call.get(1, "r")
+    sure, number = known(size.value) if size is not None else (False, None)
+    many = [anything] * number if sure and isinstance(number, int) and 0 < number < 9 else None
+    made = containers.make(m, f, state, call.place, "tuple", many, anything, "row")
+    return _listed(m, f, state, call, None, frozenset((made,)))
+
+
+def _tested(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Call takewhile and the like: the elements that a function chooses."""
+    if len(call.arguments) != 2:
+        return UNKNOWN
+    test, source = (a.value for a in call.arguments)
+    _, anything = _items(m, f, state, call, source)
+    m.graph.sifted.update(containers.reachable(state, (source,)))
+    m.callbacks(m, f, state, call, [test], (anything,))
+    return _listed(m, f, state, call, None, anything)
+
+
+def _compressed(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    m.graph.sifted.update(containers.reachable(state, (_first(call),)))
+    return _cycled(m, f, state, call)
+
+
+def _cycled(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    _, anything = _items(m, f, state, call, _first(call))
+    return _listed(m, f, state, call, None, anything)
+
+
+def _repeated(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return _listed(m, f, state, call, None, _first(call))
+
+
+def _starred(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    if len(call.arguments) != 2:
+        return UNKNOWN
+    function, rows = call.arguments
+    listed, some = _items(m, f, state, call, rows.value)
+    results = [
+        m.apply(m, f, state, given._replace(place=call.place), function.value)
+        for row in (listed if listed is not None else [some])
+        for given in [_spread(m, f, state, call, row)]
+    ]
+    return _listed(m, f, state, call, results if listed is not None else None, union(results))
+
+
+def _spread(m: Machine, f: Frame, state: State, call: Call, row: Value) -> Call:
+    items, anything = _items(m, f, state, call, row)
+    if items is None:
+        return Call(call.place, (Argument(anything, call.place, "*"),))
+    return Call(call.place, tuple(Argument(v, call.place) for v in items))
+
+
+def _zipped(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return builtin_calls.call_builtin(m, f, state, call.without("fillvalue"), "zip")
+
+
+def _copies(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    _, anything = _items(m, f, state, call, _first(call))
+    listed = _listed(m, f, state, call, None, anything)
+    return _row(m, f, state, call, "copies", [listed] * 2)
+
+
+def _counted(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return _listed(m, f, state, call, None, NUMBER)
+
+
+ITERATORS: dict[str, Iteration] = {
+    "itertools.chain": _chain,
+    "itertools.chain.from_iterable": _chain_of,
+    "itertools.combinations": _chosen,
+    "itertools.combinations_with_replacement": _chosen,
+    "itertools.compress": _compressed,
+    "itertools.count": _counted,
+    "itertools.cycle": _cycled,
+    "itertools.dropwhile": _tested,
+    "itertools.filterfalse": _tested,
+    "itertools.islice": _slice,
+    "itertools.pairwise": _pairs,
+    "itertools.permutations": _chosen,
+    "itertools.product": _product,
+    "itertools.repeat": _repeated,
+    "itertools.starmap": _starred,
+    "itertools.takewhile": _tested,
+    "itertools.tee": _copies,
+    "itertools.zip_longest": _zipped,
+}
