@@ -16,7 +16,7 @@ from fixgrad.policy import Policy
 from fixgrad.report import Entry
 from fixgrad.source import Problem, Source
 
-__all__ = ["Options", "Outcome", "run", "run_on_text"]
+__all__ = ["Options", "Outcome", "entries_of", "run", "run_on_source", "run_on_text"]
 
 _UNPLACEABLE = "FG908"
 _PLEASE_REPORT = "please report it to fixgrad with the file, and with what `fixgrad -v` says"
@@ -73,14 +73,19 @@ def find_files(options: Options) -> tuple[str, ...]:
 
 def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
     """Do the same to the contents of one file that came from standard input; nothing is written."""
+    return run_on_source(project.decode(path, data), options)
+
+
+def run_on_source(source: Source | Problem, options: Options) -> Outcome:
+    """Do the same to one file that was read already."""
     policy = options.policy()
-    source = project.decode(path, data)
     if isinstance(source, Problem):
         return Outcome(1, problems=(source,))
+    path = source.path
     known = project.is_file(path)  # an editor's buffer, with a project around it
     around = project.Surroundings([path], [path], options.exclude) if known else None
     matters = project.mentions_torch(source.text) or (
-        around is not None and around.leads_to_torch({path: data})
+        around is not None and around.leads_to_torch({path: source.text.encode("utf-8", "replace")})
     )
     sources = [source] if matters else []
     return _outcome_of(sources, options, policy, around)._replace(files=1)
@@ -91,6 +96,13 @@ def patches_of(
 ) -> tuple[tuple[Source, Patch], ...]:
     """Return the patches that some of the repairs of a run make by themselves."""
     return _planned(sources, repairs, options, options.policy()).patches
+
+
+def entries_of(
+    repairs: Sequence[Repair], sources: Sequence[Source], options: Options
+) -> tuple[Entry, ...]:
+    """Return repairs that were made, or would be, as they are reported: with their own diffs."""
+    return _reported(sources, _Analysed(tuple(repairs)), options, options.policy()).entries
 
 
 def _outcome_of(

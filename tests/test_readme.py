@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -252,6 +253,19 @@ class TestTables:
         untracked = text.format("x = torch.from_numpy(a)", before)
         got = repaired(untracked).replace(":\n        x -=", ": x -=")
         assert got == text.format("x = torch.tensor(a, requires_grad=True)", after)
+
+
+class TestPython:
+    def test_the_example_prints_what_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "fit.py").write_text(program(), "utf-8")
+        code = block("checked", "api").removeprefix("```python\n").removesuffix("```\n")
+        environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert f"```\n{ran.stdout}```\n" == block("checked", "api-output"), ran.stderr
+        assert "requires_grad=True" in (tmp_path / "fit.py").read_text()
 
 
 class TestLimits:

@@ -7,6 +7,7 @@ from fixgrad.project.globs import Glob, matcher
 from fixgrad.project.reading import (
     decode,
     digest,
+    from_text,
     is_file,
     mentions_torch,
     read,
@@ -22,6 +23,7 @@ __all__ = [
     "decode",
     "digest",
     "find_files",
+    "from_text",
     "git_root",
     "is_file",
     "matcher",

@@ -121,6 +121,17 @@ def decode(path: str, data: bytes) -> Source | Problem:
     return Source(path, text, encoding, bom, digest(data))
 
 
+def from_text(path: str, text: str) -> Source | Problem:
+    """Turn a text that was decoded elsewhere into a `Source`, whatever encoding it declares."""
+    data = text.encode("utf-8", "surrogatepass")
+    if is_notebook(path):
+        return decode(path, data)
+    null = text.find("\0")
+    if null >= 0:
+        return _problem_at(path, data, data.find(0), "a null byte, which no Python file may hold")
+    return Source(path, text.removeprefix("\ufeff"), "utf-8", text[:1] == "\ufeff", digest(data))
+
+
 def digest(data: bytes) -> str:
     """Return what tells one content of a file from another."""
     return blake2b(data, digest_size=20).hexdigest()
