@@ -20,7 +20,8 @@ from fixgrad.repair.bounds import is_ours, said_at
 from fixgrad.repair.plan import Planned, plan
 from fixgrad.repair.targets import Target
 from fixgrad.source import Problem, Source, Span
-from fixgrad.suppressions import Suppressions
+from fixgrad.suppressions import Suppressions, unused_suppression
+from fixgrad.suppressions.unused_suppression import unused
 from fixgrad.traces import Tracer, ended
 
 
@@ -30,6 +31,7 @@ class Analysis(NamedTuple):
     repairs: tuple[Repair, ...]
     refusals: tuple[Refusal, ...]
     problems: tuple[Problem, ...]
+    deferred: int = 0  # findings that a comment leaves for later
 
 
 def analyse(
@@ -54,8 +56,10 @@ def _analyse(sources: Sequence[Source], policy: Policy, around: Surroundings | N
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     modules = [m for m in lowered if isinstance(m, Module)]
     others = neighbours(modules, around) if around is not None else {}
-    given = frozenset(m.path for m in modules) if others else None
+    generated = Suppressions(sources).generated()
+    given = frozenset(m.path for m in modules) - generated if others or generated else None
     project = Project([*modules, *others.values()], around, given)
+    project.generated = generated
     base = Linker(project).run()
     every = [*sources, *others]
     return conclude(project, base, every, policy)._replace(problems=problems)
@@ -65,14 +69,41 @@ def conclude(
     project: Project, base: FlowGraph, sources: Sequence[Source], policy: Policy
 ) -> Analysis:
     """Plan what a run over a project shows; its files had no problem."""
-    commented = Suppressions(sources).hide
+    suppressions = Suppressions(sources)
+    _take_for_data(base, suppressions)
 
     def hidden(rule: str, place: Span) -> bool:
-        return commented(rule, place) or policy.left_alone(rule, place)
+        return suppressions.hide(rule, place) or policy.left_alone(rule, place)
 
     planned = _levelled(plan(project, base, policy.selected, hidden, policy.style), policy)
     if any(not _is_made(each, policy) for each in planned):
         planned = _made_first(project, base, policy, hidden, planned)
+    repairs, refusals = _sorted_out(project, base, planned, policy)
+    if policy.selected(unused_suppression.CODE):
+        judged = (s for s in sources if s.path in project.modules and project.is_given(s.path))
+        repairs += [r for s in judged for r in unused(suppressions, s, policy)]
+    return Analysis(
+        tuple(sorted(repairs, key=lambda r: (r.finding.span, r.finding.rule))),
+        tuple(sorted(refusals, key=lambda r: (r.finding.span, r.finding.rule))),
+        (),
+        suppressions.deferred(),
+    )
+
+
+def _take_for_data(base: FlowGraph, suppressions: Suppressions) -> None:
+    """Take the user's word for what is not meant to be trained, as for `requires_grad=False`."""
+    if not suppressions.mark_data():
+        return
+    for thing in {*base.made, *base.born}:
+        sites = (*((thing.site,) if thing.site else ()), *base.returned_by(thing))
+        if any(suppressions.is_data(span(site)) for site in sites):
+            base.refused |= {thing, base.identity(thing)}
+
+
+def _sorted_out(
+    project: Project, base: FlowGraph, planned: Sequence[Planned], policy: Policy
+) -> tuple[list[Repair], list[Refusal]]:
+    """Return one repair or refusal for each finding; several plans for one are one repair."""
     repairs: dict[tuple[object, ...], Repair] = {}
     refusals: dict[tuple[object, ...], Refusal] = {}
     for each in planned:
@@ -92,11 +123,7 @@ def conclude(
         else:
             repairs[key] = Repair(finding, each.operations, each.applicability, _title(each))
     left_alone = [r for key, r in refusals.items() if key not in repairs]
-    return Analysis(
-        tuple(sorted(repairs.values(), key=lambda r: (r.finding.span, r.finding.rule))),
-        tuple(sorted(left_alone, key=lambda r: (r.finding.span, r.finding.rule))),
-        (),
-    )
+    return list(repairs.values()), left_alone
 
 
 def _levelled(planned: Sequence[Planned], policy: Policy) -> list[Planned]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fixgrad.errors import FixgradError
 
-_RULE_PACKAGES = ("fixgrad.demands", "fixgrad.hazards")
+_RULE_PACKAGES = ("fixgrad.demands", "fixgrad.hazards", "fixgrad.suppressions")
 _REFUSALS = "fixgrad.repair.refusals"
 
 
@@ -24,7 +24,7 @@ class Rule(NamedTuple):
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """Return every rule by code: each module of demands/ and hazards/ with a CODE is one."""
+    """Return every rule by code: each module with a CODE in the packages that hold them."""
     found: list[Rule] = []
     for package in _RULE_PACKAGES:
         for name in _modules_of(package):

@@ -22,6 +22,9 @@ class Operation(NamedTuple):
       wrap-with      the statement moves into `with <argument>:`; adjacent ones share one block
       insert-after   argument, a one-line statement, is added after the statement
       delete         the statement is removed
+      comment        the comment in this place becomes argument; where that is empty it goes
+      comment-behind the comment is added at the end of the line
+      comment-above  the comment is added on a line of its own above the line
     Operations on the same span apply in the order given.
     """
 

@@ -36,10 +36,18 @@ class Options(NamedTuple):
     style: str = "auto"
     models: Mapping[str, tuple[dict[str, object], ...]] = {}  # by setting: what a user's calls do
 
+    mark: str | None = None  # write comments that hide what is found, with this reason
+
+    @property
+    def writes(self) -> bool:
+        """Whether files are changed."""
+        return self.fix or (self.mark is not None and not self.diff)
+
     def policy(self) -> Policy:
         """Return what these options want of findings; complain of a rule that there is not."""
         return Policy(
             selected=selection(self.select, self.ignore),
+            selects_all=(not self.ignore and not self.select) or self.select == ("ALL",),
             left_alone=_left_alone(self.ignored_in),
             fixable=selection(self.fixable, self.unfixable, said="--fixable"),
             unsafe=self.unsafe,

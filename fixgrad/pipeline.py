@@ -33,6 +33,7 @@ class Outcome(NamedTuple):
     patches: tuple[tuple[Source, Patch], ...] = ()  # written with `fix`
     problems: tuple[Problem, ...] = ()
     sources: tuple[Source, ...] = ()  # as they stand after the run
+    deferred: int = 0  # findings that a comment leaves for later
 
 
 class _Analysed(NamedTuple):
@@ -41,6 +42,7 @@ class _Analysed(NamedTuple):
     repairs: tuple[Repair, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     problems: tuple[Problem, ...] = ()
+    deferred: int = 0
 
 
 class _Plan(NamedTuple):
@@ -60,7 +62,7 @@ def run(options: Options) -> Outcome:
     around = project.Surroundings(files, options.paths, options.exclude)
     sources, unreadable = project.read_all(files, leads_to_torch=around.leads_to_torch)
     outcome = _outcome_of(sources, options, policy, around)
-    if options.fix:
+    if options.writes:
         write.write(outcome.patches)
     problems = (*interrupted, *unreadable, *outcome.problems)
     return outcome._replace(files=len(files), problems=tuple(sorted(set(problems))))
@@ -113,17 +115,23 @@ def _outcome_of(
 ) -> Outcome:
     """Analyse, plan and patch; pure."""
     found = _analysed(sources, options, policy, around)
-    if not (options.fix or options.diff):
+    if not (options.writes or options.diff):
         return _reported(sources, found, options, policy)
-    plan = _planned(sources, found.repairs, options, policy)
-    if options.fix and plan.patches:
+    if options.mark is None:
+        wanted = [repair for repair in found.repairs if _applied(repair, policy)]
+    else:
+        wanted = _marks(sources, found, options.mark)
+    plan = _planned(sources, wanted, options)
+    if options.writes and plan.patches:
         # Places move when a file is repaired, so what remains is looked for again.
         sources = _repaired(sources, plan.patches)
         rest = _analysed(sources, options, policy, around)
     else:
-        settled = {*plan.repairs, *(refusal.finding for refusal in plan.refusals)}
-        left = [r for r in found.repairs if r not in settled and r.finding not in settled]
-        rest = _Analysed(tuple(left), (*found.refusals, *plan.refusals))
+        settled = {repair.finding for repair in plan.repairs}
+        settled |= {refusal.finding for refusal in plan.refusals}
+        left = [r for r in found.repairs if r.finding not in settled]
+        refused = [r for r in found.refusals if r.finding not in settled]
+        rest = _Analysed(tuple(left), (*refused, *plan.refusals), deferred=found.deferred)
     outcome = _reported(sources, rest, options, policy)
     problems = (*found.problems, *plan.problems, *outcome.problems)
     return outcome._replace(repaired=plan.repairs, patches=plan.patches, problems=problems)
@@ -155,6 +163,7 @@ def _analysed(
         tuple(repair for each in alone for repair in each.repairs),
         tuple(refusal for each in alone for refusal in each.refusals),
         tuple(problem for each in alone for problem in each.problems),
+        sum(each.deferred for each in alone),
     )
 
 
@@ -177,16 +186,30 @@ def _reported(
             edits = tuple(edit for part in parts for edit in part.edits)
             entries.append(Entry(repair, _applied(repair, policy), edits, _mini_diff(parts)))
     entries.sort(key=lambda entry: (entry.finding.span, entry.finding.rule, entry.finding.message))
-    return Outcome(len(sources), tuple(entries), problems=tuple(problems), sources=tuple(sources))
+    return Outcome(
+        len(sources),
+        tuple(entries),
+        problems=tuple(problems),
+        sources=tuple(sources),
+        deferred=found.deferred,
+    )
 
 
-def _planned(
-    sources: Sequence[Source], repairs: Iterable[Repair], options: Options, policy: Policy
-) -> _Plan:
+def _marks(sources: Sequence[Source], found: _Analysed, reason: str) -> list[Repair]:
+    """Return the comments that hide all that is found; those that hide nothing are no finding here."""
+    from fixgrad.suppressions.insertion import insertions  # noqa: PLC0415
+    from fixgrad.suppressions.unused_suppression import CODE  # noqa: PLC0415
+
+    findings = [repair.finding for repair in found.repairs]
+    findings += [refusal.finding for refusal in found.refusals]
+    by_path = {source.path: source for source in sources}
+    return insertions((f for f in findings if f.rule != CODE), by_path, reason)
+
+
+def _planned(sources: Sequence[Source], wanted: list[Repair], options: Options) -> _Plan:
     """Return what is to be written: the repairs that go together, each whole or not at all."""
     by_path = {source.path: source for source in sources}
-    wanted = [repair for repair in repairs if _applied(repair, policy)]
-    wanted.sort(key=lambda repair: -repair.applicability)  # a safe one wins over an unsafe one
+    wanted = sorted(wanted, key=lambda repair: -repair.applicability)  # a safe one wins
     plan = _fitting(by_path, wanted, options)
     while broken := _broken(plan.patches, options):
         places = {problem.path for problem in broken}
@@ -331,7 +354,7 @@ def repaired_source(source: Source, patch: Patch) -> Source:
 
 
 def _take_back_interrupted(options: Options) -> tuple[Problem, ...]:
-    if options.fix:
+    if options.writes:
         return write.recover(options.paths)
     return tuple(
         Problem(path, 0, 0, "half repaired by an interrupted `fixgrad --fix`; run that again")

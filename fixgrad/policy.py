@@ -29,6 +29,7 @@ class Policy(NamedTuple):
     """Decides by the code of a rule; the default is what fixgrad does without any settings."""
 
     selected: Callable[[str], bool] = _everything  # by rule: reported
+    selects_all: bool = True  # there is no rule that is not
     left_alone: Callable[[str, Span], bool] = (
         _nowhere  # by rule and place: neither reported nor edited
     )

@@ -14,10 +14,10 @@ PACKAGE = ROOT / "fixgrad"
 # From the ground up. A module may import what stands below its layer, and its own package.
 LAYERS = (
     ("source", "errors", "depth"),
-    ("suppressions",),
     ("edits",),
     ("findings",),
     ("policy",),
+    ("suppressions",),
     ("flow.ir", "knowledge"),
     ("flow.lower", "project"),
     ("flow",),

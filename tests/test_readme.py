@@ -287,15 +287,21 @@ class TestSettings:
 
 
 class TestSuppressing:
-    @pytest.mark.parametrize("comment", ["", "  # fixgrad: ignore", "  # noqa: FG101"])
-    def test_example(self, comment: str) -> None:
-        assert comment.strip() in section("Leaving a finding alone")
+    TEXT = f"""{HEADER}a = np.array([1.0])
+{{}}
+w = torch.ones(1, requires_grad=True)
+(w * x).sum().backward()
+print(x.grad)
+"""
+
+    def test_example(self) -> None:
         (line,) = re.findall(r"```python\n(.*)\n```", section("Leaving a finding alone"))
-        bare = line.partition("  #")[0]
-        used = "w = torch.ones(1, requires_grad=True)\n(w * x).sum().backward()\nprint(x.grad)\n"
-        text = f"{HEADER}a = np.array([1.0])\n{{}}\n{used}"
-        assert found_in(text.format(bare)) == ["FG101"]
-        assert found_in(text.format(f"{bare}{comment}" if comment else line)) == []
+        assert found_in(self.TEXT.format(line.partition("  #")[0])) == ["FG101"]
+        assert found_in(self.TEXT.format(line)) == []
+
+    @pytest.mark.parametrize("comment", [row[0] for row in rows("comments")] + ["# noqa"])
+    def test_comment(self, comment: str) -> None:
+        assert found_in(self.TEXT.format(f"x = torch.from_numpy(a)  {comment}")) == []
 
 
 class TestCommands:

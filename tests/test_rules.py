@@ -22,6 +22,7 @@ HEADINGS = [
     *("Repair", "Repair safety", "References"),
 ]
 RULES = catalogue.rules()
+UNUSED = "FG401"  # speaks of comments, not of what the program does
 EVERY_RULE = pytest.mark.parametrize("rule", RULES, ids=[rule.code for rule in RULES])
 
 
@@ -51,7 +52,8 @@ def example(rule: Rule) -> str:
 class TestCatalogue:
     def test_every_module_is_a_rule_or_a_part_of_one(self) -> None:
         found = [module for module in modules() if hasattr(module, "CODE")]
-        assert sorted(module.CODE for module in found) == [rule.code for rule in RULES]
+        codes = [*sorted(module.CODE for module in found), UNUSED]
+        assert codes == [rule.code for rule in RULES]
         for module in modules():
             assert hasattr(module, "CODE") != hasattr(module, "RIPPLE_OF"), module.__name__
             assert getattr(module, "RIPPLE_OF", RULES[0].code) in {rule.code for rule in RULES}
@@ -62,7 +64,7 @@ class TestCatalogue:
             counts = Counter(getattr(rule, which) for rule in known)
             assert [word for word, count in counts.items() if count > 1] == []
         for rule in known:
-            assert re.fullmatch(r"FG[1239]\d\d", rule.code)
+            assert re.fullmatch(r"FG[12349]\d\d", rule.code)
             assert (rule.code[2] == "9") == (rule in catalogue.refusals())
             assert re.fullmatch(r"[a-z]+(-[a-z]+)+", rule.name)
 
@@ -127,7 +129,10 @@ class TestDocumentation:
 @EVERY_RULE
 class TestExampleUnderTorch:
     def test_before_and_after(self, rule: Rule, programs: Programs, tmp_path: Path) -> None:
-        """The example runs as it stands, repaired it prints something else, and is left alone."""
+        """The example runs as it stands, repaired it prints something else, and is left alone.
+
+        Where only a comment is wrong it prints the same.
+        """
         file = tmp_path / "example.py"
         file.write_text(example(rule))
         before = programs.run(file)
@@ -140,6 +145,6 @@ class TestExampleUnderTorch:
             file.write_text(patch.after)
             after = programs.run(file)
             assert after.code == 0, after.output
-            assert after.output != before.output
+            assert (after.output == before.output) == (rule.code == UNUSED)
             again = pipeline.run_on_text("example.py", file.read_bytes(), Options(unsafe=True))
             assert again.entries == ()

@@ -21,6 +21,7 @@ from fixgrad.report.summary import count
 from fixgrad.write import encoded
 
 _STDIN = "-"
+_DONE = (("would repair", "repaired"), ("would mark", "marked"))
 
 
 class Output(NamedTuple):
@@ -72,7 +73,7 @@ def _from_stdin(name: str, options: Options, output: Output) -> Outcome:
         raise click.UsageError("the path - stands for standard input and goes with no other path")
     data = sys.stdin.buffer.read() if sys.stdin else b""
     outcome = pipeline.run_on_text(name, data, options)
-    if not options.fix or options.diff:
+    if not options.writes or options.diff:
         _show(outcome, options, output)
         return outcome
     repaired = data
@@ -110,11 +111,13 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
         note("no Python files found")
         return
     if outcome.repaired:
-        done = "repaired" if options.fix else "would repair"
+        done = _DONE[options.mark is not None][options.writes]
         findings = count(len(outcome.repaired), "finding")
         note(f"{done} {findings} in {count(len(outcome.patches), 'file')}")
     if outcome.entries or not (outcome.repaired or outcome.problems):
         note(summary(outcome.entries, files=outcome.files))
+    if outcome.deferred:
+        note(f"{count(outcome.deferred, 'finding')} left for later by `# fixgrad: fixme`")
 
 
 def _report(outcome: Outcome, options: Options, output: Output) -> str:
@@ -149,7 +152,7 @@ def _exit_code(outcome: Outcome, options: Options, output: Output) -> int:
     if output.exit_zero or output.fail_on == "never":
         return 0
     found = [entry.finding for entry in outcome.entries]
-    if not options.fix:
+    if not options.writes:
         found += [repair.finding for repair in outcome.repaired]
     least = CONFIDENCES.index(output.fail_on)
     return int(any(CONFIDENCES.index(finding.confidence) >= least for finding in found))

@@ -7,7 +7,17 @@ from typing import Any
 import click
 
 from fixgrad import __version__
-from fixgrad.cli.listing import PROGRAM, WORK, Sectioned, flag, given, help_all, option, settings
+from fixgrad.cli.listing import (
+    PROGRAM,
+    WORK,
+    Sectioned,
+    flag,
+    given,
+    help_all,
+    option,
+    reason,
+    settings,
+)
 from fixgrad.cli.streams import colour_wanted, emit, width_known
 from fixgrad.report import COUNTED, PATCH
 from fixgrad.settings.table import FILES, REPORT
@@ -30,6 +40,12 @@ with a file or an option."""
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @flag("--diff", section=WORK, common=True, help="Preview the repairs as a patch.")
 @flag("--fix", section=WORK, common=True, help="Write the repairs (with --diff: show them too).")
+@option(
+    "--add-ignore",
+    metavar="[=REASON]",
+    section=WORK,
+    help="Write a comment that hides each finding.",
+)
 @flag("--show-settings", section=WORK, help="Show which settings hold, and who says so.")
 @flag("--show-files", section=WORK, help="List the files that are looked at.")
 @settings
@@ -67,6 +83,7 @@ def command(
     paths: tuple[str, ...],
     diff: bool,
     fix: bool,
+    add_ignore: str | None,
     show_settings: bool,
     show_files: bool,
     stdin_filename: str | None,
@@ -92,7 +109,9 @@ def command(
     diff = diff or form == PATCH
     if statistics and form not in COUNTED:
         raise click.UsageError(f"--statistics goes with {', '.join(COUNTED)}, not with {form}")
-    options = options_of(resolved, paths, fix=fix, diff=diff, traceback=verbose)
+    options = options_of(
+        resolved, paths, fix=fix, diff=diff, mark=reason(add_ignore, fix), traceback=verbose
+    )
     if show_settings:
         emit(shown(resolved))
         return 0

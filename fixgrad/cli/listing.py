@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +46,11 @@ class Listed(click.Option):
 
 class Sectioned(click.Command):
     """A command whose help is short, or whole and in sections."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let `--add-ignore` do without its value: what follows it is a path."""
+        bare = [f"{word}=" if word == "--add-ignore" else word for word in args]
+        return super().parse_args(ctx, bare)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         listed = [
@@ -119,6 +125,15 @@ def globs_left_out(path: str, paths: Sequence[str], exclude: tuple[str, ...]) ->
     from fixgrad.settings.resolve import options_of, resolve  # noqa: PLC0415  (not for --help)
 
     return options_of(resolve(paths or (path,), {"exclude": exclude or None})).exclude
+
+
+def reason(given: str | None, fix: bool) -> str | None:
+    """Return the reason that the comments of `--add-ignore` state."""
+    if given is not None and fix:
+        raise click.UsageError("--add-ignore hides what is left: repair with --fix first")
+    if given is not None and not re.fullmatch(r"[^#\x00-\x1f\x7f]*", given):
+        raise click.UsageError("--add-ignore: a reason is one line without #")
+    return given if given is None else given.strip()
 
 
 def _parameter(setting: Setting) -> str:

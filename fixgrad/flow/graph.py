@@ -120,6 +120,14 @@ class FlowGraph:
         """Say whether a tensor is made of outside data, not of a tensor or a size."""
         return self.born.get(thing) in ("array", "literal", "unknown", "tensor")
 
+    def returned_by(self, thing: Thing) -> Iterator[Site]:
+        """Yield the calls of the project's functions that hand the tensor on to their callers."""
+        me = self.identity(thing)
+        for depth, call in enumerate(thing.path):
+            result = self.calls.get((call, thing.path[:depth]))
+            if result is not None and any(self.identity(t) is me for t in result.value):
+                yield call
+
     def looked_at(self, thing: Thing) -> bool:
         """Say whether the program looks at a tensor itself, or at a view, a copy or an element of it."""
         wanted = self.identity(thing)

@@ -80,6 +80,7 @@ class Project:
         for path, module in self.modules.items():
             self.imports.add_search(path, module.search)
         self.given = given  # the files that findings and edits are for; None is all
+        self.generated: frozenset[str] = frozenset()  # those left out as a program makes them
         self.relevance = relevance.relevance(self.modules, self.find, given)
 
     def find(self, importer: str, name: str) -> str | None:

@@ -20,6 +20,8 @@ def outside(project: Project, operations: Iterable[Operation]) -> tuple[str, str
         path = operation.span.path
         if not project.is_given(path):
             line = operation.span.line
+            if path in project.generated:
+                return OUTSIDE, f"the repair edits {path} too, at line {line}, which is generated"
             return OUTSIDE, f"the repair edits {path} too, at line {line}; name that file as well"
     return None
 

@@ -129,9 +129,11 @@ class Planner:
         return any(self.hidden(rule, operation.span) for operation in operations)
 
     def _is_hidden(self, target: Target) -> bool:
-        sites = [s for s in (target.origin.site, target.thing.site) if s is not None]
+        made = [s for s in (target.origin.site, target.thing.site) if s is not None]
+        sites = [*made, *self.base.returned_by(target.thing)]
         places = (said_at(self.project, target), *map(span, sites))
-        return any(self.hidden(target.rule, place) for place in places)
+        # Every comment that applies is asked, so that none of them seems to be of no use.
+        return max([self.hidden(target.rule, place) for place in places])
 
     def _targets(self) -> list[Target]:
         demands = list(self.evidence.direct)

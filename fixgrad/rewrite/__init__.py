@@ -12,11 +12,13 @@ from fixgrad.edits import Operation, Patch
 from fixgrad.rewrite.changes import Change, patch
 from fixgrad.rewrite.layout import Layout
 from fixgrad.rewrite.refused import RewriteRefused
+from fixgrad.rewrite.remarks import comment_changes
 from fixgrad.source import Source
 
 __all__ = ["RewriteRefused", "rewrite"]
 
 _STATEMENT = frozenset({"wrap-with", "insert-after", "delete"})
+_REMARK = frozenset({"comment", "comment-behind", "comment-above"})
 _EXPRESSION = frozenset(
     {"append", "call", "callee", "drop-keyword", "keyword", "replace"}
     | {"unwrap-call", "unwrap-method"}
@@ -32,7 +34,7 @@ def rewrite(source: Source, operations: Sequence[Operation]) -> Patch:
     if not distinct:
         return Patch(source.path, source.text, source.text, ())
     for operation in distinct:
-        if operation.kind not in _EXPRESSION | _STATEMENT:
+        if operation.kind not in _EXPRESSION | _STATEMENT | _REMARK:
             raise RewriteRefused(operation, "there is no operation of this kind")
         if operation.span.path != source.path:
             raise RewriteRefused(operation, f"its place is not in {source.path}")
@@ -48,6 +50,8 @@ def rewrite(source: Source, operations: Sequence[Operation]) -> Patch:
         from fixgrad.rewrite.statements import with_statement_changes  # noqa: PLC0415
 
         changes = with_statement_changes(layout, statements, changes)
+    remarks = [operation for operation in distinct if operation.kind in _REMARK]
+    changes = [*changes, *comment_changes(layout, remarks, changes)]
     made = patch(source.path, layout, changes)
     if source.notebook:
         from fixgrad.rewrite.notebooks import UnmappableError, cell_patches  # noqa: PLC0415

@@ -122,6 +122,7 @@ def options_of(
     *,
     fix: bool = False,
     diff: bool = False,
+    mark: str | None = None,
     traceback: bool = False,
 ) -> Options:
     """Return the options of a run with these settings."""
@@ -149,4 +150,5 @@ def options_of(
         settings.word("min-confidence"),
         settings.word("style"),
         settings.tables(),
+        mark,
     )
