@@ -75,15 +75,22 @@ def conclude(
     def hidden(rule: str, place: Span) -> bool:
         return suppressions.hide(rule, place) or policy.left_alone(rule, place)
 
-    planned = _levelled(plan(project, base, policy.selected, hidden, policy.style), policy)
-    if any(not _is_made(each, policy) for each in planned):
-        planned = _made_first(project, base, policy, hidden, planned)
+    planned = _planned(project, base, policy, hidden)
     repairs, refusals = _sorted_out(project, base, planned, policy)
     if policy.selected(unused_suppression.CODE):
         judged = (s for s in sources if s.path in project.modules and project.is_given(s.path))
-        repairs += [r for s in judged for r in unused(suppressions, s, policy)]
+        comments = [r for s in judged for r in unused(suppressions, s, policy)]
+    else:
+        comments = []
+    findings = [repair.finding for repair in (*repairs, *comments)]
+    aside = policy.passed_over([*findings, *(refusal.finding for refusal in refusals)])
+    if aside:
+        known = [each for each in planned if _key(project, each) in aside]
+        planned = _planned(project, base, policy, _besides(project, known, hidden))
+        repairs, refusals = _sorted_out(project, base, planned, policy)
+    every = [r for r in (*repairs, *comments) if (r.finding.rule, r.finding.span) not in aside]
     return Analysis(
-        tuple(sorted(repairs, key=lambda r: (r.finding.span, r.finding.rule))),
+        tuple(sorted(every, key=lambda r: (r.finding.span, r.finding.rule))),
         tuple(sorted(refusals, key=lambda r: (r.finding.span, r.finding.rule))),
         (),
         suppressions.deferred(),
@@ -134,22 +141,32 @@ def _is_made(planned: Planned, policy: Policy) -> bool:
     return bool(planned.refusal[0]) or policy.makes(_rule(planned), planned.applicability)
 
 
-def _made_first(
-    project: Project,
-    base: FlowGraph,
-    policy: Policy,
-    hidden: Callable[[str, Span], bool],
-    planned: list[Planned],
+def _planned(
+    project: Project, base: FlowGraph, policy: Policy, hidden: Callable[[str, Span], bool]
 ) -> list[Planned]:
     """Plan what is made as if the rest was left alone; what is not made is as planned together."""
+    planned = _levelled(plan(project, base, policy.selected, hidden, policy.style), policy)
     aside = [p for p in planned if not _is_made(p, policy)]
-    left = {place for each in aside for place in _places(project, each)}
-
-    def left_alone(rule: str, place: Span) -> bool:
-        return (rule, place) in left or hidden(rule, place)
-
-    made = plan(project, base, policy.selected, left_alone, policy.style)
+    if not aside:
+        return planned
+    hidden = _besides(project, aside, hidden)
+    made = plan(project, base, policy.selected, hidden, policy.style)
     return [*_levelled(made, policy), *aside]
+
+
+def _besides(
+    project: Project, aside: Sequence[Planned], hidden: Callable[[str, Span], bool]
+) -> Callable[[str, Span], bool]:
+    left = {place for each in aside for place in _places(project, each)}
+    return lambda rule, place: (rule, place) in left or hidden(rule, place)
+
+
+def _key(project: Project, planned: Planned) -> tuple[str, Span]:
+    """Return the rule and the place of the finding."""
+    if planned.target is not None:
+        return planned.target.rule, said_at(project, planned.target)
+    assert planned.hazard is not None
+    return planned.hazard.rule, _place_of_hazard(planned.hazard)
 
 
 def _places(project: Project, planned: Planned) -> set[tuple[str, Span]]:

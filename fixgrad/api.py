@@ -186,7 +186,7 @@ def analyze_project(
         "exclude": tuple(exclude) if exclude is not None else None,
     }
     resolved = resolve(paths, given, config=config, isolated=isolated)
-    options = options_of(resolved, paths, diff=True)
+    options = options_of(resolved, paths)._replace(diff=True)
     planned = pipeline.run(options)
     entries = [
         *planned.entries,

@@ -36,6 +36,9 @@ class Options(NamedTuple):
     style: str = "auto"
     models: Mapping[str, tuple[dict[str, object], ...]] = {}  # by setting: what a user's calls do
 
+    baseline: str | None = None  # the file of findings that are passed over
+    write_baseline: bool = False
+    since: str | None = None  # only what has to do with lines that changed since this revision
     mark: str | None = None  # write comments that hide what is found, with this reason
 
     @property

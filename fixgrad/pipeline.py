@@ -7,12 +7,15 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple, TypeVar
 
-from fixgrad import project, write
+from fixgrad import baseline, project, write
+from fixgrad.baseline import Baseline
 from fixgrad.edits import Operation, Patch
 from fixgrad.errors import FixgradError
 from fixgrad.findings import Refusal, Repair
 from fixgrad.options import Options
+from fixgrad.passed_over import PassedOver
 from fixgrad.policy import Policy
+from fixgrad.project.changes import changed_lines
 from fixgrad.report import Entry
 from fixgrad.source import Problem, Source
 
@@ -34,6 +37,9 @@ class Outcome(NamedTuple):
     problems: tuple[Problem, ...] = ()
     sources: tuple[Source, ...] = ()  # as they stand after the run
     deferred: int = 0  # findings that a comment leaves for later
+    known: int = 0  # findings that the baseline holds
+    gone: tuple[str, ...] = ()  # what the baseline holds and is there no more
+    recorded: int = 0  # findings that were written to the baseline
 
 
 class _Analysed(NamedTuple):
@@ -58,14 +64,45 @@ def run(options: Options) -> Outcome:
     """Do what the options ask of the files they name."""
     policy = options.policy()
     files = find_files(options)
+    known = _known(options)
+    changed = None if options.since is None else changed_lines(options.since, files)
+    passed_over = PassedOver(None if options.write_baseline else known, changed)
     interrupted = _take_back_interrupted(options)
     around = project.Surroundings(files, options.paths, options.exclude)
     sources, unreadable = project.read_all(files, leads_to_torch=around.leads_to_torch)
-    outcome = _outcome_of(sources, options, policy, around)
+    outcome = _outcome_of(sources, options, policy, around, passed_over)
     if options.writes:
         write.write(outcome.patches)
-    problems = (*interrupted, *unreadable, *outcome.problems)
-    return outcome._replace(files=len(files), problems=tuple(sorted(set(problems))))
+    problems = tuple(sorted({*interrupted, *unreadable, *outcome.problems}))
+    outcome = outcome._replace(files=len(files), problems=problems)
+    return outcome if known is None else _with_baseline(known, passed_over, files, outcome, options)
+
+
+def _known(options: Options) -> Baseline | None:
+    if options.baseline is None:
+        return None
+    return baseline.read(options.baseline, may_be_new=options.write_baseline)
+
+
+def _with_baseline(
+    known: Baseline,
+    passed_over: PassedOver,
+    files: Iterable[str],
+    outcome: Outcome,
+    options: Options,
+) -> Outcome:
+    """Write the baseline anew where that is asked for, and without what is repaired."""
+    wrong = {problem.path for problem in outcome.problems}
+    judged = [path for path in files if path not in wrong]
+    if options.write_baseline:
+        findings = [entry.finding for entry in outcome.entries]
+        sources = {source.path: source for source in outcome.sources}
+        baseline.write(known.renewed(findings, sources, judged))
+        return outcome._replace(entries=(), recorded=len(findings))
+    gone = known.gone(judged, passed_over.met) if options.since is None else {}
+    if gone and options.fix:
+        baseline.write(known.without(gone))
+    return outcome._replace(gone=tuple(baseline.told(gone)), known=len(passed_over.met))
 
 
 def find_files(options: Options) -> tuple[str, ...]:
@@ -90,14 +127,16 @@ def run_on_source(source: Source | Problem, options: Options) -> Outcome:
         around is not None and around.leads_to_torch({path: source.text.encode("utf-8", "replace")})
     )
     sources = [source] if matters else []
-    return _outcome_of(sources, options, policy, around)._replace(files=1)
+    passed_over = PassedOver(_known(options))
+    return _outcome_of(sources, options, policy, around, passed_over)._replace(files=1)
 
 
 def patches_of(
     sources: Sequence[Source], repairs: Iterable[Repair], options: Options
 ) -> tuple[tuple[Source, Patch], ...]:
     """Return the patches that some of the repairs of a run make by themselves."""
-    return _planned(sources, repairs, options, options.policy()).patches
+    policy = options.policy()
+    return _planned(sources, [r for r in repairs if _applied(r, policy)], options).patches
 
 
 def entries_of(
@@ -112,8 +151,11 @@ def _outcome_of(
     options: Options,
     policy: Policy,
     around: project.Surroundings | None,
+    passed_over: PassedOver,
 ) -> Outcome:
     """Analyse, plan and patch; pure."""
+    # Of the sources as they are then: they are analysed again when they are repaired.
+    policy = policy._replace(passed_over=lambda findings: passed_over.of(findings, sources))
     found = _analysed(sources, options, policy, around)
     if not (options.writes or options.diff):
         return _reported(sources, found, options, policy)

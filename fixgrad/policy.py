@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
-from fixgrad.findings import CONFIDENCES, Applicability
+from fixgrad.findings import CONFIDENCES, Applicability, Finding
 from fixgrad.source import Span
 
 
@@ -25,6 +25,10 @@ def _any_style(span: Span) -> str:
     return "auto"
 
 
+def _none_of_them(findings: Sequence[Finding]) -> Set[tuple[str, Span]]:
+    return frozenset()
+
+
 class Policy(NamedTuple):
     """Decides by the code of a rule; the default is what fixgrad does without any settings."""
 
@@ -38,6 +42,8 @@ class Policy(NamedTuple):
     safer: Callable[[str], bool] = _nothing  # by rule: an unsafe repair counts as safe
     riskier: Callable[[str], bool] = _nothing  # by rule: a safe repair counts as unsafe
     least_confidence: str = CONFIDENCES[0]
+    # of all that is found, by rule and place: what the user knows of and leaves as it is
+    passed_over: Callable[[Sequence[Finding]], Set[tuple[str, Span]]] = _none_of_them
     style: Callable[[Span], str] = _any_style  # by place of the finding: how a grant is written
 
     def level(self, rule: str, level: Applicability) -> Applicability:

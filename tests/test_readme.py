@@ -286,6 +286,18 @@ class TestSettings:
         assert settings.values["per-file-ignores"] == {"tests/*": ("FG102",)}
 
 
+class TestBaseline:
+    def test_commands(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("src").mkdir()
+        Path("src/fit.py").write_text(program(), "utf-8")
+        for command in section("An old code base, or a new change").splitlines():
+            if command.startswith("fixgrad "):
+                assert cli.run(shlex.split(command)[1:]) == 0, capfd.readouterr().err
+
+
 class TestSuppressing:
     TEXT = f"""{HEADER}a = np.array([1.0])
 {{}}

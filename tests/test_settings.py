@@ -27,6 +27,7 @@ optimizer.step()
 print(w.numpy())
 """
 KINDS = {
+    "file": (['""', '"a/b.json"'], ["1", "[]", "true"]),
     "flag": (["true", "false"], ["1", '"true"', "[]"]),
     "choice": ([], ["1", "[]", '"nix"', "true"]),
     "codes": (["[]", '["FG1"]', '["FG102", "ALL"]'], ['"FG1"', "[1]", '["FG999"]', '[""]', "{}"]),
@@ -236,7 +237,9 @@ class TestEverySetting:
 
     def test_its_option(self, setting: Setting, fixgrad: Fixgrad) -> None:
         option = f"--{setting.name}"
-        value = {"codes": "FG1", "globs": "a", "codes-by-glob": "a:FG1"}.get(setting.kind)
+        value = {"codes": "FG1", "globs": "a", "codes-by-glob": "a:FG1", "file": "a"}.get(
+            setting.kind
+        )
         value = setting.choices[-1] if setting.choices else value
         ran = fixgrad("--show-settings", option, *([value] if value else []))
         (line,) = re.findall(rf"(?m)^{setting.name} = (.*?) +# command line$", ran.out)

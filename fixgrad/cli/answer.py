@@ -35,6 +35,7 @@ class Output(NamedTuple):
     exit_zero: bool
     exit_non_zero_on_fix: bool
     fail_on: str = CONFIDENCES[0]  # the least certain finding that makes it 1, or "never"
+    strict: bool = False  # it is 1 too where the baseline could be shorter
     file: str | None = None  # where the report goes in place of standard output
     statistics: bool = False  # numbers in place of findings
 
@@ -71,6 +72,8 @@ def _from_stdin(name: str, options: Options, output: Output) -> Outcome:
     """Be a filter: with --fix the repaired text goes to standard output, whatever was found."""
     if options.paths not in ((_STDIN,), ()):
         raise click.UsageError("the path - stands for standard input and goes with no other path")
+    if options.since is not None or options.write_baseline:
+        raise click.UsageError("--since and --write-baseline go with files, not with the path -")
     data = sys.stdin.buffer.read() if sys.stdin else b""
     outcome = pipeline.run_on_text(name, data, options)
     if not options.writes or options.diff:
@@ -114,10 +117,23 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
         done = _DONE[options.mark is not None][options.writes]
         findings = count(len(outcome.repaired), "finding")
         note(f"{done} {findings} in {count(len(outcome.patches), 'file')}")
-    if outcome.entries or not (outcome.repaired or outcome.problems):
+    silent = outcome.repaired or outcome.problems or options.write_baseline
+    if outcome.entries or not silent:
         note(summary(outcome.entries, files=outcome.files))
+    _show_baseline(outcome, options)
     if outcome.deferred:
         note(f"{count(outcome.deferred, 'finding')} left for later by `# fixgrad: fixme`")
+
+
+def _show_baseline(outcome: Outcome, options: Options) -> None:
+    if options.write_baseline:
+        note(f"recorded {count(outcome.recorded, 'finding')} in {options.baseline}")
+    if outcome.known:
+        note(f"{count(outcome.known, 'finding')} of the baseline passed over")
+    if outcome.gone:
+        gone = f"{count(len(outcome.gone), 'finding')} of the baseline"
+        done = "taken out" if options.fix else "no longer there; --write-baseline takes that out"
+        note("\n".join([f"{gone} {done}:", *(f"  {line}" for line in outcome.gone)]))
 
 
 def _report(outcome: Outcome, options: Options, output: Output) -> str:
@@ -154,5 +170,7 @@ def _exit_code(outcome: Outcome, options: Options, output: Output) -> int:
     found = [entry.finding for entry in outcome.entries]
     if not options.writes:
         found += [repair.finding for repair in outcome.repaired]
+    if output.strict and outcome.gone and not options.fix:
+        return 1
     least = CONFIDENCES.index(output.fail_on)
     return int(any(CONFIDENCES.index(finding.confidence) >= least for finding in found))

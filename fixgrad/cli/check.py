@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,12 @@ from fixgrad.cli.listing import (
 )
 from fixgrad.cli.streams import colour_wanted, emit, width_known
 from fixgrad.report import COUNTED, PATCH
-from fixgrad.settings.table import FILES, REPORT
+from fixgrad.settings.table import FILES, REPORT, RULES
+
+if TYPE_CHECKING:
+    from fixgrad.cli.answer import Output
+    from fixgrad.options import Options
+    from fixgrad.settings.resolve import Settings
 
 _EXAMPLES = """\b
 Examples:
@@ -46,8 +51,16 @@ with a file or an option."""
     section=WORK,
     help="Write a comment that hides each finding.",
 )
+@flag("--write-baseline", section=WORK, help="Record what is found in the baseline.")
 @flag("--show-settings", section=WORK, help="Show which settings hold, and who says so.")
 @flag("--show-files", section=WORK, help="List the files that are looked at.")
+@option(
+    "--since",
+    metavar="REV",
+    section=RULES,
+    common=True,
+    help="Only lines that changed since a git revision.",
+)
 @settings
 @option(
     "--stdin-filename", metavar="NAME", section=FILES, help="The name of what the path - reads."
@@ -79,54 +92,61 @@ with a file or an option."""
 @click.version_option(__version__, "-V", "--version", message="fixgrad %(version)s")
 @click.help_option("-h", "--help")
 @help_all
-def command(
-    paths: tuple[str, ...],
-    diff: bool,
-    fix: bool,
-    add_ignore: str | None,
-    show_settings: bool,
-    show_files: bool,
-    stdin_filename: str | None,
-    output_file: str | None,
-    statistics: bool,
-    exit_zero: bool,
-    exit_non_zero_on_fix: bool,
-    quiet: bool,
-    verbose: bool,
-    color: str,
-    config: str | None,
-    isolated: bool,
-    **others: Any,
-) -> int:
+def command(paths: tuple[str, ...], **words: Any) -> int:
     """Find NumPy-born PyTorch tensors that need a gradient but get none, and repair them."""
-    from fixgrad.cli.answer import Output, answer, list_files  # noqa: PLC0415  (not for --help)
-    from fixgrad.settings.resolve import options_of, resolve  # noqa: PLC0415
+    from fixgrad.cli.answer import answer, list_files  # noqa: PLC0415  (--help needs no analysis)
+    from fixgrad.settings.resolve import resolve  # noqa: PLC0415
     from fixgrad.settings.show import shown  # noqa: PLC0415
 
-    around = (stdin_filename,) if stdin_filename else paths
-    resolved = resolve(around, given(others), config=config, isolated=isolated)
-    form = resolved.word("output-format")
-    diff = diff or form == PATCH
-    if statistics and form not in COUNTED:
-        raise click.UsageError(f"--statistics goes with {', '.join(COUNTED)}, not with {form}")
-    options = options_of(
-        resolved, paths, fix=fix, diff=diff, mark=reason(add_ignore, fix), traceback=verbose
-    )
-    if show_settings:
+    name = words["stdin_filename"]
+    around = (name,) if name else paths
+    resolved = resolve(around, given(words), config=words["config"], isolated=words["isolated"])
+    options = _options(resolved, paths, words)
+    if words["show_settings"]:
         emit(shown(resolved))
         return 0
-    if show_files:
+    if words["show_files"]:
         return list_files(options)
-    output = Output(
-        form,
-        colour_wanted(color, output_file),
-        width_known(output_file),
-        quiet,
-        verbose,
-        exit_zero,
-        exit_non_zero_on_fix,
-        resolved.word("fail-on"),
-        output_file,
-        statistics,
+    return answer(options, _output(resolved, words), name)
+
+
+def _options(resolved: Settings, paths: tuple[str, ...], words: dict[str, Any]) -> Options:
+    from fixgrad.settings.resolve import options_of  # noqa: PLC0415
+
+    form = resolved.word("output-format")
+    if words["statistics"] and form not in COUNTED:
+        raise click.UsageError(f"--statistics goes with {', '.join(COUNTED)}, not with {form}")
+    options = options_of(resolved, paths)._replace(
+        fix=words["fix"],
+        diff=words["diff"] or form == PATCH,
+        traceback=words["verbose"],
+        mark=reason(words["add_ignore"]),
+        write_baseline=words["write_baseline"],
+        since=words["since"],
     )
-    return answer(options, output, stdin_filename)
+    if options.mark is not None and options.fix:
+        raise click.UsageError("--add-ignore hides what is left: repair with --fix first")
+    if options.write_baseline:
+        if options.fix or options.diff or options.since or options.mark is not None:
+            raise click.UsageError("--write-baseline only records what is found: it goes alone")
+        if options.baseline is None:
+            raise click.UsageError("--write-baseline needs --baseline FILE")
+    return options
+
+
+def _output(resolved: Settings, words: dict[str, Any]) -> Output:
+    from fixgrad.cli.answer import Output  # noqa: PLC0415
+
+    return Output(
+        form=resolved.word("output-format"),
+        colour=colour_wanted(words["color"], words["output_file"]),
+        width=width_known(words["output_file"]),
+        quiet=words["quiet"],
+        verbose=words["verbose"],
+        exit_zero=words["exit_zero"],
+        exit_non_zero_on_fix=words["exit_non_zero_on_fix"],
+        fail_on=resolved.word("fail-on"),
+        strict=resolved.flag("baseline-strict"),
+        file=words["output_file"],
+        statistics=words["statistics"],
+    )

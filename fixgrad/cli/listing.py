@@ -127,10 +127,8 @@ def globs_left_out(path: str, paths: Sequence[str], exclude: tuple[str, ...]) ->
     return options_of(resolve(paths or (path,), {"exclude": exclude or None})).exclude
 
 
-def reason(given: str | None, fix: bool) -> str | None:
+def reason(given: str | None) -> str | None:
     """Return the reason that the comments of `--add-ignore` state."""
-    if given is not None and fix:
-        raise click.UsageError("--add-ignore hides what is left: repair with --fix first")
     if given is not None and not re.fullmatch(r"[^#\x00-\x1f\x7f]*", given):
         raise click.UsageError("--add-ignore: a reason is one line without #")
     return given if given is None else given.strip()
@@ -153,7 +151,7 @@ def _option_of(setting: Setting) -> Callable[[_Decorated], _Decorated]:
         return option(f"{name}/--no-{setting.name}", _parameter(setting), **more)
     if setting.kind == "choice":
         return option(name, _parameter(setting), type=click.Choice(setting.choices), **more)
-    return option(name, _parameter(setting), multiple=True, **more)
+    return option(name, _parameter(setting), multiple=setting.kind != "file", **more)
 
 
 def _split(given: tuple[str, ...], at_commas: bool) -> tuple[str, ...]:

@@ -7,10 +7,14 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fixgrad.errors import FixgradError
 from fixgrad.project.globs import Glob, matcher, skipped_by_default
 from fixgrad.project.roots import git_root
+
+if TYPE_CHECKING:
+    import subprocess
 
 _PYTHON = (".py", ".ipynb")
 _GIT_OVERRIDES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
@@ -86,26 +90,26 @@ def files_in(
 
 def _listed_by_git(folder: str) -> list[str] | None:
     """List a folder as git sees it; None where git cannot say or ignores the folder itself."""
+    try:
+        listing = asked_git(folder, "ls-files", "-co", "--exclude-standard", "-z")
+        if listing.returncode:
+            return None
+        if listing.stdout:
+            return sorted(set(os.fsdecode(listing.stdout).split("\0")) - {""})
+        ignored = asked_git(folder, "check-ignore", "-q", ".")
+    except OSError:
+        return None
+    return None if ignored.returncode == 0 else []
+
+
+def asked_git(folder: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Ask git about a folder, whatever the environment says of another repository."""
     import subprocess  # noqa: PLC0415  (15 ms, and only folders in a git work tree need it)
 
     environment = {key: value for key, value in os.environ.items() if key not in _GIT_OVERRIDES}
     # A repository's own settings may name a program for git to start: never do that.
-    git = ["git", "-c", "core.fsmonitor=false", "-C", folder]
-    try:
-        listing = subprocess.run(
-            [*git, "ls-files", "-co", "--exclude-standard", "-z"],
-            capture_output=True,
-            check=True,
-            env=environment,
-        ).stdout
-        if listing:
-            return sorted(set(os.fsdecode(listing).split("\0")) - {""})
-        ignored = subprocess.run(
-            [*git, "check-ignore", "-q", "."], capture_output=True, check=False, env=environment
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return None if ignored.returncode == 0 else []
+    git = ("git", "-c", "core.fsmonitor=false", "-C", folder)
+    return subprocess.run([*git, *arguments], capture_output=True, check=False, env=environment)
 
 
 def _walk(

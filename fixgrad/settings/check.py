@@ -55,6 +55,12 @@ def _choice(place: str, setting: Setting, value: Any) -> Value:
     return value
 
 
+def _file(place: str, setting: Setting, value: Any) -> Value:
+    if not isinstance(value, str):
+        raise _wrong(place, "the name of a file", value)
+    return value
+
+
 def _texts(place: str, what: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         raise FixgradError(f"{place}: expected a list of {what}, not a string; write [{value!r}]")
@@ -120,6 +126,7 @@ _KINDS: dict[str, Callable[[str, Setting, Any], Value]] = {
     "flag": _flag,
     "choice": _choice,
     "codes": _codes,
+    "file": _file,
     "globs": _globs,
     "tables": _tables,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -33,6 +34,13 @@ class Settings(NamedTuple):
     def word(self, name: str) -> str:
         """Return a setting that is one word."""
         return str(self.values[name])
+
+    def file_named(self, name: str) -> str | None:
+        """Return a setting that names a file, as it is found from the current folder."""
+        value = self.word(name)
+        if value and self.file is not None and COMMAND_LINE not in self.said_by[name]:
+            return os.path.relpath(os.path.join(self.file.folder, value)).replace(os.sep, "/")
+        return value or None
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return a setting that is a list of words."""
@@ -116,39 +124,28 @@ def _joined(parts: list[Value]) -> Value:
     return first
 
 
-def options_of(
-    settings: Settings,
-    paths: tuple[str, ...] = (),
-    *,
-    fix: bool = False,
-    diff: bool = False,
-    mark: str | None = None,
-    traceback: bool = False,
-) -> Options:
-    """Return the options of a run with these settings."""
+def options_of(settings: Settings, paths: tuple[str, ...] = ()) -> Options:
+    """Return the options of a run with these settings, which only reports."""
     select = (*settings.words("select"), *settings.words("extend-select"))
     by_glob = settings.values["per-file-ignores"]
     assert isinstance(by_glob, dict)
     return Options(
         paths,
-        fix,
-        diff,
-        settings.flag("unsafe-fixes"),
-        select,
-        settings.words("ignore") if select else _NO_RULE,
-        settings.globs["exclude"] + settings.globs["extend-exclude"],
-        traceback,
-        settings.flag("respect-gitignore"),
-        tuple(
+        unsafe=settings.flag("unsafe-fixes"),
+        select=select,
+        ignore=settings.words("ignore") if select else _NO_RULE,
+        exclude=settings.globs["exclude"] + settings.globs["extend-exclude"],
+        gitignore=settings.flag("respect-gitignore"),
+        ignored_in=tuple(
             (glob, by_glob[glob.text if isinstance(glob, Glob) else glob])
             for glob in settings.globs["per-file-ignores"]
         ),
-        settings.words("fixable"),
-        settings.words("unfixable") if settings.words("fixable") else _NO_RULE,
-        settings.words("extend-safe-fixes"),
-        settings.words("extend-unsafe-fixes"),
-        settings.word("min-confidence"),
-        settings.word("style"),
-        settings.tables(),
-        mark,
+        fixable=settings.words("fixable"),
+        unfixable=settings.words("unfixable") if settings.words("fixable") else _NO_RULE,
+        safer=settings.words("extend-safe-fixes"),
+        riskier=settings.words("extend-unsafe-fixes"),
+        least_confidence=settings.word("min-confidence"),
+        style=settings.word("style"),
+        models=settings.tables(),
+        baseline=settings.file_named("baseline"),
     )

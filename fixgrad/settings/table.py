@@ -21,6 +21,7 @@ class Setting(NamedTuple):
       choice         one of `choices`
       codes          a list of rules: codes, the beginnings of codes, names, or "ALL"
       codes-by-glob  a table: for files that match a glob, a list of rules
+      file           the name of a file, taken from the folder of the settings file
       globs          a list of globs, taken from the folder of the settings file
       tables         tables of the user's, [[tool.fixgrad.name]]; no option, who uses them looks into them
     """
@@ -128,6 +129,20 @@ SETTINGS = (
         metavar="STYLE",
         choices=("auto", "tensor", "requires_grad_"),
         example='"requires_grad_"',
+    ),
+    Setting(
+        *("baseline", "file", "", REPORT, "Pass over what this file records."),
+        more="`--write-baseline` writes what is found now into the file, for the files that are looked at. A finding "
+        "is known by its text, not by its line. With `--fix`, what is no longer found goes from the file. An "
+        "empty name is none.",
+        metavar="FILE",
+        example='"fixgrad-baseline.json"',
+        common=True,
+    ),
+    Setting(
+        *("baseline-strict", "flag", False, REPORT, "Exit 1 if the baseline could be shorter."),
+        more="So a finding that is gone cannot come back unseen: the shorter baseline is committed with the repair.",
+        example="true",
     ),
     Setting(
         *("output-format", "choice", FORMATS[0], REPORT, "How the report is written."),
