@@ -50,6 +50,8 @@ def weighed_by(m: Machine, f: Frame, state: State, op: Op) -> Guard:
             inside.append(frozenset(of_kind(value, "instance")))
         among.update(t for t in reachable(state, inside) if t.kind == "tensor")
     found |= among
+    if insists:
+        return Guard()  # what does not pass the test ends the program: nothing is sorted out
     for thing in [t for t in found if t in m.gradient_of]:  # it was read before it was sorted out
         found.add(m.gradient_of[thing])
         m.graph.sifted.add(m.gradient_of[thing])
