@@ -382,7 +382,7 @@ def _set_tensor_attribute(
             state.set((me, "#leaf"), "maybe")
     elif name == "grad":
         scaled = any(t.kind == "grad" or t.name == "gradient" for t in new)  # x.grad *= 0.5
-        if not is_constant(new, None) and not scaled:
+        if not is_constant(new, None) and not scaled and not state.get((me, "#read")):
             state.set((me, "#manual"), True)
             m.graph.manual.add(me)
     elif name == "data":

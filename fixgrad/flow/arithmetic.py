@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import constants, container_changes, containers, membership
+from fixgrad.flow import constants, container_changes, containers, membership, type_tests
 from fixgrad.flow.arrays import make_array, read_array, sources_of, write_array
 from fixgrad.flow.gradients import consume, none_test
 from fixgrad.flow.ir import Op
@@ -93,10 +93,12 @@ def _tensor_result(m: Machine, f: Frame, state: State, op: Op, left: Value, righ
     each = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in (left, right)]
     inputs = [t for group in each for t in group]
     groups = [g and g + of_kind(v, "array") for g, v in zip(each, (left, right), strict=True)]
-    for operand, register in ((left, op.args[0]), (right, op.args[1])):
+    beside: list[Thing] = []  # arrays that meet a tensor in the other operand
+    for operand, others, register in zip((left, right), each[::-1], op.args, strict=True):
         for array in of_kind(operand, "array"):
             read_array(m, f, state, array, op.place)
-            for tensor in inputs:
+            beside += [array] if others else []
+            for tensor in others:
                 mixes = tensor.kind == "tensor" and array.name != "scalar"
                 if mixes and tracked(state, tensor) != "no":
                     place = f.place_of(register)
@@ -104,10 +106,9 @@ def _tensor_result(m: Machine, f: Frame, state: State, op: Op, left: Value, righ
     of_dtype = _dtype(state, row, left, right)
     made = derive(m, f, state, op.place, row, inputs, of_dtype=of_dtype, operands=groups)
     bring_values(m, state, made, (left, right))
-    arrays = of_kind(left | right, "array")
-    if arrays:
+    if beside:
         m.graph.mixes.add(made)
-        m.graph.cut.setdefault(made, set()).update(sources_of(state, arrays) - {made})
+        m.graph.cut.setdefault(made, set()).update(sources_of(state, beside) - {made})
     return frozenset((made,))
 
 
@@ -281,6 +282,9 @@ def _negated(m: Machine, value: Value) -> Value:
     sure, data = known(value)
     if sure:
         return FALSE if data else TRUE
+    opposite = type_tests.negated(m, value)
+    if opposite is not None:
+        return opposite
     tests = [t for t in ordered(value) if t.kind == "none-test"]
     if tests:
         return frozenset(
@@ -301,13 +305,9 @@ def compare(m: Machine, f: Frame, op: Op, state: State) -> None:
         and known(values[1]) == (True, None)
     ):
         test = none_test(m, values[0], positive=op.target in ("is not", "!="))
-        outcome = _is_none(values[0])
-        if test is not None:
-            f.registers[op.out] = test
-        elif outcome is not None:
-            f.registers[op.out] = TRUE if outcome is (op.target in ("is", "==")) else FALSE
-        else:
-            f.registers[op.out] = UNKNOWN
+        if test is None:
+            test = type_tests.is_none(m, values[0], positive=op.target in ("is", "=="))
+        f.registers[op.out] = test
         return
     values = [consume(m, f, state, v, op.place) for v in values]
     if len(values) == 2 and constants.is_comparison(op.target):
@@ -327,14 +327,6 @@ def _compared(m: Machine, f: Frame, state: State, op: Op, values: list[Value]) -
     if any(t.kind in ("tensor", "array", "instance") for t in left | right):
         return _binary(m, f, state, op, left, right)
     return UNKNOWN
-
-
-def _is_none(value: Value) -> bool | None:
-    if known(value) == (True, None):
-        return True
-    if value and all(t.kind not in ("opaque", "external", "const") for t in value):
-        return False
-    return None
 
 
 def formatted(m: Machine, f: Frame, op: Op, state: State) -> None:

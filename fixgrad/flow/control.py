@@ -17,6 +17,7 @@ from fixgrad.flow.ir import Block, Op
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State
+from fixgrad.flow.type_tests import narrow
 from fixgrad.flow.values import (
     NONE,
     UNKNOWN,
@@ -51,6 +52,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
             copy.set((thing, "#guarded"), True)
         for thing in guards[1 - block]:
             copy.set((thing, "#guarded"), False)
+        narrow(m, f, copy, op, test, holds=not block)
         begun = len(m.guards)
         m.guards.append(guard)
         m.block(f, op.blocks[block], copy)

@@ -53,6 +53,8 @@ def consume(
             m.branches += len(value) > 1
             log(m, f, state, "grad", tensor, at.place, detail=detail, path=at.path)
             m.branches -= len(value) > 1
+            if not tested and len(value) == 1:
+                state.set((me, "#read"), True)
         if not state.get((me, "#manual")):
             result |= _tensor_of(m, f, state, thing, place)
     return frozenset(result) or UNKNOWN

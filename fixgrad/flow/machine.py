@@ -38,7 +38,9 @@ Callbacks: TypeAlias = Callable[
     ["Machine", "Frame", State, Call, list[Value], tuple[Value, ...]], Value
 ]
 LONGEST_PATH = 12  # calls inside calls
-_TOLD_APART_BY_DATA = {"grad", "method", "none-test", "partial", "wrapped", "super", "context"}
+_TOLD_APART_BY_DATA = {
+    "grad", "method", "none-test", "partial", "wrapped", "super", "context", "type-test",
+}  # fmt: skip
 MOST_TURNS = 4  # of a loop before its fixpoint is taken as it is
 
 

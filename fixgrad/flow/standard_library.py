@@ -10,7 +10,7 @@ from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.iterators import ITERATORS
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, identity, leaf, log, make, tracked
-from fixgrad.flow.type_tests import is_instance
+from fixgrad.flow.type_tests import is_instance, is_sparse
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -227,6 +227,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "torch.is_tensor": _is_tensor,
     "torch.load": _load,
     "torch.save": _save,
+    "scipy.sparse.issparse": is_sparse,
     "copy.copy": _copy,
     "copy.deepcopy": _deep_copy,
 }

@@ -49,8 +49,9 @@ _SETS = {
 }  # fmt: skip
 _TUPLES = {"#declared", "#order", "#stars"}
 _FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale", "#twofold"}
-_BOTH = {"#closed", "#guarded"}
+_BOTH = {"#closed", "#guarded", "#read"}
 _COMMON = {"#earlier", "#sure"}
+_UNLESS_SET: dict[str, Any] = {"#read": False}  # what a path says that does not mention it
 # Of what one path makes anew, though the other does not come to it, the other says nothing.
 _RENEWED: dict[str, Any] = {"#outpaced": frozenset(), "#spoiled": "no"}
 _DISAGREE = {"#dtype": "unknown"}
@@ -177,6 +178,8 @@ class State:
             new: Any = ABSENT
             for path in paths:
                 found = path.get(cell, old)
+                if found is ABSENT:
+                    found = _UNLESS_SET.get(cell[1], ABSENT)
                 if cell[1] in _RENEWED and found == _RENEWED[cell[1]] != old:
                     new = found
                     break

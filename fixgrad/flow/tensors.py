@@ -4,7 +4,7 @@ The facts of a tensor are cells: #tracked and #leaf ("yes", "no", "maybe"), #dty
 computed from; #earlier what of these only an earlier one of its expression was), #cut (what it was
 computed from without a gradient), #storage (arrays and tensors whose
 memory it shares), #base (the tensor that autograd says it is a view of; #loose where it may be a copy),
-#perhaps (what it may be itself), #gradient, #freed, #stale.
+#perhaps (what it may be itself), #gradient, #read (its gradient was taken), #freed, #stale.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ _FRESH: tuple[tuple[str, object], ...] = (
     ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
     ("#guarded", False), ("#spoiled", "no"), ("#saves", "no"), ("#base", frozenset()),
     ("#loose", False), ("#outgrown", False), ("#twofold", False), ("#outpaced", frozenset()),
+    ("#read", False),
 )  # fmt: skip
 
 

@@ -1,13 +1,20 @@
-"""`isinstance`, where a value and the types are known."""
+"""Tests of what a value is: `isinstance`, `is None`, `torch.is_tensor`, `scipy.sparse.issparse`.
+
+Where some of the things that a value may be pass and others do not, the outcome remembers which: in each
+branch, a variable that holds the value holds only these.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import access, containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
-from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, of_kind
+from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, known, of_kind, ordered
+from fixgrad.flow.variables import read_variable
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -15,38 +22,117 @@ if TYPE_CHECKING:
 _TYPES = {
     "torch.Tensor": "tensor", "torch.nn.Parameter": "parameter", "numpy.ndarray": "array",
     "builtins.list": "list", "builtins.tuple": "tuple", "builtins.dict": "dict",
+    "builtins.str": "text", "builtins.bytes": "bytes",
 }  # fmt: skip
+_PLAIN = ("tensor", "array", "list", "tuple", "dict", "text")
+
+
+def sorted_out(
+    m: Machine, value: Iterable[Thing], passes: Callable[[Thing], bool | None], *, positive: bool
+) -> Value:
+    """Return the outcome of a test that each thing in a value passes, fails, or may pass."""
+    things = ordered(value)
+    outcomes = [passes(thing) for thing in things]
+    if None not in outcomes and len(set(outcomes)) == 1:
+        return TRUE if outcomes[0] is positive else FALSE
+    if len(things) < 2 or all(outcome is None for outcome in outcomes):
+        return UNKNOWN
+    pairs = list(zip(things, outcomes, strict=True))
+    yes = frozenset(t for t, outcome in pairs if outcome is not (not positive))
+    no = frozenset(t for t, outcome in pairs if outcome is not positive)
+    return frozenset((m.thing("type-test", None, (), "", (yes, no)),))
+
+
+def narrow(m: Machine, f: Frame, before: State, op: Op, test: Value, holds: bool) -> None:
+    """Leave to the variables that a branch tests what its test leaves them."""
+    if len(test) != 1 or not isinstance(op.constant, str):
+        return
+    (outcome,) = test
+    if outcome.kind != "type-test":
+        return
+    yes, no = outcome.data
+    for mention in op.constant.split():
+        name, _, scope = mention.rpartition(":")
+        local = scope == "0"
+        if not local and f.function.kind != "module":
+            continue
+        if read_variable(m, f, before, name, int(scope)) == yes | no:
+            owner = f.thing if local else m.module_thing(f.module.path)
+            before.set((owner, name), yes if holds else no)
 
 
 def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    """Return whether a value is of a type, or of one of some types, where all are known."""
+    """Return whether a value is of a type, or of one of some types, as far as all are known."""
     plain = call.positional()
-    if len(plain) != 2 or len(plain[0].value) != 1:
+    if len(plain) != 2:
         return UNKNOWN
-    (thing,), types = plain[0].value, plain[1].value
+    types = plain[1].value
     listed = None
     if of_kind(types, "tuple"):
         listed = containers.elements(m, f, state, types, containers.element_op(call.place))
-    outcomes = [_is_of_type(thing, of_type) for of_type in ([types] if listed is None else listed)]
-    if TRUE in outcomes:
-        return TRUE
-    return FALSE if all(outcome == FALSE for outcome in outcomes) else UNKNOWN
+    each = [types] if listed is None else listed
+
+    def passes(thing: Thing) -> bool | None:
+        outcomes = [_is_of_type(thing, of_type) for of_type in each]
+        if True in outcomes:
+            return True
+        return False if all(outcome is False for outcome in outcomes) else None
+
+    return sorted_out(m, plain[0].value, passes, positive=True)
 
 
-def _is_of_type(thing: Thing, types: Value) -> Value:
+def is_sparse(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Execute `scipy.sparse.issparse`: no tensor and no array is."""
+    value = call.arguments[0].value if call.arguments else UNKNOWN
+    return sorted_out(m, value, lambda t: False if t.kind in _PLAIN else None, positive=True)
+
+
+def is_none(m: Machine, value: Value, *, positive: bool) -> Value:
+    """Return the outcome of `value is None`, or of `value is not None`."""
+    return sorted_out(m, value, _nothing, positive=positive)
+
+
+def _nothing(thing: Thing) -> bool | None:
+    if thing.kind == "const":
+        return thing.data is None
+    return None if thing.kind in ("opaque", "external") else False
+
+
+def negated(m: Machine, value: Value) -> Value | None:
+    """Return the opposite of a test's outcome, or None where there is no such test."""
+    if len(value) != 1:
+        return None
+    (outcome,) = value
+    if outcome.kind != "type-test":
+        return None
+    yes, no = outcome.data
+    return frozenset((m.thing("type-test", None, (), "", (no, yes)),))
+
+
+def _is_of_type(thing: Thing, types: Value) -> bool | None:
     if len(types) != 1:
-        return UNKNOWN
+        return None
     (of_type,) = types
     if thing.kind == "tensor" and _holds_no_tensors(of_type):
-        return FALSE
+        return False
+    if thing.kind == "instance" and of_type.kind == "class":
+        return _is_instance_of(thing, of_type)
     wanted = _TYPES.get(of_type.name) if of_type.kind == "external" else None
-    if wanted is None or thing.kind not in ("tensor", "array", "list", "tuple", "dict"):
-        return UNKNOWN
+    if wanted is None or thing.kind not in _PLAIN:
+        return False if wanted is not None and known(frozenset((thing,))) == (True, None) else None
     if wanted == "parameter":
-        return TRUE if thing.name == "torch.nn.Parameter" else FALSE
+        return thing.name == "torch.nn.Parameter"
     if thing.kind == wanted == "list":
-        return UNKNOWN  # a set is kept as a list
-    return TRUE if thing.kind == wanted else FALSE
+        return None  # a set is kept as a list
+    return thing.kind == wanted
+
+
+def _is_instance_of(thing: Thing, cls: Thing) -> bool | None:
+    classes = access.linear_bases(thing.data)
+    if cls in classes:
+        return True
+    bases = [b for c in classes for value in c.data.bases for b in value]
+    return False if all(b.kind in ("class", "external") for b in bases) else None
 
 
 def _holds_no_tensors(of_type: Thing) -> bool:
