@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from fixgrad import baseline, project, write
 from fixgrad.baseline import Baseline
-from fixgrad.edits import Operation, Patch
-from fixgrad.errors import FixgradError
+from fixgrad.edits import Patch
 from fixgrad.findings import Refusal, Repair
 from fixgrad.options import Options
 from fixgrad.passed_over import PassedOver
+from fixgrad.patching import UNPLACEABLE, as_read, guarded, mini_diff, plan_patches, rewritten
 from fixgrad.policy import Policy
 from fixgrad.project.changes import changed_lines
 from fixgrad.report import Entry
 from fixgrad.source import Problem, Source
 
 __all__ = ["Options", "Outcome", "entries_of", "run", "run_on_source", "run_on_text"]
-
-_UNPLACEABLE = "FG908"
-_PLEASE_REPORT = "please report it to fixgrad with the file, and with what `fixgrad -v` says"
-
-_Result = TypeVar("_Result")
 
 
 class Outcome(NamedTuple):
@@ -49,15 +42,6 @@ class _Analysed(NamedTuple):
     refusals: tuple[Refusal, ...] = ()
     problems: tuple[Problem, ...] = ()
     deferred: int = 0
-
-
-class _Plan(NamedTuple):
-    """The repairs that go together, the patches they make, and those that were left out."""
-
-    repairs: tuple[Repair, ...] = ()
-    patches: tuple[tuple[Source, Patch], ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    problems: tuple[Problem, ...] = ()
 
 
 def run(options: Options) -> Outcome:
@@ -136,7 +120,9 @@ def patches_of(
 ) -> tuple[tuple[Source, Patch], ...]:
     """Return the patches that some of the repairs of a run make by themselves."""
     policy = options.policy()
-    return _planned(sources, [r for r in repairs if _applied(r, policy)], options).patches
+    return plan_patches(
+        sources, [r for r in repairs if _applied(r, policy)], options.traceback
+    ).patches
 
 
 def entries_of(
@@ -163,7 +149,7 @@ def _outcome_of(
         wanted = [repair for repair in found.repairs if _applied(repair, policy)]
     else:
         wanted = _marks(sources, found, options.mark)
-    plan = _planned(sources, wanted, options)
+    plan = plan_patches(sources, wanted, options.traceback)
     if options.writes and plan.patches:
         # Places move when a file is repaired, so what remains is looked for again.
         sources = _repaired(sources, plan.patches)
@@ -194,7 +180,7 @@ def _analysed(
         return _Analysed(*analyse(sources, policy, around))
 
     path = sources[0].path if len(sources) == 1 else "fixgrad"
-    result = _guarded("the analysis", path, attempt, options)
+    result = guarded("the analysis", path, attempt, options.traceback)
     if not isinstance(result, Problem):
         return result
     if len(sources) == 1:
@@ -217,16 +203,16 @@ def _reported(
     entries = [Entry(refusal, fixable=False) for refusal in found.refusals]
     problems = list(found.problems)
     for repair in found.repairs:
-        patches = _rewritten(by_path, [repair], options)
+        patches = rewritten(by_path, [repair], options.traceback)
         if isinstance(patches, Problem):
             problems.append(patches)
             entries.append(Entry(repair, fixable=False))
         elif isinstance(patches, str):
-            entries.append(Entry(Refusal(repair.finding, _UNPLACEABLE, patches), fixable=False))
+            entries.append(Entry(Refusal(repair.finding, UNPLACEABLE, patches), fixable=False))
         else:
-            parts = _as_read(by_path, patches)
+            parts = as_read(by_path, patches)
             edits = tuple(edit for part in parts for edit in part.edits)
-            entries.append(Entry(repair, _applied(repair, policy), edits, _mini_diff(parts)))
+            entries.append(Entry(repair, _applied(repair, policy), edits, mini_diff(parts)))
     entries.sort(key=lambda entry: (entry.finding.span, entry.finding.rule, entry.finding.message))
     return Outcome(
         len(sources),
@@ -248,134 +234,8 @@ def _marks(sources: Sequence[Source], found: _Analysed, reason: str) -> list[Rep
     return insertions((f for f in findings if f.rule != CODE), by_path, reason)
 
 
-def _planned(sources: Sequence[Source], wanted: list[Repair], options: Options) -> _Plan:
-    """Return what is to be written: the repairs that go together, each whole or not at all."""
-    by_path = {source.path: source for source in sources}
-    wanted = sorted(wanted, key=lambda repair: -repair.applicability)  # a safe one wins
-    plan = _fitting(by_path, wanted, options)
-    while broken := _broken(plan.patches, options):
-        places = {problem.path for problem in broken}
-        rest = [repair for repair in plan.repairs if places.isdisjoint(_paths(repair))]
-        problems = (*plan.problems, *broken)
-        plan = _fitting(by_path, rest, options)._replace(problems=problems)
-    return plan
-
-
-def _fitting(sources: Mapping[str, Source], repairs: list[Repair], options: Options) -> _Plan:
-    """Rewrite with all repairs at once or, where they collide, with one after the other."""
-    patches = _rewritten(sources, repairs, options)
-    if isinstance(patches, dict):
-        return _Plan(tuple(repairs), _paired(sources, patches))
-    kept: list[Repair] = []
-    refusals: list[Refusal] = []
-    problems: list[Problem] = []
-    patches = {}
-    for repair in repairs:
-        near = [other for other in kept if not _paths(repair).isdisjoint(_paths(other))]
-        attempt = _rewritten(sources, [*near, repair], options, only=_paths(repair))
-        if isinstance(attempt, Problem):
-            problems.append(attempt)
-        elif isinstance(attempt, str):
-            refusals.append(Refusal(repair.finding, _UNPLACEABLE, attempt))
-        else:
-            kept.append(repair)
-            patches.update(attempt)
-    return _Plan(tuple(kept), _paired(sources, patches), tuple(refusals), tuple(problems))
-
-
-def _rewritten(
-    sources: Mapping[str, Source],
-    repairs: Sequence[Repair],
-    options: Options,
-    *,
-    only: Set[str] | None = None,
-) -> dict[str, Patch] | str | Problem:
-    """Return the patch of each file, the reason why an edit has no place, or our bug."""
-    operations: dict[str, dict[Operation, None]] = {}
-    for repair in repairs:
-        for operation in repair.operations:
-            if only is None or operation.span.path in only:
-                operations.setdefault(operation.span.path, {})[operation] = None
-    if not operations:
-        return {}
-    from fixgrad.rewrite import RewriteRefused, rewrite  # noqa: PLC0415  (it loads libcst)
-
-    def attempt() -> dict[str, Patch] | str:
-        try:
-            return {path: rewrite(sources[path], tuple(operations[path])) for path in operations}
-        except RewriteRefused as refused:
-            return str(refused)
-
-    return _guarded("rewriting", min(operations), attempt, options)
-
-
-def _broken(patches: Iterable[tuple[Source, Patch]], options: Options) -> list[Problem]:
-    """Return which patches change more than they say; they are never written."""
-    problems: list[Problem] = []
-    for source, patch in patches:
-        from fixgrad.rewrite.check import check  # noqa: PLC0415  (comes with libcst)
-
-        attempt = functools.partial(check, source.text, patch)
-        if source.notebook:
-            attempt = functools.partial(_check_notebook, source, patch)
-        wrong = _guarded("the check of the new text", source.path, attempt, options)
-        if isinstance(wrong, Problem):
-            problems.append(wrong)
-        elif wrong is not None:
-            message = f"fixgrad has a bug: {wrong}; the file is left as it is; {_PLEASE_REPORT}"
-            problems.append(Problem(source.path, 0, 0, message))
-    return problems
-
-
-def _check_notebook(source: Source, patch: Patch) -> str | None:
-    from fixgrad.rewrite.check import check  # noqa: PLC0415
-    from fixgrad.rewrite.notebooks import check_file  # noqa: PLC0415
-
-    return check(source.text, patch) or check_file(source, patch)
-
-
-def _as_read(sources: Mapping[str, Source], patches: Mapping[str, Patch]) -> list[Patch]:
-    if not any(sources[path].notebook for path in patches):
-        return list(patches.values())
-    from fixgrad.rewrite.notebooks import as_read  # noqa: PLC0415  (few files need it)
-
-    return [part for path, patch in patches.items() for part in as_read(sources[path], patch)]
-
-
-def _mini_diff(patches: Sequence[Patch]) -> str:
-    from fixgrad.rewrite.diff import unified  # noqa: PLC0415  (comes with libcst)
-
-    diffs = [unified(patch) for patch in patches]
-    return diffs[0][diffs[0].find("\n@@ ") + 1 :] if len(diffs) == 1 else "".join(diffs)
-
-
-def _guarded(
-    stage: str, path: str, attempt: Callable[[], _Result], options: Options
-) -> _Result | Problem:
-    """Run a stage; a bug of ours in it becomes a problem, and the other files go on."""
-    try:
-        return attempt()
-    except FixgradError:
-        raise
-    except Exception as error:
-        message = f"fixgrad has a bug: {stage} failed ({type(error).__name__}: {error})"
-        if options.traceback:
-            message = f"{message}\n{traceback.format_exc()}"
-        return Problem(path, 0, 0, f"{message}; {_PLEASE_REPORT}")
-
-
 def _applied(repair: Repair, policy: Policy) -> bool:
     return policy.makes(repair.finding.rule, repair.applicability) and bool(repair.operations)
-
-
-def _paths(repair: Repair) -> set[str]:
-    return {operation.span.path for operation in repair.operations}
-
-
-def _paired(
-    sources: Mapping[str, Source], patches: Mapping[str, Patch]
-) -> tuple[tuple[Source, Patch], ...]:
-    return tuple((sources[path], patches[path]) for path in sorted(patches))
 
 
 def _repaired(

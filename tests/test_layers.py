@@ -27,7 +27,7 @@ LAYERS = (
     ("analysis",),
     ("catalogue",),
     ("report", "runtime", "write"),
-    ("options", "baseline"),
+    ("options", "baseline", "patching"),
     ("passed_over",),
     ("pipeline", "explain"),
     ("settings",),
