@@ -2,7 +2,8 @@
 
 ## What it finds
 `loss.backward()`, or `torch.autograd.backward`/`grad` of a loss, where every tensor that the loss is computed from
-is known, none of them is tracked, and one of them is made of NumPy data.
+is known, none of them is tracked, and one of them is made of NumPy data. Where the program wants the error (a test
+that it comes) or does something else instead in silence, that is no finding; where it prints the error, it is one.
 
 ## Why it matters
 The call raises: "element 0 of tensors does not require grad and does not have a grad_fn".

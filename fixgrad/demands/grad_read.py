@@ -2,7 +2,8 @@
 
 ## What it finds
 A tensor made by `torch.from_numpy`, `torch.tensor` or their like whose `.grad` is read for its value, while no
-path through the program sets `requires_grad` on it. A read that only tests for `None` is not a demand.
+path through the program sets `requires_grad` on it. A test for `None` is no demand, nor is what stands behind one,
+`if x.grad is not None: print(x.grad)`, unless it moves the tensor itself.
 
 ## Why it matters
 The gradient is `None`: the next line fails with `'NoneType' object has no attribute ...`, or prints `None`.

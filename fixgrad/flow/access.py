@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import make_array
-from fixgrad.flow.gradients import consume, read_gradient
+from fixgrad.flow.gradients import consume, flag, moved_by_gradient, read_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.memory import move
 from fixgrad.flow.modules import parameter_of
@@ -26,7 +26,6 @@ from fixgrad.flow.values import (
     NONE,
     NOTHING,
     NUMBER,
-    TRUE,
     UNKNOWN,
     Code,
     Thing,
@@ -173,7 +172,8 @@ def _tensor_attribute(
     if name == "grad":
         return read_gradient(m, f, state, thing, place)
     if name == "requires_grad":
-        return {"yes": TRUE, "no": FALSE}.get(tracked(state, thing), UNKNOWN)
+        status = tracked(state, thing)
+        return UNKNOWN if status == "maybe" else flag(m, thing, status == "yes")
     if name == "grad_fn" and tracked(state, thing) == "no":
         return NONE
     if name == "dtype":
@@ -386,5 +386,6 @@ def _set_tensor_attribute(
             state.set((me, "#manual"), True)
             m.graph.manual.add(me)
     elif name == "data":
+        moved_by_gradient(m, me, of_kind(new, "tensor") if m.optional else ())
         move(m, state, me)
         overwrite_arrays(state, me)

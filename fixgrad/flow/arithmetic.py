@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import constants, container_changes, containers, membership, type_tests
 from fixgrad.flow.arrays import make_array, read_array, sources_of, write_array
-from fixgrad.flow.gradients import consume, none_test
+from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import negated, operated
 from fixgrad.flow.scalars import bring_values
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _TENSOR_LIKE = ("tensor", "opaque", "module")
 _PLAIN = TensorOp("?")
+_SAMENESS = {"is": True, "==": True, "is not": False, "!=": False}
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _ARRAY_ROW = ArrayCall("operator", dtype="promote")
 
@@ -246,6 +247,7 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
         else f.registers[op.args[0]]
     )
     if op.target == "not":
+        weigh_gradient(m, f, state, value, op.place)
         f.registers[op.out] = _negated(m, value)
         return
     own = negated(m, f, state, op.place, op.target, value)
@@ -280,6 +282,9 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def _negated(m: Machine, value: Value) -> Value:
     sure, data = known(value)
+    tensor = flagged(m, value)
+    if tensor is not None:
+        return flag(m, tensor, not data)
     if sure:
         return FALSE if data else TRUE
     opposite = type_tests.negated(m, value)
@@ -310,6 +315,12 @@ def compare(m: Machine, f: Frame, op: Op, state: State) -> None:
         f.registers[op.out] = test
         return
     values = [consume(m, f, state, v, op.place) for v in values]
+    tensor = flagged(m, values[0])
+    sure, wanted = known(values[-1])
+    if tensor is not None and len(values) == 2 and sure and op.target in _SAMENESS:
+        same = known(values[0])[1] is wanted
+        f.registers[op.out] = flag(m, tensor, same is _SAMENESS[op.target])
+        return
     if len(values) == 2 and constants.is_comparison(op.target):
         f.registers[op.out] = _compared(m, f, state, op, values)
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from fixgrad.flow import access, container_changes, containers, importing, iteration
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
-from fixgrad.flow.gradients import consume
+from fixgrad.flow.gradients import consume, none_test, weigh_gradient
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
@@ -54,6 +54,9 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         return _super(m, f, state, call)
     if name == "__import__":
         return importing.import_builtin(m, f, state, call)
+    if name == "bool" and call.arguments and of_kind(call.arguments[0].value, "grad"):
+        weigh_gradient(m, f, state, call.arguments[0].value, call.place)
+        return none_test(m, call.arguments[0].value, positive=True) or UNKNOWN
     values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
     handler = _HANDLERS.get(name)
     if handler is not None:

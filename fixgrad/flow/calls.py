@@ -13,7 +13,7 @@ from fixgrad.flow import (
 )
 from fixgrad.flow.arguments import Argument, Call, bind
 from fixgrad.flow.differentiation import may_run_backward
-from fixgrad.flow.gradients import consume, expect_gradient, none_test
+from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
@@ -36,9 +36,6 @@ from fixgrad.flow.values import (
     union,
 )
 
-_NONE_ASSERTIONS = {
-    "assertIsNone": False, "assertIsNotNone": True, "assertIs": False, "assertIsNot": True,
-}  # fmt: skip
 _GRANTING_NAMES = (
     "requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable",
 )  # fmt: skip
@@ -205,11 +202,9 @@ def send(m: Machine, f: Frame, state: State, call: Call, receiver: Value, name: 
 def _send(
     m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
 ) -> Value:
-    if name in _NONE_ASSERTIONS and call.arguments and thing.kind in ("instance", "opaque"):
-        test = none_test(m, call.arguments[0].value, positive=_NONE_ASSERTIONS[name])
-        if test is not None:
-            expect_gradient(m, f, state, test, call.place)
-            return NONE
+    tests = name.startswith("assert") and thing.kind in ("instance", "opaque")
+    if tests and asserted(m, f, state, [a.value for a in call.arguments], name, call.place):
+        return NONE
     if thing.kind == "instance" and name == "step":
         m.graph.stepped.add(thing)
     if thing.kind in ("instance", "class"):

@@ -8,15 +8,18 @@ from fixgrad.flow import containers, importing, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import (
     consume,
+    deny_flag,
     expect_gradient,
     fails_for_untracked,
     guarded_branches,
+    weigh_gradient,
 )
 from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, sift, weighed_by
 from fixgrad.flow.ir import Block, Op
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State
+from fixgrad.flow.tensors import log
 from fixgrad.flow.type_tests import narrow
 from fixgrad.flow.values import (
     NONE,
@@ -36,7 +39,11 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     test = f.registers[op.args[0]]
     taken, otherwise = op.blocks
     guard = weighed_by(m, f, state, op)
+    weigh_gradient(m, f, state, test, op.place)
+    if op.target in ("and", "or"):
+        m.defaulted.update(of_kind(test, "grad"))
     sure, value = _truth(test, op.target)
+    _insist_on_none(m, f, state, op, test)
     if sure:
         m.block(f, taken if value else otherwise, state)
         return
@@ -64,6 +71,18 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     m.branch(f, state, [lambda s: way(0, s), lambda s: way(1, s)])
     m.branches -= 1
     m.guards += leaves[:1]  # what follows is behind the test, too
+
+
+def _insist_on_none(m: Machine, f: Frame, state: State, op: Op, test: Value) -> None:
+    """Note that the program raises where a tensor has a gradient: `if x.grad is not None: raise`."""
+    if m.tries or not _ends_in_raise(op.blocks[0]):
+        return
+    for thing in of_kind(test, "none-test"):
+        if thing.data[1] and len(test) == 1:
+            for tensor in thing.data[0]:
+                log(m, f, state, "no-grad-expected", tensor, op.place)
+    if known(test) == (True, False):
+        deny_flag(m, f, state, test, op.place)
 
 
 def _ends_in_raise(block: Block) -> bool:
@@ -215,7 +234,11 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     m.tries += bool(handlers)
     begun = len(m.guards)
     m.guards.append(weighed_by(m, f, state, op))
+    m.expecting_failure += "expects" in op.names
+    f.careless += "passes" in op.names
     m.block(f, body, inside)
+    f.careless -= "passes" in op.names
+    m.expecting_failure -= "expects" in op.names
     del m.guards[begun]
     m.tries -= bool(handlers)
     f.tries -= bool(handlers)

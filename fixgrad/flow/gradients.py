@@ -1,13 +1,18 @@
-"""When a read of `.grad` is a demand: its value is used, and no test for None stands before it."""
+"""When a read of `.grad` is a demand: its value is used, and no test for None stands before it.
+
+Behind such a test (#guarded) the read is optional, unless the tensor itself is moved by the gradient. What
+`requires_grad` is said to be is a flag: a constant that remembers its tensor.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, log, make, tracked
-from fixgrad.flow.values import UNKNOWN, Site, Thing, Value, ordered
+from fixgrad.flow.values import NONE, UNKNOWN, Site, Thing, Value, known, ordered
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -23,6 +28,7 @@ def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Plac
     return frozenset((thing,))
 
 
+OPTIONAL = "optional"  # the detail of a read behind a test for None
 _HOUSEKEEPING = ("zero_", "detach_", "requires_grad_")
 
 
@@ -42,14 +48,15 @@ def consume(
             continue
         tensor = thing.data
         me = identity(tensor)
-        tested = thing.name.endswith("tested") or bool(state.get((me, "#guarded")))
-        tested = tested or thing in m.asked
-        # A test for None in code that is given its tensors sorts them out; of a function's own
-        # variable it hides that the gradient never arrives.
+        optional = thing.name.endswith("tested") or bool(state.get((me, "#guarded")))
+        optional = optional or thing in m.defaulted
+        tested = optional or thing in m.asked
+        # A test in code that is given its tensors sorts them out.
         idle = tested and (thing.name.startswith("given") or method in _HOUSEKEEPING)
         if not idle and not state.get((me, "#manual")):
             at = thing.site or Site(f.module.path, place)
-            detail = "guarded" if tested else ""
+            detail = OPTIONAL if optional else "guarded" if tested else ""
+            m.optional.update({me} if optional else ())
             m.branches += len(value) > 1
             log(m, f, state, "grad", tensor, at.place, detail=detail, path=at.path)
             m.branches -= len(value) > 1
@@ -76,6 +83,41 @@ def _tensor_of(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -
         m.gradient_of[gradient] = me
         state.set((thing, "#made"), made)
     return made
+
+
+def weigh_gradient(m: Machine, f: Frame, state: State, value: Value, place: Place) -> None:
+    """Note that the truth of gradients is asked for, which those of several elements have not."""
+    for thing in value:
+        if thing.kind == "grad" and not state.get((identity(thing.data), "#manual")):
+            log(m, f, state, "truth", thing.data, place)
+
+
+def moved_by_gradient(m: Machine, thing: Thing, operands: Iterable[Thing]) -> None:
+    """Note that a tensor is moved by its own gradient, which is no optional read then."""
+    me = identity(thing)
+    for source in m.graph.upstream(operands):
+        leaf = m.gradient_of.get(source)
+        if leaf in m.optional and (leaf is me or leaf in m.graph.upstream([me])):
+            m.graph.moved.add(leaf)
+
+
+def flag(m: Machine, tensor: Thing, value: bool) -> Value:
+    """Return the constant that a tensor's `requires_grad` is."""
+    made = m.thing("const", None, (), f"{value} of {tensor.number}", value)
+    m.flag_of[made] = identity(tensor)
+    return frozenset((made,))
+
+
+def flagged(m: Machine, value: Value) -> Thing | None:
+    """Return the tensor whose flag a value is."""
+    return m.flag_of.get(next(iter(value))) if len(value) == 1 else None
+
+
+def deny_flag(m: Machine, f: Frame, state: State, test: Value, place: Place) -> None:
+    """Note that the program insists, by a test that holds, on a tensor without a gradient."""
+    tensor = flagged(m, test)
+    if tensor is not None and tracked(state, tensor) == "no":
+        log(m, f, state, "no-grad-expected", tensor, place)
 
 
 def none_test(m: Machine, value: Value, positive: bool) -> Value | None:
@@ -114,6 +156,8 @@ def expect_gradient(m: Machine, f: Frame, state: State, test: Value, place: Plac
     """`assert x.grad is not None` demands the gradient; `is None` says that none is wanted."""
     if len(test) != 1:
         return  # one of several conditions: `x.grad is not None or ...`
+    if known(test) == (True, True):
+        deny_flag(m, f, state, test, place)
     for thing in ordered(test):
         if thing.kind == "grad":
             log(m, f, state, "grad", thing.data, place)
@@ -121,3 +165,32 @@ def expect_gradient(m: Machine, f: Frame, state: State, test: Value, place: Plac
             tensors, positive = thing.data
             for tensor in tensors:
                 log(m, f, state, "grad" if positive else "no-grad-expected", tensor, place)
+
+
+_NONE_ASSERTIONS = {
+    "assertIsNone": False, "assertIsNotNone": True, "assertIs": False, "assertIsNot": True,
+    "assertEqual": False, "assertNotEqual": True,
+}  # fmt: skip
+_FLAG_ASSERTIONS = {"assertTrue": True, "assertFalse": False}
+
+
+def asserted(
+    m: Machine, f: Frame, state: State, values: list[Value], name: str, place: Place
+) -> bool:
+    """Execute a method of a test case that insists on a gradient being there or not, on a flag being set or not."""
+    if not values:
+        return False
+    first, second = values[0], values[1] if len(values) > 1 else NONE
+    positive = _NONE_ASSERTIONS.get(name)
+    if positive is not None and second == NONE:
+        test = none_test(m, first, positive=positive)
+        if test is not None:
+            expect_gradient(m, f, state, test, place)
+            return True
+    wanted = _FLAG_ASSERTIONS.get(name)
+    if positive is not None:
+        sure, data = known(second)
+        wanted = bool(data) is not positive if sure else None
+    if flagged(m, first) is not None and known(first)[1] is wanted:
+        deny_flag(m, f, state, first, place)
+    return False

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 _PARAMETER = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
 _EACH = "torch._foreach_"
 NOT_RUN = ("unittest.skip", "unittest.expectedFailure", "pytest.mark.skip", "pytest.mark.xfail")
+_EXPECTS = ("raises", "assert_raises", "assert_raises_regex")
 _GRADIENT_ERRORS = {"RuntimeError", "TypeError", "AttributeError", "Exception", "BaseException"}
 _GENERATORS = {
     "numpy.random.default_rng": "numpy.random.Generator",
@@ -90,7 +91,7 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
     if name == "contextlib.suppress":
         caught = {t.name.rpartition(".")[2] for a in call.arguments for t in a.value}
         name = "raises" if caught & _GRADIENT_ERRORS else name
-    if name.rpartition(".")[2] == "raises":
+    if name.rpartition(".")[2] in _EXPECTS:
         return frozenset((m.thing("context", None, (), "raises"),))
     if name.startswith("math.") and tensor_function(name) is not None:
         return math_call(m, f, state, call, name.removeprefix("math."))

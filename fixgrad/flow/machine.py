@@ -66,6 +66,7 @@ class Frame:
         self.owner: Thing | None = None  # the class whose method this is, for super()
         self.tries = 0  # how many try blocks with handlers are around
         self.yields_in_try = False
+        self.careless = 0  # how many try blocks are around that nothing comes of if they fail
         self.names: dict[int, str] = {}  # the variable that a register was read from
         self.loop_variables: set[str] = set()
         self.iterated: dict[str, Value] = {}  # by variable of a loop: what the loop is over
@@ -135,6 +136,11 @@ class Machine:
         self.elements: list[frozenset[Thing]] = []  # what the loops around go through
         self.dealt: set[Thing] = set()  # tensors of a list of unknown length, one to each known row
         self.asked: set[Thing] = set()  # gradients held by a name that a test mentions
+        self.defaulted: set[Thing] = (
+            set()
+        )  # gradients that `or` and `and` replace where there is none
+        self.optional: set[Thing] = set()  # tensors whose gradient is read behind a test for None
+        self.flag_of: dict[Thing, Thing] = {}  # by what `requires_grad` is: the tensor
         self.gradient_of: dict[Thing, Thing] = {}  # what a gradient became when it was used
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Place
 from fixgrad.flow.memory import move, on_the_same_memory
 from fixgrad.flow.state import MODE, State
@@ -88,6 +89,8 @@ def write_in_place(
     me = identity(thing)
     move(m, state, me)
     inputs = [t for group in operands for t in group]
+    if m.optional:
+        moved_by_gradient(m, me, inputs)
     if state.get(MODE, "on") in ("on", "maybe"):
         log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
         if recorded(state, (), [[me], *operands]) != "no":

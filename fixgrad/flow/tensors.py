@@ -86,7 +86,7 @@ def log(
         tracked(state, thing), leaf(state, thing), dtype(state, thing),
         fact(state, thing, "#gradient", "none"), str(state.get(MODE, "on")), detail,
         tuple(ordered(set(others))), not m.alternatives, fact(state, thing, "#retained", "no") == "yes",
-        weighed,
+        weighed, f.careless > 0,
     )  # fmt: skip
     m.graph.uses[key] = use
     sorted_out = now and any(me in guard.among for guard in m.guards)

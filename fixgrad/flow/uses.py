@@ -11,7 +11,9 @@ class Use(NamedTuple):
     """One use, as the state was when the program came to it.
 
     kind, and what it means:
-      grad           `.grad` of the tensor is read for its value
+      grad           `.grad` of the tensor is read for its value; detail "optional" behind a test for None
+      truth          whether the gradient is true is asked: raises if it has several elements
+      no-grad-expected  the program insists on the tensor having no gradient
       optimizer      the tensor is given to an optimizer; `others` is it where its class is the project's
       step           the optimizer that holds the tensor makes a step
       inputs         the tensor is an input of autograd.grad, backward(inputs=) or the like
@@ -51,3 +53,4 @@ class Use(NamedTuple):
     sure: bool = True  # the tensor is the only thing that may be there
     retained: bool = False  # retain_grad() was called on it
     weighed: bool = False  # a test that mentions the tensor stands before it
+    careless: bool = False  # nothing comes of it if it fails: `try: ... except RuntimeError: pass`

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import access
+from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
@@ -17,6 +18,7 @@ from fixgrad.flow.values import (
     Thing,
     Value,
     constant,
+    of_kind,
 )
 
 if TYPE_CHECKING:
@@ -83,6 +85,9 @@ def store(m: Machine, f: Frame, op: Op, state: State) -> None:
 def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Value) -> None:
     """Give a variable of a function, a class or a file its value."""
     state.set((owner, name), value)
+    if m.optional:
+        for new in of_kind(value, "tensor"):  # w = w - lr * w.grad
+            moved_by_gradient(m, new, [new])
     if owner.kind == "file":
         state.add((owner, "#fields"), frozenset((name,)))
     for thing in value:

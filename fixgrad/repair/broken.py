@@ -48,6 +48,7 @@ def broken(base: FlowGraph, wanted: Callable[[str], bool]) -> Iterator[Hazard]:
             )  # fmt: skip
             sure = sure or (hazard.rule == "FG202" and hazard.use.sure)
             sure = sure or (hazard.rule == "FG207" and hazard.use.kind == "grad")
+            sure = sure and not hazard.use.careless
             if ours and sure and key not in seen and wanted(hazard.rule):
                 seen.add(key)
                 yield _careful(hazard)

@@ -17,6 +17,7 @@ from fixgrad.flow.link import Project
 from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import (
     Hazard,
+    gradient_truth,
     in_place_update,
     late_grant,
     line_of,
@@ -49,7 +50,14 @@ from fixgrad.repair.targets import (
 )
 from fixgrad.source import Span
 
-_RIPPLES = (in_place_update, numpy_export, mixed_arithmetic, late_grant, outpaced_copy)
+_RIPPLES = (
+    in_place_update,
+    numpy_export,
+    mixed_arithmetic,
+    late_grant,
+    outpaced_copy,
+    gradient_truth,
+)
 _MOST_ROUNDS = 12
 _CHANGES_FORM = ("stale", "outdated", "overwritten", "shared-write")
 

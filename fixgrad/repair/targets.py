@@ -14,6 +14,7 @@ from fixgrad.demands import (
     hook,
     optimizer,
 )
+from fixgrad.flow.gradients import OPTIONAL
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.values import Site, Thing
 from fixgrad.repair.forms import is_integer
@@ -42,10 +43,9 @@ class Target:
 
 def direct_demands(graph: FlowGraph) -> list[Demand]:
     """Return the demands that name the tensor they mean."""
-    silent = {graph.identity(u.thing) for u in graph.of_kind("no-grad-expected")}
-    silent |= graph.manual
+    silent = _stated(graph) | graph.manual
     # A gradient read behind a test for None, where other tensors have one: the test sorts them out.
-    sorted_out = {u.site for u in graph.of_kind("grad") if u.detail == "guarded"}
+    sorted_out = {u.site for u in graph.of_kind("grad") if u.detail in ("guarded", OPTIONAL)}
     sorted_out &= {u.site for u in graph.of_kind("grad") if u.tracked != "no"}
     tracked = {(u.kind, u.site) for u in graph.of_kind(*_SORTED) if u.tracked != "no"}
     granted = {graph.identity(u.thing) for u in graph.of_kind("granted")}
@@ -57,12 +57,19 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
         if not (demand.use.kind == "optimizer" and graph.identity(demand.thing) in granted)
         and (demand.use.kind, demand.use.site, graph.identity(demand.thing)) not in replaced
         and graph.identity(demand.thing) not in silent
+        and not demand.use.careless
+        and not (demand.use.detail == OPTIONAL and graph.identity(demand.thing) not in graph.moved)
         and demand.use.site not in sorted_out
         and not (
             (demand.use.kind, demand.use.site) in tracked
             and (demand.use.weighed or graph.identity(demand.thing) in graph.sifted)
         )
     ]
+
+
+def _stated(graph: FlowGraph) -> set[Thing]:
+    """Return the tensors of which the program asserts that they have no gradient."""
+    return {graph.identity(u.thing) for u in graph.of_kind("no-grad-expected")}
 
 
 def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[str, Site, Thing]]:
@@ -78,7 +85,7 @@ def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[str, Site, Thing]]:
 
 def root_demands(graph: FlowGraph) -> list[Demand]:
     """Return the backward passes that have nothing to differentiate."""
-    return list(backward_root.demands(graph))
+    return [demand for demand in backward_root.demands(graph) if not demand.use.careless]
 
 
 def collect(
@@ -132,4 +139,5 @@ def _share_a_demand(target: Target, above: list[Target]) -> bool:
 
 def candidates(graph: FlowGraph, demand: Demand) -> list[Thing]:
     """Return the tensors that could be meant by a backward pass."""
-    return backward_root.candidates(graph, demand)
+    stated = _stated(graph)
+    return [t for t in backward_root.candidates(graph, demand) if t not in stated]

@@ -59,7 +59,7 @@ def _parsed(source: Source) -> ast.Module:
 def _module(tree: ast.Module, source: Source) -> Module:
     unit = Unit(Columns(source), _lower_function, _lower_class, lower_body)
     unit.functions.append(None)
-    b = Builder(unit, Scope("module", local_names(tree), None), "")
+    b = Builder(unit, Scope("module", local_names(tree), None), "", tree)
     lower_body(b, tree.body)
     unit.functions[0] = _finish(b, "module", (1, 0, 1, 0), (), 0)
     functions = tuple(f for f in unit.functions if f is not None)
@@ -91,7 +91,9 @@ def _lower_function(outer: Builder, node: _AnyFunction, name: str) -> int:
     unit = outer.unit
     number = len(unit.functions)
     unit.functions.append(None)
-    b = Builder(unit, Scope("function", local_names(node), outer.scope), _qualified(outer, name))
+    b = Builder(
+        unit, Scope("function", local_names(node), outer.scope), _qualified(outer, name), node
+    )
     if isinstance(node, ast.Lambda):
         b.act("return", node.body, "", (lower_expression(b, node.body),))
     else:
@@ -114,7 +116,9 @@ def _lower_class(outer: Builder, node: ast.ClassDef) -> int:
     unit = outer.unit
     number = len(unit.functions)
     unit.functions.append(None)
-    b = Builder(unit, Scope("class", local_names(node), outer.scope), _qualified(outer, node.name))
+    b = Builder(
+        unit, Scope("class", local_names(node), outer.scope), _qualified(outer, node.name), node
+    )
     for part in (n for base in node.bases for n in ast.walk(base)):
         if isinstance(part, ast.Name):
             b.tokens.add(part.id)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from fixgrad.flow.ir import Block, Constant, Function, Op, Place
+from fixgrad.flow.lower.handlers import asserted
 from fixgrad.flow.lower.scopes import Scope
 from fixgrad.source import Source
 
@@ -69,7 +70,7 @@ class Unit:
 class Builder:
     """The function being lowered: its operations so far, its registers, its scope."""
 
-    def __init__(self, unit: Unit, scope: Scope, name: str) -> None:
+    def __init__(self, unit: Unit, scope: Scope, name: str, node: ast.AST) -> None:
         self.unit = unit
         self.scope = scope
         self.name = name
@@ -79,6 +80,14 @@ class Builder:
         self.hidden = 0
         # into how many names an expression is unpacked, and the targets it is unpacked to
         self.unpacked: dict[ast.expr, int] = {}
+        self.node = node
+        self._asserted: set[str] | None = None
+
+    def asserted(self) -> set[str]:
+        """Return the names that assertions of the function, class or module mention."""
+        if self._asserted is None:
+            self._asserted = asserted([self.node])
+        return self._asserted
 
     def emit(
         self,

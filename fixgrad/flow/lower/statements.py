@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from fixgrad.flow.ir import Block, Op
 from fixgrad.flow.lower.builder import Builder
 from fixgrad.flow.lower.expressions import OPERATORS, assign, imported_by_name, lower
+from fixgrad.flow.lower.handlers import attitude, catches_only_imports, hides_mistakes
 from fixgrad.flow.lower.patterns import lower_match
 
 
@@ -176,7 +177,8 @@ def _try(b: Builder, node: ast.Try) -> None:
     """Blocks: the body, what follows it without an exception, the end, then the handlers."""
     handlers, caught_types = [], []
     for handler in node.handlers:
-        caught_types.append("ImportError" if _catches_only_imports(handler.type) else "")
+        only_imports = catches_only_imports(handler.type)
+        caught_types.append("ImportError" if only_imports else attitude(node, handler, b.asserted))
         with b.block() as ops:
             if handler.type is not None:
                 lower(b, handler.type)
@@ -187,26 +189,8 @@ def _try(b: Builder, node: ast.Try) -> None:
         handlers.append(tuple(ops))
     body, orelse, final = (block_of(b, part) for part in (node.body, node.orelse, node.finalbody))
     place, blocks = b.unit.columns.place(node), (body, orelse, final, *handlers)
-    mentioned = b.mentions(*node.body) if any(map(_hides_mistakes, node.handlers)) else None
+    mentioned = b.mentions(*node.body) if any(map(hides_mistakes, node.handlers)) else None
     b.ops.append(Op("try", place, -1, "", (), tuple(caught_types), mentioned, blocks))
-
-
-_MISTAKES = {"AttributeError", "TypeError", "AssertionError", "RuntimeError", "Exception"}
-
-
-def _hides_mistakes(handler: ast.ExceptHandler) -> bool:
-    """Say whether a handler catches what a missing gradient raises, and goes on."""
-    if isinstance(handler.body[-1], ast.Raise):
-        return False
-    caught = handler.type
-    types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
-    return caught is None or any(isinstance(t, ast.Name) and t.id in _MISTAKES for t in types)
-
-
-def _catches_only_imports(caught: ast.expr | None) -> bool:
-    types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
-    names = [t.id for t in types if isinstance(t, ast.Name)]
-    return len(names) == len(types) and {"ImportError", "ModuleNotFoundError"}.issuperset(names)
 
 
 def _raise(b: Builder, node: ast.Raise) -> None:
@@ -216,7 +200,15 @@ def _raise(b: Builder, node: ast.Raise) -> None:
 
 
 def _assert(b: Builder, node: ast.Assert) -> None:
-    b.act("assert", node, "", (lower(b, node.test),))
+    for test in _conjuncts(node.test):
+        b.act("assert", node, "", (lower(b, test),))
+
+
+def _conjuncts(test: ast.expr) -> list[ast.expr]:
+    """Return what a test asks for, part by part: `assert a and b` asserts both."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return [part for value in test.values for part in _conjuncts(value)]
+    return [test]
 
 
 def _import(b: Builder, node: ast.Import) -> None:
