@@ -13,7 +13,7 @@ from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, dtype, log, one_of, use_values
-from fixgrad.flow.type_tests import is_instance
+from fixgrad.flow.type_tests import has_attribute, is_instance
 from fixgrad.flow.values import (
     FALSE,
     NONE,
@@ -39,13 +39,15 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = Callable[["Machine", "Frame", State, Call, list[Value]], Value]
 
-_LOOKS_ONLY = frozenset(("issubclass", "type", "id", "hasattr", "callable", "len", "dir"))
+_LOOKS_ONLY = frozenset(("issubclass", "type", "id", "callable", "len", "dir"))
 
 
 def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
     """Call a builtin function or type."""
     if name == "isinstance":
         return is_instance(m, f, state, call)
+    if name == "hasattr":
+        return has_attribute(m, call)
     if name in _LOOKS_ONLY:
         return NUMBER if name == "len" else UNKNOWN
     if name in ("getattr", "setattr"):

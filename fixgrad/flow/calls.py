@@ -12,6 +12,7 @@ from fixgrad.flow import (
     methods,
 )
 from fixgrad.flow.arguments import Argument, Call, bind
+from fixgrad.flow.arms import detached_ones
 from fixgrad.flow.differentiation import may_run_backward
 from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
@@ -57,7 +58,9 @@ def execute_method(m: Machine, f: Frame, op: Op, state: State) -> None:
     receiver = consume(m, f, state, f.registers[op.args[0]], op.place, op.target)
     call = _call_of(m, f, op, state)
     call = call._replace(receiver=f.place_of(op.args[0]))
+    m.beside = frozenset(detached_ones(m, receiver))
     f.registers[op.out] = send(m, f, state, call, receiver, op.target) or UNKNOWN
+    m.beside = frozenset()
     _note_result(m, f, op, call)
 
 

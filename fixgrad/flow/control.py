@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fixgrad.flow import containers, importing, variables
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.gradients import (
     consume,
     deny_flag,
@@ -51,6 +52,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         return  # a comprehension that leaves out what has no gradient
     guards = guarded_branches(test)
     leaves: list[Guard] = []
+    here = Site(f.module.path, op.place)
 
     def way(block: int, copy: State) -> None:
         other = op.blocks[1 - block]
@@ -59,10 +61,12 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
             copy.set((thing, "#guarded"), True)
         for thing in guards[1 - block]:
             copy.set((thing, "#guarded"), False)
-        narrow(m, f, copy, op, test, holds=not block)
         begun = len(m.guards)
         m.guards.append(guard)
+        m.arms.append((here, f.path, block))
+        narrow(m, f, copy, op, test, holds=not block)
         m.block(f, op.blocks[block], copy)
+        m.arms.pop()
         del m.guards[begun]
         if copy.dead and not (_ends_in_raise(op.blocks[block]) and not m.tries):
             leaves.append(guard)
@@ -234,11 +238,15 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     m.tries += bool(handlers)
     begun = len(m.guards)
     m.guards.append(weighed_by(m, f, state, op))
-    m.expecting_failure += "expects" in op.names
-    f.careless += "passes" in op.names
+    about = {word for name in op.names for word in name.split()}
+    m.expecting_failure += "expects" in about
+    f.careless += "passes" in about
+    here = Site(f.module.path, op.place)
+    m.arms.append((here, f.path, 0))
     m.block(f, body, inside)
-    f.careless -= "passes" in op.names
-    m.expecting_failure -= "expects" in op.names
+    m.arms.pop()
+    f.careless -= "passes" in about
+    m.expecting_failure -= "expects" in about
     del m.guards[begun]
     m.tries -= bool(handlers)
     f.tries -= bool(handlers)
@@ -254,7 +262,10 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
 
     def fail(number: int, s: State) -> None:
         s.merge([{}, after])
+        others = "kinds" in op.names[number]
+        m.arms.append((here, f.path, FOR_OTHER_KINDS if others else number + 1))
         m.block(f, handlers[number], s)
+        m.arms.pop()
 
     taken = [n for n in range(len(handlers)) if not (there and op.names[n] == "ImportError")]
     ways = [succeed, *(lambda s, n=n: fail(n, s) for n in taken)]

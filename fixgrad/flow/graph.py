@@ -90,6 +90,12 @@ class FlowGraph:
         )  # taken out of several, by a key that is not known or by a test
         self.whole: set[Thing] = set()  # demanded together with all others of its list
         self.several: set[Thing] = set()  # parts of one result that share a thing
+        # by branch and tensor, the ways that detach it; by export, the ways it stands on
+        self.detached: dict[tuple[Site, Path, Thing], set[int]] = {}
+        self.arms: dict[tuple[Site, Path, Thing], set[tuple[Site, Path, int]]] = {}
+        self.beside: set[tuple[Site, Path, Thing]] = (
+            set()
+        )  # exports of what may be detached by then
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 
     def of_kind(self, *kinds: str) -> Iterator[Use]:

@@ -28,6 +28,7 @@ from fixgrad.flow.values import (
 )
 
 if TYPE_CHECKING:
+    from fixgrad.flow.arms import Arm
     from fixgrad.flow.guards import Guard
 
 Handler: TypeAlias = Callable[["Machine", "Frame", Op, State], None]
@@ -132,6 +133,8 @@ class Machine:
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around
+        self.arms: list[Arm] = []  # the ways of undecided branches that are being followed
+        self.beside: frozenset[Thing] = frozenset()  # tensors in whose place a detached one may be
         self.guards: list[Guard] = []  # what the undecided tests before here weigh
         self.elements: list[frozenset[Thing]] = []  # what the loops around go through
         self.dealt: set[Thing] = set()  # tensors of a list of unknown length, one to each known row

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import descendants
+from fixgrad.flow.arms import DETACHES, note_detached, note_export
 from fixgrad.flow.graph import Made
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import MODE, State
@@ -89,6 +90,8 @@ def log(
         weighed, f.careless > 0,
     )  # fmt: skip
     m.graph.uses[key] = use
+    if kind == "export":
+        note_export(m, f, site, thing)
     sorted_out = now and any(me in guard.among for guard in m.guards)
     if kind in _ASKS and sorted_out and m.graph.loops.get(me):
         m.graph.picked.add(me)
@@ -196,6 +199,8 @@ def derive(
     )  # fmt: skip
     if not carried:
         cut_from(m, state, thing, inputs)
+        if row.name in DETACHES:
+            note_detached(m, inputs[0])
     elif seen:
         loose = row.alias != "view" or "unsafe_" in row.name
         _look_at(state, thing, [identity(t) for t in seen], loose=loose)

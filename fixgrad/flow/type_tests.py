@@ -1,4 +1,4 @@
-"""Tests of what a value is: `isinstance`, `is None`, `torch.is_tensor`, `scipy.sparse.issparse`.
+"""Tests of what a value is: `isinstance`, `hasattr`, `is None`, `torch.is_tensor`, `scipy.sparse.issparse`.
 
 Where some of the things that a value may be pass and others do not, the outcome remembers which: in each
 branch, a variable that holds the value holds only these.
@@ -15,6 +15,7 @@ from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, known, of_kind, ordered
 from fixgrad.flow.variables import read_variable
+from fixgrad.knowledge import array_method, tensor_method
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -24,6 +25,16 @@ _TYPES = {
     "builtins.list": "list", "builtins.tuple": "tuple", "builtins.dict": "dict",
     "builtins.str": "text", "builtins.bytes": "bytes",
 }  # fmt: skip
+_OF_TENSORS = (
+    "detach",
+    "grad",
+    "requires_grad",
+    "requires_grad_",
+    "numpy",
+    "cpu",
+    "backward",
+    "is_leaf",
+)
 _PLAIN = ("tensor", "array", "list", "tuple", "dict", "text")
 
 
@@ -79,6 +90,24 @@ def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
         return False if all(outcome is False for outcome in outcomes) else None
 
     return sorted_out(m, plain[0].value, passes, positive=True)
+
+
+def has_attribute(m: Machine, call: Call) -> Value:
+    """Execute `hasattr`: tensors and arrays have the attributes of their kind."""
+    plain = call.positional()
+    sure, name = known(plain[1].value) if len(plain) == 2 else (False, None)
+    if not sure or not isinstance(name, str):
+        return UNKNOWN
+    return sorted_out(m, plain[0].value, lambda thing: _has(thing, name), positive=True)
+
+
+def _has(thing: Thing, name: str) -> bool | None:
+    of_tensors = name in _OF_TENSORS
+    if thing.kind == "tensor" and (of_tensors or tensor_method(name) is not None):
+        return True
+    if thing.kind == "array" and array_method(name) is not None:
+        return True
+    return False if of_tensors and thing.kind in ("array", "number", "const") else None
 
 
 def is_sparse(m: Machine, f: Frame, state: State, call: Call) -> Value:

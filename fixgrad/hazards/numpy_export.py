@@ -34,6 +34,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixgrad.edits import Operation
+from fixgrad.flow.arms import is_of_other_kind, is_told_apart
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Site
@@ -48,7 +49,7 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     """Yield the exports that raise, and the stores that do if what stores is an array."""
     lost = {graph.identity(t) for u in graph.of_kind("array-backward") for t in u.others}
     for use in graph.of_kind("export"):
-        if use.tracked == "no":
+        if use.tracked == "no" or use.careless or is_of_other_kind(graph, use):
             continue
         hazard = _hazard(graph, use)
         if graph.identity(use.thing) in lost:
@@ -68,6 +69,9 @@ def _hazard(graph: FlowGraph, use: Use) -> Hazard:
         # conservative: `table[key] = x` with a table from elsewhere needs x as it is if it is a dict
         what = "what a tensor that requires grad is stored in may be an array, which raises"
         return Hazard(CODE, use, what, refusal="FG910")
+    if is_told_apart(graph, use):
+        # conservative: `x.detach().numpy() if is_torch else x.numpy()` has other libraries' tensors here
+        return Hazard(CODE, use, f"{what}, and elsewhere the program detaches it", refusal="FG910")
     kinds = graph.kinds.get(use.site, set())
     if use.detail not in ("numpy", "__array__") and not kinds <= {"tensor"}:
         return Hazard(CODE, use, f"{what}, and it is not always a tensor here", refusal="FG910")

@@ -1,7 +1,8 @@
 """What a program thinks of the failure that it catches: whether it wants it, puts up with it, or shows it.
 
 "expects": a test that an error comes, `try: ... except RuntimeError: pass else: raise`. "passes": nothing comes
-of the error, or something else is done instead. "": the error is shown, which is a program that fails.
+of the error, or something else is done instead. Else the error is shown, which is a program that fails.
+"kinds": the handler is for objects of another kind, which lack a method.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ def catches_only_imports(caught: ast.expr | None) -> bool:
     types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
     names = [t.id for t in types if isinstance(t, ast.Name)]
     return len(names) == len(types) and {"ImportError", "ModuleNotFoundError"}.issuperset(names)
+
+
+def catches_only_kinds(caught: ast.expr | None) -> bool:
+    """Say whether a handler is for objects that lack what the body asks of them."""
+    types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return all(isinstance(t, ast.Name) and t.id in ("AttributeError", "TypeError") for t in types)
 
 
 def hides_mistakes(handler: ast.ExceptHandler) -> bool:

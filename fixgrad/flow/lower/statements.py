@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 from fixgrad.flow.ir import Block, Op
 from fixgrad.flow.lower.builder import Builder
 from fixgrad.flow.lower.expressions import OPERATORS, assign, imported_by_name, lower
-from fixgrad.flow.lower.handlers import attitude, catches_only_imports, hides_mistakes
+from fixgrad.flow.lower.handlers import (
+    attitude,
+    catches_only_imports,
+    catches_only_kinds,
+    hides_mistakes,
+)
 from fixgrad.flow.lower.patterns import lower_match
 
 
@@ -177,8 +182,7 @@ def _try(b: Builder, node: ast.Try) -> None:
     """Blocks: the body, what follows it without an exception, the end, then the handlers."""
     handlers, caught_types = [], []
     for handler in node.handlers:
-        only_imports = catches_only_imports(handler.type)
-        caught_types.append("ImportError" if only_imports else attitude(node, handler, b.asserted))
+        caught_types.append(_about(b, node, handler))
         with b.block() as ops:
             if handler.type is not None:
                 lower(b, handler.type)
@@ -191,6 +195,13 @@ def _try(b: Builder, node: ast.Try) -> None:
     place, blocks = b.unit.columns.place(node), (body, orelse, final, *handlers)
     mentioned = b.mentions(*node.body) if any(map(hides_mistakes, node.handlers)) else None
     b.ops.append(Op("try", place, -1, "", (), tuple(caught_types), mentioned, blocks))
+
+
+def _about(b: Builder, node: ast.Try, handler: ast.ExceptHandler) -> str:
+    if catches_only_imports(handler.type):
+        return "ImportError"
+    kinds = "kinds" if catches_only_kinds(handler.type) else ""
+    return f"{attitude(node, handler, b.asserted)} {kinds}".strip()
 
 
 def _raise(b: Builder, node: ast.Raise) -> None:
