@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fixgrad.depth import deeply
 from fixgrad.findings import DEMAND, WRONG, Finding, Refusal, Repair, Step
@@ -24,6 +24,8 @@ from fixgrad.suppressions import Suppressions, unused_suppression
 from fixgrad.suppressions.unused_suppression import unused
 from fixgrad.traces import Tracer, ended
 
+_Result = TypeVar("_Result")
+
 
 class Analysis(NamedTuple):
     """What was found, and what could not be read."""
@@ -34,24 +36,46 @@ class Analysis(NamedTuple):
     deferred: int = 0  # findings that a comment leaves for later
 
 
+class Study(NamedTuple):
+    """A project that was followed once, to be planned for as often as one likes."""
+
+    project: Project
+    base: FlowGraph
+    sources: tuple[Source, ...]  # also those around the given ones
+    problems: tuple[Problem, ...]
+
+    def conclude(self, policy: Policy) -> Analysis:
+        """Plan what gives a gradient to what has none.
+
+        Repairs are planned as if those that the policy does not make were not made.
+        """
+        found = _at_ease(lambda: conclude(self.project, self.base, self.sources, policy))
+        return found._replace(problems=self.problems)
+
+
 def analyse(
     sources: Sequence[Source], policy: Policy, around: Surroundings | None = None
 ) -> Analysis:
-    """Find what has no gradient in a project and plan what gives it one.
+    """Find what has no gradient in a project and plan what gives it one."""
+    return study(sources, around).conclude(policy)
 
-    Repairs are planned as if those that the policy does not make were not made.
-    What stands `around` the sources is read as far as it matters, and left as it is.
-    """
+
+def study(sources: Sequence[Source], around: Surroundings | None = None) -> Study:
+    """Follow a project; what stands `around` the sources is read as far as it matters."""
+    return _at_ease(lambda: _study(sources, around))
+
+
+def _at_ease(function: Callable[[], _Result]) -> _Result:
     collecting = gc.isenabled()
     gc.disable()  # nothing here is garbage before the end; collecting costs a fifth of the time
     try:
-        return deeply(lambda: _analyse(sources, policy, around))
+        return deeply(function)
     finally:
         if collecting:
             gc.enable()
 
 
-def _analyse(sources: Sequence[Source], policy: Policy, around: Surroundings | None) -> Analysis:
+def _study(sources: Sequence[Source], around: Surroundings | None) -> Study:
     lowered = [lower(source) for source in sources]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     modules = [m for m in lowered if isinstance(m, Module)]
@@ -61,8 +85,7 @@ def _analyse(sources: Sequence[Source], policy: Policy, around: Surroundings | N
     project = Project([*modules, *others.values()], around, given)
     project.generated = generated
     base = Linker(project).run()
-    every = [*sources, *others]
-    return conclude(project, base, every, policy)._replace(problems=problems)
+    return Study(project, base, (*sources, *others), problems)
 
 
 def conclude(

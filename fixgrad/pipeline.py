@@ -44,25 +44,43 @@ class _Analysed(NamedTuple):
     deferred: int = 0
 
 
-def run(options: Options) -> Outcome:
-    """Do what the options ask of the files they name."""
-    policy = options.policy()
+class Opened(NamedTuple):
+    """The files of a run as they were read, and what is to be known of them."""
+
+    files: tuple[str, ...]
+    sources: tuple[Source, ...]
+    around: project.Surroundings
+    passed_over: PassedOver
+    problems: tuple[Problem, ...]
+
+
+def opened(options: Options, known: Baseline | None = None) -> Opened:
+    """Find and read the files that the options name."""
     files = find_files(options)
-    known = _known(options)
     changed = None if options.since is None else changed_lines(options.since, files)
-    passed_over = PassedOver(None if options.write_baseline else known, changed)
     interrupted = _take_back_interrupted(options)
     around = project.Surroundings(files, options.paths, options.exclude)
     sources, unreadable = project.read_all(files, leads_to_torch=around.leads_to_torch)
+    passed_over = PassedOver(None if options.write_baseline else known, changed)
+    problems = (*interrupted, *unreadable)
+    return Opened(files, tuple(sources), around, passed_over, problems)
+
+
+def run(options: Options) -> Outcome:
+    """Do what the options ask of the files they name."""
+    policy = options.policy()
+    known = known_findings(options)
+    files, sources, around, passed_over, unreadable = opened(options, known)
     outcome = _outcome_of(sources, options, policy, around, passed_over)
     if options.writes:
         write.write(outcome.patches)
-    problems = tuple(sorted({*interrupted, *unreadable, *outcome.problems}))
+    problems = tuple(sorted({*unreadable, *outcome.problems}))
     outcome = outcome._replace(files=len(files), problems=problems)
     return outcome if known is None else _with_baseline(known, passed_over, files, outcome, options)
 
 
-def _known(options: Options) -> Baseline | None:
+def known_findings(options: Options) -> Baseline | None:
+    """Read the baseline that the options name."""
     if options.baseline is None:
         return None
     return baseline.read(options.baseline, may_be_new=options.write_baseline)
@@ -111,7 +129,7 @@ def run_on_source(source: Source | Problem, options: Options) -> Outcome:
         around is not None and around.leads_to_torch({path: source.text.encode("utf-8", "replace")})
     )
     sources = [source] if matters else []
-    passed_over = PassedOver(_known(options))
+    passed_over = PassedOver(known_findings(options))
     return _outcome_of(sources, options, policy, around, passed_over)._replace(files=1)
 
 

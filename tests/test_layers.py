@@ -30,6 +30,7 @@ LAYERS = (
     ("options", "baseline", "patching"),
     ("passed_over",),
     ("pipeline", "explain"),
+    ("review",),
     ("settings",),
     ("proof",),
     ("cli", "codemod", "api", "flake8_plugin"),

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import click
 
 from fixgrad import pipeline, project
 from fixgrad.cli.streams import emit, note, save
-from fixgrad.findings import CONFIDENCES
+from fixgrad.edits import Patch
+from fixgrad.findings import CONFIDENCES, Repair
 from fixgrad.pipeline import Options, Outcome
 from fixgrad.report import INVENTORIES, Report, render, statistics, summary
 from fixgrad.report.colour import paint_diff
 from fixgrad.report.entry import Conversion
 from fixgrad.report.patch import render as patches
 from fixgrad.report.summary import count
+from fixgrad.source import Source
 from fixgrad.write import encoded
 
 _STDIN = "-"
@@ -59,6 +62,27 @@ def answer(options: Options, output: Output, stdin_filename: str | None) -> int:
         _show(outcome, options, output)
     if output.verbose:
         note(f"looked at {count(outcome.files, 'file')} in {time.perf_counter() - started:.2f} s")
+    return _exit_code(outcome, options, output)
+
+
+def conclude(
+    options: Options,
+    output: Output,
+    repairs: Sequence[Repair],
+    patches: tuple[tuple[Source, Patch], ...],
+    *,
+    listed: bool,
+) -> int:
+    """Say what remains once some repairs were written, or shown; and return the exit code."""
+    outcome = pipeline.run(options._replace(fix=False, diff=False))
+    made = {(repair.finding.rule, repair.finding.span) for repair in repairs if options.diff}
+    entries = (e for e in outcome.entries if (e.finding.rule, e.finding.span) not in made)
+    outcome = outcome._replace(entries=tuple(entries), repaired=tuple(repairs), patches=patches)
+    options = options._replace(fix=not options.diff)
+    if listed:
+        _show(outcome, options, output)
+    else:
+        _show_rest(outcome, options, output, listed=True)
     return _exit_code(outcome, options, output)
 
 

@@ -45,6 +45,13 @@ with a file or an option."""
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @flag("--diff", section=WORK, common=True, help="Preview the repairs as a patch.")
 @flag("--fix", section=WORK, common=True, help="Write the repairs (with --diff: show them too).")
+@flag(*("-i", "--interactive"), section=WORK, common=True, help="Decide on each repair by itself.")
+@option(
+    "--decisions",
+    metavar="FILE",
+    section=WORK,
+    help="Keep what -i decides; take it from there.",
+)
 @option(
     "--add-ignore",
     metavar="[=REASON]",
@@ -107,7 +114,22 @@ def command(paths: tuple[str, ...], **words: Any) -> int:
         return 0
     if words["show_files"]:
         return list_files(options)
+    if words["interactive"] or words["decisions"]:
+        return _review(options, _output(resolved, words), words, name)
     return answer(options, _output(resolved, words), name)
+
+
+def _review(options: Options, output: Output, words: dict[str, Any], name: str | None) -> int:
+    from fixgrad.cli.interactive import review  # noqa: PLC0415
+
+    ask = words["interactive"]
+    if name or "-" in options.paths:
+        raise click.UsageError("-i and --decisions go with files, not with the path -")
+    if options.write_baseline or options.mark is not None or (ask and options.diff):
+        raise click.UsageError("-i asks about repairs and writes them: it goes with no other work")
+    if not ask and not (options.fix or options.diff):
+        raise click.UsageError("--decisions goes with -i, --fix or --diff")
+    return review(options, output, words["decisions"], ask=ask)
 
 
 def _options(resolved: Settings, paths: tuple[str, ...], words: dict[str, Any]) -> Options:
