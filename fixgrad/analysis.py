@@ -216,10 +216,10 @@ def _is_ours(project: Project, planned: Planned) -> bool:
 
 
 def _finding(project: Project, graph: FlowGraph, planned: Planned) -> Finding:
-    if planned.target is not None:
-        return _finding_of_target(project, graph, planned.target, planned.refusal[0])
-    assert planned.hazard is not None
-    return _finding_of_hazard(project, graph, planned.hazard)
+    if planned.hazard is not None:
+        return _finding_of_hazard(project, graph, planned.hazard)
+    assert planned.target is not None
+    return _finding_of_target(project, graph, planned.target, planned.refusal[0])
 
 
 def _finding_of_target(project: Project, graph: FlowGraph, target: Target, refusal: str) -> Finding:
@@ -246,6 +246,8 @@ def _finding_of_target(project: Project, graph: FlowGraph, target: Target, refus
 def _finding_of_hazard(project: Project, graph: FlowGraph, hazard: Hazard) -> Finding:
     place = _place_of_hazard(hazard)
     message = seen_from(place.path, hazard.what)
+    if hazard.trace:
+        return Finding(hazard.rule, place, message, "high", hazard.trace)
     use = hazard.use
     origins = [t for t in graph.upstream([use.thing], through_cuts=True) if t in graph.born]
     steps = Tracer(project, graph).trace(origins[0], use.thing, use) if origins else []
@@ -269,6 +271,10 @@ _TITLES = {
 
 
 def _title(planned: Planned) -> str:
+    if planned.target is not None and planned.target.lifted:
+        lifting = "write the NumPy code in torch"
+        granted = planned.hazard is None
+        return f"grant the gradient, and {lifting}" if granted else lifting
     if planned.hazard is None:
         return "grant the gradient where the tensor is made"
     if planned.hazard.rule in _TITLES:

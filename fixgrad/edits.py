@@ -14,11 +14,16 @@ class Operation(NamedTuple):
       append         expression e becomes e + argument, in parentheses where needed: ".detach()"
       keyword        the call gains or replaces a keyword: "requires_grad=True"
       drop-keyword   the call loses the keyword named: "requires_grad"
+      rename-keyword the call's keyword is called otherwise: "axis=dim"
+      name-argument  the call's positional argument of this number becomes a keyword: "1=min"
+      swap-arguments the call's first two positional arguments change places, argument unused
       callee         the call's function becomes: "torch.tensor"
+      method         the method called becomes: "permute"
       replace        the expression becomes: "x"
       call           the expression becomes the only argument of: "torch.as_tensor"
       unwrap-call    the call f(a) becomes its first argument, argument unused
       unwrap-method  a trailing method call is removed, name in argument: "requires_grad_"
+      unwrap-attribute  a trailing attribute is removed, name in argument: "data"
       wrap-with      the statement moves into `with <argument>:`; adjacent ones share one block
       insert-after   argument, a one-line statement, is added after the statement
       delete         the statement is removed

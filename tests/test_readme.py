@@ -96,11 +96,6 @@ LIMITS = {
         "net = Net()\noptimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
         "x = torch.ones(2, requires_grad=True)\nnet(x).sum().backward()\noptimizer.step()"
     ),
-    "leaves for NumPy": (
-        "w = torch.tensor(np.ones(2), requires_grad=True)\n"
-        "x = torch.ones(2, dtype=torch.float64, requires_grad=True)\n"
-        "y = torch.from_numpy(np.sin(w.detach().numpy()))\n(x * y).sum().backward()\nprint(w.grad)"
-    ),
 }
 
 
@@ -253,6 +248,12 @@ class TestTables:
         untracked = text.format("x = torch.from_numpy(a)", before)
         got = repaired(untracked).replace(":\n        x -=", ": x -=")
         assert got == text.format("x = torch.tensor(a, requires_grad=True)", after)
+
+    @pytest.mark.parametrize(("before", "after"), [tuple(row) for row in rows("lifts")])
+    def test_lifts(self, before: str, after: str) -> None:
+        made = "m = np.eye(2)\nx = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)\n"
+        text = f"{HEADER}{made}{{}}\ny.sum().backward()\n"
+        assert repaired(text.format(before)) == text.format(after)
 
 
 class TestPython:

@@ -295,6 +295,36 @@ x = (  # why
 x = «f(a for a in b)»
 ---- unwrap-call
 x = (a for a in b)
+==== rename-keyword
+x = «np.sum(a, axis = 1, keepdims=True)»
+---- rename-keyword axis=dim | rename-keyword keepdims=keepdim | callee torch.sum
+x = torch.sum(a, dim = 1, keepdim=True)
+==== name-argument
+x = «np.maximum(a,  # values
+               0)»
+---- name-argument 1=min | callee torch.clamp
+x = torch.clamp(a,  # values
+               min=0)
+==== name-argument before a keyword
+x = «f(a, b, c=1)»
+---- name-argument 1=b
+x = f(a, b=b, c=1)
+==== swap-arguments
+x = «np.maximum(0, a + b)»
+---- swap-arguments | name-argument 1=min | callee torch.clamp
+x = torch.clamp(a + b, min=0)
+==== method
+x = «a.transpose(1, 0)».b()
+---- method permute
+x = a.permute(1, 0).b()
+==== unwrap-attribute
+x = «a.data».b()
+---- unwrap-attribute data
+x = a.b()
+==== unwrap-attribute after parentheses
+x = «(a + b).data»
+---- unwrap-attribute data
+x = a + b
 ==== unwrap-method
 x = «a.b().c_()»
 ---- unwrap-method c_
@@ -302,7 +332,11 @@ x = a.b()
 ==== unwrap-method after parentheses
 x = «(a + b).c_(True)»
 ---- unwrap-method c_
-x = (a + b)
+x = a + b
+==== unwrap-method after parentheses inside arithmetic
+x = «(a + b).c_(True)» * 2
+---- unwrap-method c_
+x = (a + b) * 2
 ==== unwrap-method over lines
 x = (
     «a

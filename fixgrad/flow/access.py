@@ -144,7 +144,7 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             if stored:
                 return frozenset(stored)
             if name == "grad" or name in _PLAIN_OF_ANYTHING:
-                return UNKNOWN
+                return NUMBER if name == "shape" else UNKNOWN
             return containers.carry(m, f, state, place, [frozenset((thing,))], name)
         case "optimizer" if name == "param_groups":
             return _param_groups(m, f, state, thing, place)
@@ -178,7 +178,7 @@ def _tensor_attribute(
         return NONE
     if name == "dtype":
         return frozenset((m.thing("dtype", None, (), dtype(state, thing)),))
-    if name in ("is_leaf", "shape", "device", "grad_fn"):
+    if name in ("is_leaf", "device", "grad_fn"):
         return UNKNOWN
     if name in _PLAIN_TENSOR_FACTS:
         return NUMBER
@@ -200,7 +200,7 @@ def _array_attribute(
         return frozenset((m.thing("method", None, (), name, thing),))
     if row.returns == "array":
         return frozenset((make_array(m, f, state, place, row, [thing]),))
-    return NUMBER if row.returns == "scalar" else UNKNOWN
+    return NUMBER if row.returns == "scalar" or name == "shape" else UNKNOWN
 
 
 def object_attribute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import constants, container_changes, containers, membership, type_tests
-from fixgrad.flow.arrays import make_array, read_array, sources_of, write_array
+from fixgrad.flow.arrays import hold, make_array, read_array, sources_of, write_array
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import negated, operated
@@ -139,7 +139,7 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, things: list[Thing
     made = make_array(m, f, state, op.place, _ARRAY_ROW, arrays)
     tests = op.target in _COMPARISONS  # what comes out has no gradient with or without NumPy
     numbers = [t for t in things if t.kind in ("array", "number") and not tests]
-    state.set((made, "#cut"), sources_of(state, numbers))
+    hold(m, state, made, op.target, numbers)
     if any(t.kind == "opaque" for t in things):
         state.set((made, "#dtype"), "unknown")
     whole = dtype_class(dtype(state, made)) in ("integer", "bool")
@@ -267,13 +267,14 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
     if tensors and op.target == "+":
         result.update(tensors)
     elif tensors:
-        row = tensor_operator(op.target, unary=True) or _PLAIN
-        result.add(derive(m, f, state, op.place, row, tensors, operands=[tensors]))
+        of_tensor = tensor_operator(op.target, unary=True) or _PLAIN
+        result.add(derive(m, f, state, op.place, of_tensor, tensors, operands=[tensors]))
     for thing in ordered(value):
         if thing in tensors:
             continue
         if thing.kind == "array":
-            result.add(make_array(m, f, state, op.place, _ARRAY_ROW, [thing]))
+            row = _ARRAY_ROW._replace(name=op.target)
+            result.add(make_array(m, f, state, op.place, row, [thing]))
         else:
             number = thing.kind in ("const", "number")
             result |= {thing} if thing.name and number else NUMBER if number else UNKNOWN

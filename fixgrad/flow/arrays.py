@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.graph import Computed
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.memory import move
 from fixgrad.flow.state import State
@@ -22,7 +23,7 @@ from fixgrad.flow.values import (
     of_kind,
     ordered,
 )
-from fixgrad.knowledge import ArrayCall, dtype_class, dtype_of
+from fixgrad.knowledge import ArrayCall, dtype_class, dtype_of, flat
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -40,15 +41,16 @@ def new_array(
     place: Place,
     *,
     of_dtype: str = "unknown",
-    sources: Iterable[Thing] = (),
+    inputs: Iterable[Thing] = (),
     storage: Iterable[Thing] = (),
     name: str = "",
+    effect: str = "",
 ) -> Thing:
     """Make the array of an expression, forgetting what an earlier turn of a loop made there."""
     thing = m.thing("array", Site(f.module.path, place), f.path, name)
     state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#made"), frozenset())
-    state.set((thing, "#cut"), frozenset(sources))
+    hold(m, state, thing, effect, inputs)
     state.set((thing, "#storage"), frozenset(storage) - {thing})
     state.set((thing, "#overwritten"), False)
     return thing
@@ -71,8 +73,20 @@ def make_array(
     return new_array(
         m, f, state, place,
         of_dtype=call_dtype(state, row, inputs, call),
-        sources=sources_of(state, inputs), storage=shared, name=name,
+        inputs=inputs, storage=shared, name=name, effect=row.name,
     )  # fmt: skip
+
+
+def hold(m: Machine, state: State, thing: Thing, effect: str, inputs: Iterable[Thing]) -> None:
+    """Note which tensors' values an array or a number holds, and how they got there."""
+    inputs = frozenset(inputs)
+    sources = sources_of(state, inputs)
+    state.set((thing, "#cut"), sources)
+    if sources:
+        whole = dtype_class(dtype(state, thing)) in ("integer", "bool")
+        m.graph.computed[thing] = Computed(effect, inputs, whole or flat(effect))
+    else:
+        m.graph.computed.pop(thing, None)
 
 
 def sources_of(state: State, inputs: Iterable[Thing]) -> frozenset[Thing]:

@@ -16,6 +16,7 @@ from fixgrad.flow.arms import detached_ones
 from fixgrad.flow.differentiation import may_run_backward
 from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
+from fixgrad.flow.idle import is_idle, values_inside
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
 from fixgrad.flow.modules import call_module
@@ -243,9 +244,12 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     function = code.function
     again = sum(1 for running in m.stack if running is function)
     if len(f.path) >= LONGEST_PATH or again > 1 or m.budget < 0:
+        if ".backward" in function.tokens:
+            inside = containers.reachable(state, values_inside(m, state, call, code))
+            may_run_backward(state, inside)
         grants = not function.tokens.isdisjoint((".requires_grad_", ".requires_grad"))
         return unknown_call(m, f, state, call, [], "requires_grad" if grants else "")
-    if _is_idle(m, state, call, code):
+    if is_idle(m, state, call, code):
         return UNKNOWN
     site = Site(f.module.path, call.place)
     where = (code.module.path, function.place)
@@ -299,35 +303,6 @@ def _execute(
         made = containers.make(m, f, state, call.place, "list", items, anything, name)
         value = frozenset((made,))
     return value
-
-
-MOST_ENTRIES = 8  # of a long function by calls that bring no converted data
-_SHORT = 30  # operations: entering is cheaper than asking
-
-
-def _is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
-    """Say whether a call cannot matter: no converted data goes in, none is made inside.
-
-    A long function that converts is entered by its first calls only, unless they bring such data.
-    """
-    function = code.function
-    where = (code.module.path, function.place)
-    if len(function.places) < _SHORT or code.frames:
-        return False
-    if where in m.productive:
-        m.entries[where] += 1
-        if m.entries[where] <= MOST_ENTRIES:
-            return False
-    owner = m.module_thing(code.module.path)
-    values = [state.get((owner, name), NOTHING) for name in sorted(function.tokens)]
-    values += [a.value for a in call.arguments]
-    if not m.graph.from_data.isdisjoint(containers.reachable(state, values)):
-        return False
-    if any(of_kind(v, "function", "method", "partial") for v in values):
-        return False
-    if where in m.productive:
-        m.graph.capped.add(where)
-    return True
 
 
 def _bind_parameters(m: Machine, frame: Frame, state: State, call: Call, code: Code) -> None:

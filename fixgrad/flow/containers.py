@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow.arrays import array_item, sources_of
+from fixgrad.flow.arrays import array_item, hold, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.state import State
@@ -321,13 +321,11 @@ def carry(
     """Return the result of code that is not known: it may carry whatever tensors went in."""
     values = list(values)
     inputs = frozenset(reachable(state, values))
-    held = sources_of(
-        state, (t for v in values for t in v if t.kind in ("array", "number", "opaque"))
-    )
-    if not inputs and not held:
+    held = [t for v in values for t in v if t.kind in ("array", "number", "opaque")]
+    if not inputs and not sources_of(state, held):
         return UNKNOWN
     thing = m.thing("opaque", Site(f.module.path, place), f.path, f"result {name}")
-    state.set((thing, "#cut"), held)
+    hold(m, state, thing, name, held)
     state.set((thing, "#inputs"), inputs - {thing})
     m.graph.carried.setdefault(thing, set()).update(inputs - {thing})
     if not m.graph.from_data.isdisjoint(inputs):

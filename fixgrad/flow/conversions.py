@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import literal_dtype, named_dtype, read_array, sources_of
 from fixgrad.flow.gradients import consume
+from fixgrad.flow.graph import Computed
 from fixgrad.flow.scalars import bring_values, numbers_in
 from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import State
@@ -60,7 +61,12 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         m.graph.receivers[thing.site] = call.receiver
     if row.positional_dtype and len(call.positional()) > 1 and thing.site is not None:
         m.graph.positional_dtype.add(thing.site)
-    cut_from(m, state, thing, {*sources_of(state, [*arrays, *numbers_in(state, value)]), *tensors})
+    given = [*arrays, *numbers_in(state, value)]
+    back = sources_of(state, given)
+    cut_from(m, state, thing, {*back, *tensors})
+    if back:
+        m.graph.computed[thing] = Computed(row.name, frozenset(given))
+        log(m, f, state, "returned", thing, call.place, detail=row.name, others=back)
     for array in arrays:
         state.add((array, "#made"), frozenset((thing,)))
     tracked_ones = [t for t in tensors if tracked(state, t) != "no"]

@@ -91,7 +91,21 @@ def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
 
 
 def may_run_backward(state: State, things: Iterable[Thing]) -> None:
-    """Note that unknown code got these tensors and may have differentiated them."""
-    for thing in upstream(state, things):
+    """Note that unknown code got these tensors and modules and may have differentiated them."""
+    for thing in upstream(state, _with_parameters(state, things)):
         if thing.kind == "tensor" and tracked(state, thing) != "no" and leaf(state, thing) != "no":
             state.set((thing, "#gradient"), "maybe")
+
+
+def _with_parameters(state: State, things: Iterable[Thing]) -> list[Thing]:
+    """Return the things, and the parameters of the modules among them."""
+    found: dict[Thing, None] = {}
+    pending = list(things)
+    while pending:
+        thing = pending.pop()
+        if thing not in found:
+            found[thing] = None
+            if thing.kind == "module":
+                pending += ordered(state.get((thing, "#parameter"), ()))
+                pending += ordered(state.get((thing, "#inner"), ()))
+    return list(found)

@@ -21,6 +21,14 @@ class Made(NamedTuple):
     alias: str  # "copy", "view", "maybe-self", ... of the operation
 
 
+class Computed(NamedTuple):
+    """How NumPy or Python computes what holds the values of tensors."""
+
+    effect: str  # "numpy.sin", "numpy.ndarray.sum", "+", "torch.Tensor.numpy", "float"
+    inputs: frozenset[Thing]  # the arrays, numbers and tensors that go in
+    flat: bool = False  # it has no gradient, in torch as little as in NumPy: rounded, compared
+
+
 class CallResult(NamedTuple):
     """What one call of a project's function returned."""
 
@@ -38,7 +46,7 @@ def _harmless(thing: Thing) -> bool:
 class FlowGraph:
     """Filled by the machine while it runs; read by rules and repairs afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915 - a table a line
         self.uses: dict[tuple[object, ...], Use] = {}
         self.carried: dict[Thing, set[Thing]] = {}  # computed from, the gradient flows
         self.cut: dict[Thing, set[Thing]] = {}  # computed from, the gradient does not
@@ -46,6 +54,7 @@ class FlowGraph:
         self.from_data: set[Thing] = set()  # conversions, and what holds their values
         self.impure: set[Thing] = set()  # something unknown may have been an operand too
         self.capped: set[tuple[str, Place]] = set()  # functions no longer entered by each call
+        self.computed: dict[Thing, Computed] = {}  # of arrays and numbers that hold tensors' values
         self.born: dict[Thing, str] = {}  # of conversions: "array", "literal", "unknown", ...
         self.positional_dtype: set[Site] = set()  # conversions given a dtype without keyword
         self.indirect: set[Site] = set()  # conversions called through map or a callback

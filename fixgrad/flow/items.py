@@ -19,6 +19,7 @@ from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, identity, log
 from fixgrad.flow.values import (
     NOTHING,
+    NUMBER,
     UNKNOWN,
     Site,
     Thing,
@@ -72,7 +73,9 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
             own = special(m, f, state, op.place, thing, "__getitem__", (key,))
             if own is not None:
                 return own
-        case "external" | "const" | "number" | "text":
+        case "number":
+            return NUMBER  # one of several: `x.shape[0]`
+        case "external" | "const" | "text":
             return UNKNOWN
     return containers.carry(m, f, state, op.place, [frozenset((thing,))])
 
@@ -159,6 +162,8 @@ def part(m: Machine, f: Frame, op: Op, state: State) -> None:
             found.append(frozenset((array_item(m, f, state, thing, UNKNOWN, op),)))
         elif thing.kind == "dict":
             found.append(UNKNOWN)
+        elif thing.kind == "number":
+            found.append(NUMBER)
         else:
             found.append(containers.carry(m, f, state, op.place, [frozenset((thing,))], op.target))
     f.registers[op.out] = union(found) or UNKNOWN

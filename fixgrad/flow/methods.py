@@ -68,7 +68,7 @@ def array_call(
     if row.returns == "none":
         return NONE
     if name == "tolist":
-        element = new_array(m, f, state, call.place, sources=sources_of(state, [thing]))
+        element = new_array(m, f, state, call.place, inputs=[thing], effect="numpy.ndarray.tolist")
         made = containers.make(m, f, state, call.place, "list", None, frozenset((element,)))
         return frozenset((made,))
     if name == "item":
@@ -76,7 +76,8 @@ def array_call(
     if row.returns == "other":
         return UNKNOWN
     name = "scalar" if row.returns == "scalar" and not call.arguments else ""
-    made_array = make_array(m, f, state, call.place, row, [thing], call, name)
+    others = [t for a in call.arguments for t in arrays_in(state, a.value)]
+    made_array = make_array(m, f, state, call.place, row, [thing, *others], call, name)
     if row.returns == "arrays":
         return frozenset(
             (containers.make(m, f, state, call.place, "list", None, frozenset((made_array,))),)
@@ -197,7 +198,7 @@ def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, 
         return instances.replaced(m, f, state, call, thing)
     if name in ("numpy", "__array__"):
         log(m, f, state, "export", thing, me.place, detail=name)
-        made = new_array(m, f, state, call.place, sources=sources_of(state, [thing]))
+        made = new_array(m, f, state, call.place, inputs=[thing], effect=name)
         return frozenset((made,))
     if name == "astype":
         row = array_method(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from fixgrad.edits import Operation
 from fixgrad.flow import variables
@@ -11,7 +12,7 @@ from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import identity, make
+from fixgrad.flow.tensors import dtype, identity, make
 from fixgrad.flow.values import NOTHING, UNKNOWN, Value, of_kind
 
 PLANNED = 1_000_000  # added to the last column of what a plan puts behind an expression
@@ -22,17 +23,45 @@ def execute_planned(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute an operation together with what the plan does to its expression."""
     operations = f.overlay[op.place]
     kinds = {o.kind for o in operations}
-    if "unwrap-method" in kinds:
+    if kinds & {"unwrap-method", "unwrap-attribute"}:
         f.registers[op.out] = f.registers[op.args[0]]
     elif "unwrap-call" in kinds and len(op.args) > 1:
         f.registers[op.out] = f.registers[op.args[1]]
     else:
-        handler = m.handlers.get(op.kind)
+        planned = _as_planned(m, f, op, state, operations)
+        handler = m.handlers.get(planned.kind)
         if handler is not None:
-            handler(m, f, op, state)
+            handler(m, f, planned, state)
     for number, operation in enumerate(operations, 1):
         value = f.registers[op.out]
         f.registers[op.out] = _changed(m, f, op, state, value, operation, number) or UNKNOWN
+
+
+def _as_planned(m: Machine, f: Frame, op: Op, state: State, operations: Iterable[Operation]) -> Op:
+    """Return an operation as the plan writes it: another function or method, other keywords."""
+    names, args = list(op.names or ("",) * len(op.args)), list(op.args)
+    for operation in operations:
+        old, _, new = operation.argument.partition("=")
+        match operation.kind:
+            case "callee" if not _copies(m, f, state, op, operation):
+                callee = variables.read_dotted(m, f, state, operation.argument, op)
+                f.registers[args[0]] = callee
+                op = op._replace(kind="call", target="")
+            case "method":
+                op = op._replace(target=operation.argument)
+            case "rename-keyword":
+                names = [new if name == old else name for name in names]
+            case "name-argument":
+                names[int(old) + 1] = new
+            case "swap-arguments":
+                args[1], args[2] = args[2], args[1]
+    return op._replace(args=tuple(args), names=tuple(names) if op.names else ())
+
+
+def _copies(m: Machine, f: Frame, state: State, op: Op, operation: Operation) -> bool:
+    """Say whether a plan puts `torch.tensor` in the place of a conversion that shares memory."""
+    callee = variables.read_dotted(m, f, state, operation.argument, op)
+    return any(t.name == "torch.tensor" for t in callee)
 
 
 def _changed(
@@ -51,13 +80,16 @@ def _changed(
                     value = m.send(m, f, state, Call(at, receiver=op.place), value, name)
         case "keyword":
             _keyword(m, f, state, value, operation.argument, place)
-        case "callee":
+        case "callee" if _copies(m, f, state, op, operation):
             _copied(state, value)
         case "replace":
             value = variables.read_dotted(m, f, state, operation.argument, op)
         case "call":
             arrays = of_kind(value, "array", "opaque")
-            value = frozenset((make(m, f, state, place, "torch.as_tensor", storage=arrays),))
+            names = {dtype(state, t) for t in arrays}
+            of_dtype = names.pop() if len(names) == 1 else "unknown"
+            made = make(m, f, state, place, "torch.as_tensor", storage=arrays, of_dtype=of_dtype)
+            value = frozenset((made, *of_kind(value, "tensor")))
     return value
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.arrays import sources_of
+from fixgrad.flow.arrays import hold, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
@@ -26,13 +26,11 @@ def taken(
     m: Machine, f: Frame, state: State, place: Place, values: Iterable[Value], name: str
 ) -> Value:
     """Return the number that is computed from values."""
-    sources = sources_of(
-        state, (t for v in values for t in v if t.kind in ("tensor", "array", "number"))
-    )
-    if not sources:
+    inputs = [t for v in values for t in v if t.kind in ("tensor", "array", "number")]
+    if not sources_of(state, inputs):
         return NUMBER
     number = m.thing("number", Site(f.module.path, place), f.path, name)
-    state.set((number, "#cut"), sources)
+    hold(m, state, number, name, inputs)
     return frozenset((number,))
 
 
@@ -46,7 +44,7 @@ def math_call(m: Machine, f: Frame, state: State, call: Call, name: str) -> Valu
             log(m, f, state, "shown", tensor, argument.place)
     if name in _WHOLE:
         return NUMBER  # its gradient is zero anyway
-    return taken(m, f, state, call.place, values, name)
+    return taken(m, f, state, call.place, values, f"math.{name}")
 
 
 def numbers_in(state: State, value: Value) -> list[Thing]:

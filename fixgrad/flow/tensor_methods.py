@@ -134,8 +134,9 @@ def to_numpy(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name:
         log(m, f, state, "export", thing, call.receiver or call.place, detail=name)
     me = identity(thing)
     return new_array(
-        m, f, state, call.place, of_dtype=dtype(state, thing), sources=(me,),
+        m, f, state, call.place, of_dtype=dtype(state, thing), inputs=(me,),
         storage=(me, *(t for t in state.get((me, "#storage"), ()) if t.kind == "tensor")),
+        effect=f"torch.Tensor.{name}",
     )  # fmt: skip
 
 
@@ -235,7 +236,7 @@ def by_row(
         return out
     if row.returns in ("scalar", "other"):
         use_values(m, f, state, inputs, call.place)
-        return NUMBER if row.returns == "scalar" else UNKNOWN
+        return NUMBER if row.returns == "scalar" or name == "size" else UNKNOWN
     if "pool" in row.name and _gives_indices(call, row.name):
         row = row._replace(outputs=("yes", "no"), dtypes=("same", "int64"), returns="tuple")
     if row.outputs:

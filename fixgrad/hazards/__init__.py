@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from fixgrad.edits import Operation
-from fixgrad.findings import Applicability
+from fixgrad.findings import Applicability, Step
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Site, Thing
@@ -27,6 +27,9 @@ class Hazard(NamedTuple):
     applicability: Applicability = Applicability.SAFE
     refusal: str = ""  # the code of the reason why nothing mends it
     wants_leaf: Thing | None = None  # a tensor that must become a leaf as well
+    reason: str = ""  # why nothing mends it, where `what` does not say so
+    trace: tuple[Step, ...] = ()
+    asking: Use | None = None  # of a gradient that is lost: who asks for it
 
 
 def span(site: Site) -> Span:

@@ -15,16 +15,19 @@ from fixgrad.knowledge.arrays import (
     callbacks,
     exports,
     exports_method,
+    flat,
     is_ufunc,
     mirrored,
 )
 from fixgrad.knowledge.dtypes import cast, dtype_class, dtype_of
+from fixgrad.knowledge.equivalents import equivalent
 from fixgrad.knowledge.read import fields, files, table
 from fixgrad.knowledge.rows import (
     ArrayCall,
     Callback,
     Conversion,
     Demand,
+    Equivalent,
     Factory,
     ModuleClass,
     TensorOp,
@@ -35,6 +38,7 @@ __all__ = [
     "Callback",
     "Conversion",
     "Demand",
+    "Equivalent",
     "Factory",
     "ModuleClass",
     "TensorOp",
@@ -48,10 +52,12 @@ __all__ = [
     "demand",
     "dtype_class",
     "dtype_of",
+    "equivalent",
     "exports",
     "exports_method",
     "factory",
     "factory_method",
+    "flat",
     "is_ufunc",
     "mirrored",
     "module_class",

@@ -57,6 +57,14 @@ def is_ufunc(qualified: str) -> bool:
 
 
 @functools.cache
+def flat(effect: str) -> bool:
+    """Say whether a function or an operator on arrays has no gradient to give: "numpy.sign", "//"."""
+    owner, _, name = effect.rpartition(".")
+    row = array_method(name) if owner == "numpy.ndarray" else array_function(effect)
+    return row.flat if row is not None else effect in ("//", "round")
+
+
+@functools.cache
 def exports(qualified: str) -> bool:
     """Say whether a function calls numpy on its arguments: a tracked tensor there raises."""
     row = array_function(qualified)

@@ -85,6 +85,7 @@ class ArrayCall(NamedTuple):
     out: bool = False  # accepts out=
     reads: bool = True  # takes values by numpy: a tracked tensor raises; else by its own methods
     attribute: bool = False  # read without a call: a.T
+    flat: bool = False  # a little more or less of the input changes nothing: there is no gradient
 
 
 class Demand(NamedTuple):
@@ -121,3 +122,34 @@ class Callback(NamedTuple):
     keyword: str
     parameters: tuple[str, ...]  # what it is called with: "array", "scalar", "data" (as given)
     position: int | None = None  # None: by keyword only
+
+
+class Equivalent(NamedTuple):
+    """How torch computes of tensors what a NumPy function, method or operator computes of arrays.
+
+    torch       the function, "torch.sum", or the method's name; "" where the call falls away
+    arrays      how many arguments, from `first` on, are arrays; -1 all of them
+    numbers     at which of these a Python number may stand as it is; elsewhere it is made a tensor
+    constant    of two operands one of which is a number: "torch.clamp min" takes it as a keyword
+    positional  how many arguments mean the same by position, from the first; -1 all of them
+    keywords    what keywords are called: "axis=dim"; no others may be given
+    adds        keywords that give torch NumPy's default: "correction=0"
+    required    the argument without which NumPy does what torch does not
+    single      the axis must be one number
+    listed      the arrays are in a list, which is the first argument
+    strict      the operands must have one dtype: torch does not promote here
+    """
+
+    name: str
+    torch: str = ""
+    arrays: int = 1
+    numbers: tuple[int, ...] = ()
+    constant: str = ""
+    positional: int = 1
+    keywords: tuple[str, ...] = ()
+    adds: tuple[str, ...] = ()
+    required: str = ""
+    single: bool = False
+    listed: bool = False
+    strict: bool = False
+    first: int = 0

@@ -14,6 +14,7 @@ from fixgrad.hazards import (
     integer_leaf,
     numpy_export,
     numpy_keyword,
+    numpy_round_trip,
     rewrapped,
     shared_storage,
 )
@@ -24,6 +25,7 @@ _BROKEN = (
     cast_after_grant.hazards,
     integer_leaf.hazards,
     rewrapped.hazards,
+    numpy_round_trip.hazards,
     in_place_update.hazards,
     in_place_update.rebindings,
     numpy_export.proved,
@@ -39,12 +41,12 @@ def broken(base: FlowGraph, wanted: Callable[[str], bool]) -> Iterator[Hazard]:
         for hazard in rule(base):
             ours = (
                 hazard.use.thing.kind == "array"
-                or hazard.rule in ("FG201", "FG205")
+                or hazard.rule in ("FG201", "FG205", "FG206")
                 or born_of_numpy(base, hazard.use.thing)
             )
             key = (hazard.rule, hazard.use.site, hazard.operations)
             sure = (hazard.use.tracked == "yes" and hazard.use.sure) or hazard.rule in (
-                "FG201", "FG204", "FG205", "FG209",
+                "FG201", "FG204", "FG205", "FG206", "FG209",
             )  # fmt: skip
             sure = sure or (hazard.rule == "FG202" and hazard.use.sure)
             sure = sure or (hazard.rule == "FG207" and hazard.use.kind == "grad")

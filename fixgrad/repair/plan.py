@@ -14,7 +14,7 @@ from fixgrad.edits import Operation
 from fixgrad.findings import Applicability
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.link import Project
-from fixgrad.flow.values import Site, Thing
+from fixgrad.flow.values import Thing
 from fixgrad.hazards import (
     Hazard,
     gradient_truth,
@@ -26,18 +26,21 @@ from fixgrad.hazards import (
     outpaced_copy,
     span,
 )
+from fixgrad.hazards.numpy_round_trip import returned
 from fixgrad.repair.bounds import outside, said_at
 from fixgrad.repair.choices import undecided
+from fixgrad.repair.draft import Draft
 from fixgrad.repair.evidence import Evidence, gather
-from fixgrad.repair.forms import Form, is_integer, preferred
+from fixgrad.repair.forms import is_integer, preferred
 from fixgrad.repair.gathering import gather_views
+from fixgrad.repair.lift import Lifts
 from fixgrad.repair.meaning import Meaning
 from fixgrad.repair.placement import Contexts, place
 from fixgrad.repair.refusals import PLACELESS
 from fixgrad.repair.responsibility import (
     belongs,
     caused,
-    is_copy,
+    lifted_keys,
     own_targets,
     responsible,
 )
@@ -80,10 +83,11 @@ def plan(
     style: Callable[[Span], str],
 ) -> list[Planned]:
     """Return what to do about every finding of a project, part by part."""
+    lifts = Lifts(project, base)
     return [
         planned
         for evidence in gather(base, wanted)
-        for planned in Planner(project, base, wanted, hidden, style, evidence).plan()
+        for planned in Planner(project, base, wanted, hidden, style, evidence, lifts).plan()
     ]
 
 
@@ -92,10 +96,10 @@ def _bounded(project: Project, hazard: Hazard) -> Hazard:
     stopped = outside(project, hazard.operations)
     if stopped is None or hazard.refusal:
         return hazard
-    return hazard._replace(refusal=stopped[0], what=stopped[1])
+    return hazard._replace(refusal=stopped[0], reason=stopped[1])
 
 
-class Planner:
+class Planner(Draft):
     """Searches for a plan that the simulation accepts."""
 
     def __init__(
@@ -106,19 +110,19 @@ class Planner:
         hidden: Callable[[str, Span], bool],
         style: Callable[[Span], str],
         evidence: Evidence,
+        lifts: Lifts,
     ) -> None:
-        self.project = project
-        self.base = base
         self.wanted = wanted
         self.evidence = evidence
         self.hidden = hidden  # the user says to leave this place alone
         self.style = style  # how the user likes a grant to be written
-        self.hazards = [
+        hazards = [
             _bounded(project, hazard)
             for hazard in evidence.hazards
             if not hidden(hazard.rule, span(hazard.use.site))
             and not self._hide(hazard.rule, hazard.operations)
         ]
+        super().__init__(project, base, hazards, lifts)
         every = self._targets()
         self.targets = [t for t in every if not self._is_hidden(t)]
         self.gathered = gather_views(base, self.targets)
@@ -126,12 +130,9 @@ class Planner:
         self.targets = [*self.gathered, *(t for t in self.targets if t not in parts)]
         # What is asked for by name is not up to a backward pass, be it refused or hidden.
         self.named: set[Key] = set().union(*(upstream_keys(base, t.thing) for t in every))
-        self.forms: dict[Target, tuple[Form, ...]] = {}
-        self.chosen: dict[Target, int] = {}
-        self.ripples: dict[Target, dict[Operation, None]] = {}
-        self.refused: dict[Target, tuple[str, str]] = undecided(base, self.targets)
+        self.refused = undecided(base, self.targets)
         self.meant_shared: set[Target] = set()  # their arrays are what the program looks at
-        self.simulated: set[Operation] = set()  # the plan that the last simulation followed
+        self.lift_round_trips()
 
     def _hide(self, rule: str, operations: Iterable[Operation]) -> bool:
         return any(self.hidden(rule, operation.span) for operation in operations)
@@ -227,28 +228,6 @@ class Planner:
                 self.chosen[target] = 0
                 self.ripples[target] = {}
 
-    def operations(self) -> list[Operation]:
-        """Return every operation of the plan as it stands."""
-        found: dict[Operation, None] = {}
-        for hazard in self.hazards:
-            if not hazard.refusal:
-                found.update(dict.fromkeys(hazard.operations))
-        for target in self._active():
-            found.update(dict.fromkeys(self._form(target)))
-            found.update(self.ripples[target])
-        return list(found)
-
-    def _places(self) -> set[Site]:
-        """Return where the targets are made and asked for."""
-        found = {d.use.site for t in self.targets for d in t.demands}
-        return found | {t.thing.site for t in self.targets if t.thing.site is not None}
-
-    def _active(self) -> list[Target]:
-        return [t for t in self.targets if t not in self.refused]
-
-    def _form(self, target: Target) -> Form:
-        return self.forms[target][self.chosen[target]]
-
     def _settle(self) -> FlowGraph:
         """Simulate and amend until nothing is left to amend."""
         graph = self.base
@@ -257,7 +236,7 @@ class Planner:
             self.simulated = set(operations)
             if not operations:
                 return self.base
-            graph = simulate(self.project, self.base, operations, self._places())
+            graph = simulate(self.project, self.base, operations, self.places())
             if not (
                 self._amend(graph)
                 or self._refuse_unmet(graph)
@@ -265,15 +244,16 @@ class Planner:
                 or self._refuse_together()
             ):
                 return graph
-        for target in self._active():
+        for target in self.active():
             self.refused[target] = ("FG910", "no plan was found that runs")
         return graph
 
     def _amend(self, graph: FlowGraph) -> bool:
         """Mend what the plan would break, or change the form of the grant that breaks it."""
         changed = False
-        forms = {t: self._form(t) for t in self._active()}
+        forms = {t: self.form(t) for t in self.active()}
         keys = caused(self.base, forms, self.evidence.paths)
+        keys = {**lifted_keys(graph, forms), **keys}
         before = {(u.kind, u.site, u.path) for u in self.base.of_kind("twice", "modified")}
         for use in graph.of_kind("twice"):
             for target in responsible(graph, use.thing, keys):
@@ -296,7 +276,7 @@ class Planner:
                 break  # a write that is about to be mended has made a result of its leaf
             for hazard in rule.hazards(graph):
                 for target in responsible(graph, hazard.use.thing, keys):
-                    changed |= self._ripple(target, hazard)
+                    changed |= self.ripple(target, hazard)
         for use in graph.of_kind(*_CHANGES_FORM):
             things = use.others if use.kind != "overwritten" else graph.sharing.get(use.thing, [])
             for thing in (use.thing, *things):
@@ -307,54 +287,23 @@ class Planner:
                 if use.kind == "outdated" or (hidden and owner in self.meant_shared):
                     if hidden and owner not in self.meant_shared:
                         self.meant_shared.add(owner)  # only the array shows the result
-                        changed |= self._next_form(owner, "stale")
+                        changed |= self.next_form(owner, "stale")
                 else:
-                    changed |= self._next_form(owner, use.kind)
+                    changed |= self.next_form(owner, use.kind)
         return changed
-
-    def _ripple(self, target: Target, hazard: Hazard) -> bool:
-        if target in self.refused:
-            return False
-        if hazard.refusal:
-            self.refused[target] = (hazard.refusal, f"{line_of(hazard.use.site)}: {hazard.what}")
-            return True
-        stopped = outside(self.project, hazard.operations)
-        if stopped is not None:
-            self.refused[target] = stopped
-            return True
-        new = [o for o in hazard.operations if o not in self.ripples[target]]
-        self.ripples[target].update(dict.fromkeys(new))
-        if not new and self.simulated.issuperset(hazard.operations):
-            self.refused[target] = ("FG910", f"{line_of(hazard.use.site)}: {hazard.what}")
-            return True
-        return bool(new)
-
-    def _next_form(self, target: Target, why: str) -> bool:
-        forms, now = self.forms[target], self.chosen[target]
-        copies = [is_copy(form) for form in forms]
-        want_copy = why != "stale"
-        if copies[now] is want_copy:
-            return False
-        for number, form_copies in enumerate(copies):
-            if form_copies is want_copy and number > now:
-                self.chosen[target] = number
-                return True
-        self.refused[target] = (
-            "FG909",
-            "the array is written and read in ways that neither a copy nor shared memory suits",
-        )
-        return True
 
     def _refuse_unmet(self, graph: FlowGraph) -> bool:
         changed = False
-        for target in self._active():
+        for target in self.active():
             if target.rule == "FG204":
                 continue
             for demand in target.demands:
-                asked = demand.thing if target in self.gathered else target.thing
-                found = unmet(graph, demand, key_of(self.base.identity(asked)))
+                own = target in self.gathered or target.rule == "FG206"
+                key = key_of(self.base.identity(demand.thing if own else target.thing))
+                found = unmet(graph, demand, key)
                 if found is not None:
-                    self.refused[target] = found
+                    if found[0] != "FG902" or not self.lift(target, returned(graph, key)):
+                        self.refused.setdefault(target, found)
                     changed = True
                     break
         return changed
@@ -367,7 +316,7 @@ class Planner:
             for d in target.demands
         }
         changed = False
-        for target in self._active():
+        for target in self.active():
             places = ((d.use.kind, d.use.site, d.use.path) for d in target.demands)
             reason = next((reasons[p] for p in places if p in reasons), None)
             shared = any(
@@ -380,14 +329,17 @@ class Planner:
 
     def _refuse_partial(self) -> bool:
         """Refuse where part of the gradient's path leads through NumPy and back."""
-        active = self._active()
+        active = self.active()
         keys = {key_of(self.base.identity(t.thing)): t for t in active}
         changed = False
-        for target, line in partial_cuts(self.base, keys):
-            if target not in self.refused:
+        for target, thing in partial_cuts(self.base, keys):
+            if target in self.refused or thing.site in target.lifted:
+                continue
+            changed = True
+            if not self.lift(target, [thing]):
+                line = line_of(thing.site)
                 reason = f"{line} takes its values through NumPy or Python into the result, without a gradient"
-                self.refused[target] = ("FG902", reason)
-                changed = True
+                self.refused.setdefault(target, ("FG902", reason))
         return changed
 
     def _backward_targets(self, graph: FlowGraph) -> list[Target]:
@@ -397,6 +349,7 @@ class Planner:
             return []
         after = {(d.use.site, d.use.path) for d in root_demands(graph)}
         rewrapped_here = {h.use.thing for h in self.hazards if h.rule == "FG205"}
+        rewrapped_here |= {h.use.thing for h in self.evidence.hazards if h.rule == "FG206"}
         meaning = Meaning(self.project, self.base)
         unmet_here = [d for target in self.refused for d in target.demands]
         for demand in self.evidence.roots:
@@ -419,17 +372,20 @@ class Planner:
     def _result(self) -> list[Planned]:
         planned: list[Planned] = []
         for target in self.targets:
+            mine = [h for h in self.hazards if belongs(self.base, h, target)]
+            own = [o for h in mine for o in h.operations]
+            trip = next((h for h in mine if h.rule == "FG206"), None)
             if target in self.refused:
-                planned.append(Planned(target, None, (), Applicability.SAFE, self.refused[target]))
+                planned.append(Planned(target, trip, (), Applicability.SAFE, self.refused[target]))
                 continue
-            own = [o for h in self.hazards if belongs(self.base, h, target) for o in h.operations]
-            operations = (*own, *self._form(target), *self.ripples[target])
-            integer = is_integer(self.base, target.thing)
-            level = Applicability.UNSAFE if integer else Applicability.SAFE
-            planned.append(Planned(target, None, operations, level))
+            operations = (*own, *self.form(target), *self.ripples[target])
+            judged = is_integer(self.base, target.thing) or bool(target.lifted)
+            level = Applicability.UNSAFE if judged else Applicability.SAFE
+            planned.append(Planned(target, trip, operations, level))
         for hazard in self.hazards:
             if any(belongs(self.base, hazard, t) for t in self.targets):
                 continue
-            refusal = (hazard.refusal, hazard.what) if hazard.refusal else ("", "")
+            reason = hazard.reason or hazard.what
+            refusal = (hazard.refusal, reason) if hazard.refusal else ("", "")
             planned.append(Planned(None, hazard, hazard.operations, hazard.applicability, refusal))
         return planned

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fixgrad.demands import Demand
 from fixgrad.flow.graph import FlowGraph
@@ -49,6 +49,15 @@ def caused(
             for path in paths.get(site, ()):
                 keys.setdefault((site, path), target)
     return keys
+
+
+def lifted_keys(graph: FlowGraph, targets: Iterable[Target]) -> dict[Key, Target]:
+    """Return whose repair each tensor comes of that was an array before."""
+    owners = {site: target for target in targets for site in target.lifted}
+    if not owners:
+        return {}
+    made = [(key_of(t)[0], t) for t in graph.made]
+    return {key_of(t): owners[site] for site, t in made if site is not None and site in owners}
 
 
 def responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list[Target]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fixgrad.demands import LEAF, Demand
+from fixgrad.demands import LEAF, TRACKED, Demand
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Thing
@@ -44,10 +44,13 @@ def _unmet_use(graph: FlowGraph, demand: Demand, use: Use, target: Key) -> tuple
         return _why_untracked(graph, use, target)
     if demand.need == LEAF and use.leaf == "no" and not use.retained:
         return "FG910", f"the tensor at {line} is computed from a tracked one and is no leaf"
-    if use.kind == "grad" and use.gradient == "none" and not use.retained:
+    if use.kind in ("grad", "step") and use.gradient == "none" and not use.retained:
         return _why_no_gradient(graph, use, target)
     if use.kind == "inputs":
         return _input_not_reached(graph, use, target)
+    passed_by = demand.need == TRACKED and target not in {key_of(t) for t in use.others}
+    if use.kind == "backward" and passed_by:
+        return "FG902", _where_cut(graph, use.thing, target) or f"line {line} does not reach it"
     return None
 
 
@@ -147,8 +150,8 @@ def _without_gradient(graph: FlowGraph, thing: Thing) -> set[Thing]:
     return graph.cut.get(thing, set()) | graph.by_value.get(thing, set())
 
 
-def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, str]]:
-    """Yield the targets that reach a backward root also by their values, and the line of the return.
+def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, Thing]]:
+    """Yield the targets that reach a backward root also by their values, and what brings these back.
 
     What the program detaches itself is meant; what it hands to NumPy or Python undetached is not.
     """
@@ -158,7 +161,7 @@ def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tu
             sources |= graph.cut.get(thing, set())
         for source in sorted(sources, key=lambda t: t.number):
             for key in upstream_keys(graph, source) & targets.keys():
-                yield targets[key], made_line(thing)
+                yield targets[key], thing
 
 
 def _differentiated(graph: FlowGraph, targets: Mapping[Key, Target]) -> list[Thing]:

@@ -33,6 +33,7 @@ class Target:
         self.demands: list[Demand] = []
         self.rule = ""
         self.step = False  # computed from the leaf it replaces in a loop
+        self.lifted: frozenset[Site] = frozenset()  # NumPy expressions that become torch for it
 
     def add(self, demand: Demand) -> None:
         """Note one more demand; the rule with the lowest number names the finding."""

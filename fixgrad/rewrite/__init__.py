@@ -21,7 +21,8 @@ _STATEMENT = frozenset({"wrap-with", "insert-after", "delete"})
 _REMARK = frozenset({"comment", "comment-behind", "comment-above"})
 _EXPRESSION = frozenset(
     {"append", "call", "callee", "drop-keyword", "keyword", "replace"}
-    | {"unwrap-call", "unwrap-method"}
+    | {"unwrap-attribute", "unwrap-call", "unwrap-method"}
+    | {"method", "name-argument", "rename-keyword", "swap-arguments"}
 )
 
 

@@ -84,6 +84,45 @@ def without_keyword(call: cst.Call, name: str) -> cst.Call | None:
     return call.with_changes(args=args)
 
 
+def renamed(call: cst.Call, name: str, new: str) -> cst.Call | None:
+    """Call a keyword of the call otherwise."""
+    for index, arg in enumerate(call.args):
+        if arg.keyword is not None and arg.keyword.value == name:
+            args = list(call.args)
+            args[index] = arg.with_changes(keyword=arg.keyword.with_changes(value=new))
+            return call.with_changes(args=args)
+    return None
+
+
+def named(call: cst.Call, position: int, name: str) -> cst.Call | None:
+    """Make a positional argument a keyword; those behind it must be keywords already."""
+    if not _plain_arguments(call, position + 1):
+        return None
+    if any(arg.keyword is None for arg in call.args[position + 1 :]):
+        return None
+    args = list(call.args)
+    args[position] = args[position].with_changes(
+        keyword=cst.Name(name),
+        equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
+    )
+    return call.with_changes(args=args)
+
+
+def swapped(call: cst.Call) -> cst.Call | None:
+    """Let the first two positional arguments change places."""
+    if not _plain_arguments(call, 2):
+        return None
+    one, other, *rest = call.args
+    first = one.with_changes(value=other.value)
+    return call.with_changes(args=[first, other.with_changes(value=one.value), *rest])
+
+
+def _plain_arguments(call: cst.Call, count: int) -> bool:
+    """Say whether the call has that many positional arguments, none of them starred."""
+    first = call.args[:count]
+    return len(first) == count and not any(arg.star or arg.keyword is not None for arg in first)
+
+
 def _closed(last: cst.Arg, dropped: cst.Arg, closing: cst.BaseParenthesizableWhitespace) -> cst.Arg:
     """Make `last` the last argument, with a final comma where the dropped one had it."""
     if isinstance(dropped.comma, cst.Comma) and isinstance(last.comma, cst.Comma):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import libcst as cst
 
 from fixgrad.edits import Operation
-from fixgrad.rewrite.arguments import with_keyword, without_keyword
+from fixgrad.rewrite.arguments import named, renamed, swapped, with_keyword, without_keyword
 from fixgrad.rewrite.literals import literals
 from fixgrad.rewrite.refused import RewriteRefused
 
@@ -77,8 +77,9 @@ def write(text: str, operation: Operation, setting: Setting) -> Written:
                 return _called(text, node, operation.argument, setting)
             case "replace":
                 return _fitted(operation.argument.strip(), node, setting)
-            case "unwrap-call" | "unwrap-method":
-                return _fitted(_print(_unwrapped(node, operation), text), node, setting)
+            case "unwrap-attribute" | "unwrap-call" | "unwrap-method":
+                unwrapped = _bared(_unwrapped(node, operation), setting)
+                return _fitted(_print(unwrapped, text), node, setting)
             case _:
                 return Written(_print(_changed_call(node, operation), text), absorbed=False)
     except cst.ParserSyntaxError:
@@ -177,7 +178,7 @@ def _fitted(text: str, old: cst.BaseExpression, setting: Setting) -> Written:
         return Written(text, absorbed=bare and _primary(new) and not _primary(old))
     if not setting.bracketed and _breaks(text):
         return Written(f"({text})", absorbed=False)
-    operator = isinstance(new, _OPERATORS)
+    operator = isinstance(new, _OPERATORS) and not new.lpar
     fits = setting.delimited if operator else _primary(new) or type(new) is type(old)
     return Written(text if fits else f"({text})", absorbed=False)
 
@@ -197,6 +198,10 @@ def _breaks(text: str) -> bool:
 
 
 def _unwrapped(node: cst.BaseExpression, operation: Operation) -> cst.BaseExpression:
+    if operation.kind == "unwrap-attribute":
+        if not isinstance(node, cst.Attribute) or node.attr.value != operation.argument:
+            raise _Unwritable(f"the expression does not end in .{operation.argument}")
+        return node.value
     call = _call(node)
     if operation.kind == "unwrap-method":
         method = call.func
@@ -206,6 +211,16 @@ def _unwrapped(node: cst.BaseExpression, operation: Operation) -> cst.BaseExpres
     if not call.args or call.args[0].star:
         raise _Unwritable("the call has no first argument of its own")
     return _bare_argument(call)
+
+
+def _bared(node: cst.BaseExpression, setting: Setting) -> cst.BaseExpression:
+    """Take off the parentheses that an operator expression needed for the method behind it."""
+    if not setting.delimited or not isinstance(node, _OPERATORS) or len(node.lpar) != 1:
+        return node
+    spaces = (node.lpar[0].whitespace_after, node.rpar[0].whitespace_before)
+    plain = all(isinstance(space, cst.SimpleWhitespace) for space in spaces)
+    bare = node.with_changes(lpar=[], rpar=[])
+    return bare if plain and not _breaks(_print(bare, "")) else node
 
 
 def _bare_argument(call: cst.Call) -> cst.BaseExpression:
@@ -234,16 +249,30 @@ def _call(node: cst.BaseExpression) -> cst.Call:
 
 def _changed_call(node: cst.BaseExpression, operation: Operation) -> cst.Call:
     call, argument = _call(node), operation.argument
-    if operation.kind == "callee":
-        if not _primary(_argument(argument)):
-            raise _Unwritable(f"{argument} cannot be called")
-        return call.with_changes(func=_argument(argument))
-    if operation.kind == "keyword":
-        name, equals, value = argument.partition("=")
-        if not name.strip().isidentifier() or not equals:
-            raise _Unwritable(f"{argument} is not a keyword with a value")
-        return with_keyword(call, name.strip(), _argument(value.strip()))
-    changed = without_keyword(call, argument)
+    name, equals, value = (part.strip() for part in argument.partition("="))
+    changed: cst.Call | None
+    match operation.kind:
+        case "callee":
+            if not _primary(_argument(argument)):
+                raise _Unwritable(f"{argument} cannot be called")
+            return call.with_changes(func=_argument(argument))
+        case "method":
+            if not isinstance(call.func, cst.Attribute):
+                raise _Unwritable("the expression is not a call of a method")
+            method = call.func.with_changes(attr=cst.Name(argument))
+            return call.with_changes(func=method)
+        case "keyword":
+            if not name.isidentifier() or not equals:
+                raise _Unwritable(f"{argument} is not a keyword with a value")
+            return with_keyword(call, name, _argument(value))
+        case "rename-keyword":
+            changed, missing = renamed(call, name, value), f"keyword {name}"
+        case "name-argument":
+            changed, missing = named(call, int(name), value), f"positional argument {name} alone"
+        case "swap-arguments":
+            changed, missing = swapped(call), "two positional arguments"
+        case _:
+            changed, missing = without_keyword(call, argument), f"keyword {argument}"
     if changed is None:
-        raise _Unwritable(f"the call has no keyword {argument}")
+        raise _Unwritable(f"the call has no {missing}")
     return changed
