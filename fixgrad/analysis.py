@@ -15,6 +15,7 @@ from fixgrad.flow.lower import lower
 from fixgrad.flow.neighbours import neighbours
 from fixgrad.hazards import Hazard, line_of, seen_from, span
 from fixgrad.policy import Policy
+from fixgrad.progress import counted
 from fixgrad.project import Surroundings
 from fixgrad.repair.bounds import is_ours, said_at
 from fixgrad.repair.plan import Planned, plan
@@ -76,7 +77,7 @@ def _at_ease(function: Callable[[], _Result]) -> _Result:
 
 
 def _study(sources: Sequence[Source], around: Surroundings | None) -> Study:
-    lowered = [lower(source) for source in sources]
+    lowered = [lower(source) for source in counted("reading", sources)]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     modules = [m for m in lowered if isinstance(m, Module)]
     others = neighbours(modules, around) if around is not None else {}

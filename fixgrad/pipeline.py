@@ -13,6 +13,7 @@ from fixgrad.options import Options
 from fixgrad.passed_over import PassedOver
 from fixgrad.patching import UNPLACEABLE, as_read, guarded, mini_diff, plan_patches, rewritten
 from fixgrad.policy import Policy
+from fixgrad.progress import counted
 from fixgrad.project.changes import changed_lines
 from fixgrad.report import Entry
 from fixgrad.source import Problem, Source
@@ -220,7 +221,7 @@ def _reported(
     by_path = {source.path: source for source in sources}
     entries = [Entry(refusal, fixable=False) for refusal in found.refusals]
     problems = list(found.problems)
-    for repair in found.repairs:
+    for repair in counted("rewriting", found.repairs):
         patches = rewritten(by_path, [repair], options.traceback)
         if isinstance(patches, Problem):
             problems.append(patches)

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "fixgrad"
 
 # From the ground up. A module may import what stands below its layer, and its own package.
 LAYERS = (
-    ("source", "errors", "depth"),
+    ("source", "errors", "progress", "depth"),
     ("edits",),
     ("findings",),
     ("policy",),

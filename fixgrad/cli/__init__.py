@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
 
-from fixgrad.cli import check, graph, rule, verify, why
+from fixgrad.cli import check, completion, graph, rule, verify, why
 from fixgrad.cli.streams import note
 from fixgrad.errors import FixgradError
 
@@ -22,6 +23,8 @@ _VERBS: dict[str, click.Command] = {
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a first argument that is no verb is a path."""
+    if completion.VARIABLE in os.environ:
+        return completion.answer(check.command, _VERBS)
     command: click.Command = check.command
     prefix = "fixgrad"
     if arguments and arguments[0] in _VERBS:

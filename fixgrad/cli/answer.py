@@ -11,6 +11,7 @@ from typing import NamedTuple
 import click
 
 from fixgrad import pipeline, project
+from fixgrad.cli import bar
 from fixgrad.cli.streams import emit, note, save
 from fixgrad.edits import Patch
 from fixgrad.findings import CONFIDENCES, Repair
@@ -58,7 +59,8 @@ def answer(options: Options, output: Output, stdin_filename: str | None) -> int:
     elif stdin_filename:
         raise click.UsageError("--stdin-filename goes with the path -, not with files")
     else:
-        outcome = pipeline.run(options)
+        with bar.shown(output.quiet):
+            outcome = pipeline.run(options)
         _show(outcome, options, output)
     if output.verbose:
         note(f"looked at {count(outcome.files, 'file')} in {time.perf_counter() - started:.2f} s")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fixgrad.cli.completion import codes
 from fixgrad.settings.table import FILES, REPAIRS, REPORT, RULES, SETTINGS, Setting, Value
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def _option_of(setting: Setting) -> Callable[[_Decorated], _Decorated]:
         return option(f"{name}/--no-{setting.name}", _parameter(setting), **more)
     if setting.kind == "choice":
         return option(name, _parameter(setting), type=click.Choice(setting.choices), **more)
+    if setting.kind == "codes":
+        more["shell_complete"] = codes
     return option(name, _parameter(setting), multiple=setting.kind != "file", **more)
 
 

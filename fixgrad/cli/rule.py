@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from fixgrad.cli.completion import codes as codes_known
 from fixgrad.cli.streams import emit
 
 
 @click.command("rule")
-@click.argument("codes", nargs=-1, metavar="[CODE]...")
+@click.argument("codes", nargs=-1, metavar="[CODE]...", shell_complete=codes_known)
 @click.help_option("-h", "--help")
 def command(codes: tuple[str, ...]) -> int:
     """Explain a rule by its code or name; without one, list them all."""

@@ -33,6 +33,7 @@ from fixgrad.flow.overlay import execute_planned
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
+from fixgrad.progress import counted
 from fixgrad.project.imports import Imports, listing
 
 BUDGET = 10_000  # operations executed from one root
@@ -142,14 +143,14 @@ class Linker:
         # What nothing imports comes first: in a cycle, it matters where one begins.
         imported = self.project.relevance.imported
         wanted = sorted({path for path, _ in worth}, key=lambda path: (path in imported, path))
-        for path in wanted:
+        for path in counted("following", wanted):
             self.globals.set(
                 MODE, "on"
             )  # each may be the program; what one switches off is its own
             self._execute(path)
         self.globals.set(MODE, "on")
         roots = [root for path in wanted for root in self._roots(path)]
-        for frame, thing in roots:
+        for frame, thing in counted("following", roots):
             where = (thing.data.module.path, thing.data.function.place)
             if only is not None and where not in only:
                 continue

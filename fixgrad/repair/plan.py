@@ -27,6 +27,7 @@ from fixgrad.hazards import (
     span,
 )
 from fixgrad.hazards.numpy_round_trip import returned
+from fixgrad.progress import counted
 from fixgrad.repair.bounds import outside, said_at
 from fixgrad.repair.choices import undecided
 from fixgrad.repair.draft import Draft
@@ -86,7 +87,7 @@ def plan(
     lifts = Lifts(project, base)
     return [
         planned
-        for evidence in gather(base, wanted)
+        for evidence in counted("planning", gather(base, wanted))
         for planned in Planner(project, base, wanted, hidden, style, evidence, lifts).plan()
     ]
 
