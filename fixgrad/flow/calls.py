@@ -341,7 +341,8 @@ def unknown_call(
     values = [a.value for a in call.arguments]
     holders = [frozenset((t,)) for t in callees]
     tensors = containers.reachable(state, [*values, *holders])
-    may_run_backward(state, tensors)
+    if not name.startswith("torch."):  # what of torch does is known by name
+        may_run_backward(state, tensors)
     if any(part in name for part in _GRANTING_NAMES):
         for tensor in tensors:
             if tracked(state, tensor) == "no":

@@ -125,7 +125,7 @@ def _next(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -
     op = containers.element_op(call.place)
     first = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
     for thing in of_kind(values[0], "list", "tuple", "dict") if values else []:
-        if not thing.name.startswith("generator"):
+        if not thing.name.startswith("generator") and state.get((thing, "#length")) != "1":
             choose(m, state, thing)
     return first | union(values[1:])
 

@@ -33,9 +33,10 @@ from fixgrad.flow.values import (
     Value,
     known,
     of_kind,
+    ordered,
     union,
 )
-from fixgrad.knowledge import array_method, exports_method
+from fixgrad.knowledge import TensorOp, array_method, distribution_method, exports_method
 from fixgrad.knowledge import tensor_method as method_row
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 Method: TypeAlias = Callable[["Machine", "Frame", State, Call, Thing, str, bool], Value]
 
+_DISTRIBUTION = "result torch.distributions."  # what one of its classes gives
 _RETURNS_ITSELF = frozenset(
     ("to", "cuda", "cpu", "float", "double", "half", "train", "eval", "apply", "share_memory")
 )
@@ -206,6 +208,9 @@ def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, 
         return frozenset((make_array(m, f, state, call.place, row, [thing], call),))
     if exports_method(name):
         _log_exports(m, f, state, call, name)
+    row_here = distribution_method(name) if thing.name.startswith(_DISTRIBUTION) else None
+    if row_here is not None and row_here.returns == "tensor":
+        return _distribute(m, f, state, call, thing, row_here)
     row_of_tensor = method_row(name)
     if state.get((thing, "#inputs")) and row_of_tensor is not None and not row_of_tensor.attribute:
         if row_of_tensor.returns == "tensor" and not row_of_tensor.inplace:
@@ -217,6 +222,16 @@ def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, 
         if row_of_tensor.returns == "other":
             return UNKNOWN
     return m.unknown(m, f, state, call, [thing], name)
+
+
+def _distribute(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, row: TensorOp
+) -> Value:
+    """Call a method of a distribution: it computes with the parameters that are in it."""
+    given = of_kind(union(a.value for a in call.arguments), "tensor", "opaque")
+    inside = ordered(state.get((thing, "#inputs"), ()))
+    inputs = [*inside, *containers.reachable(state, [frozenset(given)])]
+    return frozenset((derive(m, f, state, call.place, row, inputs or [thing]),))
 
 
 def _log_exports(m: Machine, f: Frame, state: State, call: Call, name: str) -> None:

@@ -50,6 +50,7 @@ __all__ = [
     "context",
     "conversion",
     "demand",
+    "distribution_method",
     "dtype_class",
     "dtype_of",
     "equivalent",
@@ -96,6 +97,13 @@ def tensor_operator(operator: str, unary: bool = False) -> TensorOp | None:
     """Look up an operator: "+", "@", "==", "+=", "[]", "[]="; `unary` for "-", "+", "~"."""
     row = table("ops/torch.Tensor")["unary" if unary else "operator"].get(operator)
     return TensorOp(operator, **fields(row)) if row is not None else None
+
+
+@functools.cache
+def distribution_method(name: str) -> TensorOp | None:
+    """Look up a method of the distributions of torch.distributions: "sample", "log_prob"."""
+    row = table("distributions")["method"].get(name)
+    return TensorOp(f"torch.distributions.{name}", **fields(row)) if row is not None else None
 
 
 @functools.cache

@@ -58,8 +58,10 @@ def at_creation(graph: FlowGraph, thing: Thing, *, step: bool) -> list[Form]:
     return appended
 
 
-def at_call(site: Site) -> list[Form]:
+def at_call(graph: FlowGraph, thing: Thing, site: Site) -> list[Form]:
     """Return the forms of a grant on what a call of the project's own function returns."""
+    if is_integer(graph, thing):
+        return [_append(site, ".float().requires_grad_()")]
     return [_append(site, ".requires_grad_()"), _append(site, ".clone().requires_grad_()")]
 
 

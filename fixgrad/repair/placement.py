@@ -140,7 +140,7 @@ def _place(
         tensors = {graph.identity(t) for t in of_kind(result.value, "tensor")}
         me = graph.identity(thing)
         if me in tensors and tensors <= contexts.things and len(result.value) == len(tensors):
-            return Placement(tuple(at_call(call)))
+            return Placement(tuple(at_call(graph, thing, call)))
         after = _after_statement(graph, thing, thing.path[:depth], result.statement)
         if after is not None:
             return Placement((after,))
@@ -160,21 +160,26 @@ def _place(
 
 def _after_unpacking(contexts: Contexts, thing: Thing, may: Callable[[str], bool]) -> Form | None:
     """Grant behind the statement that makes several tensors and takes this one out under a name."""
-    graph, site, me = contexts.graph, thing.site, contexts.graph.identity(thing)
-    if site is None or is_integer(graph, thing):
+    graph, me = contexts.graph, contexts.graph.identity(thing)
+    if is_integer(graph, thing):
         return None
+    made = [site for site in (*thing.path, thing.site) if site is not None]
     demanded = {graph.identity(t) for t in contexts.things}
     for (statement, name), things in graph.taken_out.items():
-        begins, ends = statement.place[:2], statement.place[2:]
-        inside = statement.path == site.path and begins <= site.place[:2] and site.place[2:] <= ends
+        inside = any(_is_inside(site, statement) for site in made)
         if inside and me in things and things <= demanded and may(statement.path):
             return (Operation(span(statement), "insert-after", f"{name}.requires_grad_()"),)
     return None
 
 
+def _is_inside(site: Site, statement: Site) -> bool:
+    begins, ends = statement.place[:2], statement.place[2:]
+    return site.path == statement.path and begins <= site.place[:2] and site.place[2:] <= ends
+
+
 def _after_statement(graph: FlowGraph, thing: Thing, path: Path, statement: Site) -> Form | None:
     """Grant behind the statement of a call that returns the tensor among other things."""
     name = graph.variables.get((path, graph.identity(thing)))
-    if name is None:
+    if name is None or is_integer(graph, thing):
         return None
     return (Operation(span(statement), "insert-after", f"{name}.requires_grad_()"),)

@@ -105,7 +105,7 @@ The edit has no right place.
 
 ## When it comes
 No expression makes this tensor alone and no name of its own is given to it where it is made (a row unpacked of another
-tensor into an attribute, a conversion through a `partial`), the file has no name for torch where one is needed, or the
+tensor into a dict, a conversion through a `partial`), the file has no name for torch where one is needed, or the
 edit falls together with another one.
 
 ## What you can do

@@ -276,8 +276,16 @@ def _unpack(b: Builder, target: ast.Tuple | ast.List, value: int) -> None:
     star = starred[0] if starred else len(target.elts)
     for n, element in enumerate(target.elts):
         which = str(n) if n < star else f"*{star}" if n == star else str(n - len(target.elts))
-        name = (element.id,) if target in b.unpacked and isinstance(element, ast.Name) else ()
-        assign(b, element, b.emit("item", element, which, (value,), name))
+        name = _dotted(element) if target in b.unpacked else ""
+        assign(b, element, b.emit("item", element, which, (value,), (name,) if name else ()))
+
+
+def _dotted(node: ast.expr) -> str:
+    """Return `w` or `self.w` as written, "" for anything else."""
+    if isinstance(node, ast.Attribute):
+        owner = _dotted(node.value)
+        return f"{owner}.{node.attr}" if owner else ""
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _lambda(b: Builder, node: ast.Lambda) -> int:
