@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fixgrad import baseline, project, write
@@ -118,14 +118,16 @@ def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
     return run_on_source(project.decode(path, data), options)
 
 
-def run_on_source(source: Source | Problem, options: Options) -> Outcome:
-    """Do the same to one file that was read already."""
+def run_on_source(
+    source: Source | Problem, options: Options, unsaved: Mapping[str, bytes] | None = None
+) -> Outcome:
+    """Do the same to one file that was read already; `unsaved` are others, by absolute path."""
     policy = options.policy()
     if isinstance(source, Problem):
         return Outcome(1, problems=(source,))
     path = source.path
     known = project.is_file(path)  # an editor's buffer, with a project around it
-    around = project.Surroundings([path], [path], options.exclude) if known else None
+    around = project.Surroundings([path], [path], options.exclude, unsaved) if known else None
     matters = project.mentions_torch(source.text) or (
         around is not None and around.leads_to_torch({path: source.text.encode("utf-8", "replace")})
     )

@@ -32,6 +32,7 @@ LAYERS = (
     ("pipeline", "explain"),
     ("review",),
     ("settings",),
+    ("lsp",),
     ("proof",),
     ("cli", "codemod", "api", "flake8_plugin"),
     ("__main__",),
@@ -44,6 +45,8 @@ RESERVED = {
     "libcst": (("rewrite", "codemod"), "it is slow to load and needed only for an edit"),
     "click": (("cli",), "everything below is usable without a command line"),
     "torch": ((), "the user's torch is never loaded into our process; the probe is handed it"),
+    "pygls": (("lsp",), "it comes with an extra"),
+    "lsprotocol": (("lsp",), "it comes with an extra"),
     "numpy": ((), "it is not needed to read a program"),
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from fixgrad.cli import check, completion, graph, rule, verify, why
+from fixgrad.cli import check, completion, graph, lsp, rule, verify, why
 from fixgrad.cli.streams import note
 from fixgrad.errors import FixgradError
 
@@ -18,6 +18,7 @@ _VERBS: dict[str, click.Command] = {
     "why": why.command,
     "graph": graph.command,
     "verify": verify.command,
+    "lsp": lsp.command,
 }
 
 

@@ -33,6 +33,7 @@ class Surroundings(Imports):
         given: Collection[str],
         paths: Sequence[str] = (),
         exclude: Sequence[str | Glob] = (),
+        unsaved: Mapping[str, bytes] | None = None,
     ) -> None:
         self._here = os.getcwd().replace(os.sep, "/")
         self._shown = {self._place(path): path for path in given}
@@ -45,6 +46,7 @@ class Surroundings(Imports):
         self._tops: dict[str, str] = {}
         self._sources: dict[str, Source | None] = {}
         self._bytes: dict[str, bytes] = {}
+        self._unsaved = unsaved or {}  # texts in an editor, by place, that count for the files
         self._others: list[str] | None = None
         super().__init__(self._listed_on_disk, self._top, _Lazily(self._known_places))
 
@@ -103,7 +105,8 @@ class Surroundings(Imports):
 
     def _data(self, path: str) -> bytes:
         if path not in self._bytes:
-            data = read_bytes(path)
+            known = self._unsaved.get(self._place(path))
+            data = read_bytes(path) if known is None else known
             self._bytes[path] = b"" if isinstance(data, Problem) else data
         return self._bytes[path]
 
