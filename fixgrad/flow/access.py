@@ -195,6 +195,8 @@ def _array_attribute(
         made = state.get((thing, "#made"), frozenset())
         log(m, f, state, "array-grad", thing, place, others=made)
         return UNKNOWN
+    if name == "dtype":
+        return frozenset((m.thing("dtype", None, (), dtype(state, thing)),))
     row = array_method(name)
     if row is None or not row.attribute:
         return frozenset((m.thing("method", None, (), name, thing),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import constants, container_changes, containers, membership, type_tests
+from fixgrad.flow.array_dtypes import operator_dtype
 from fixgrad.flow.arrays import hold, make_array, read_array, sources_of, write_array
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
 from fixgrad.flow.ir import Op
@@ -57,7 +58,7 @@ def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
             found |= _without_tensors(m, f, state, op, left, right)
         return found
     if "array" in kinds:
-        return _array_result(m, f, state, op, [*ordered(left), *ordered(right)])
+        return _array_result(m, f, state, op, left, right)
     remembered = {t for t in left | right if t.kind == "number" and t.name}
     if remembered and kinds <= {"const", "number"}:
         return frozenset(remembered)
@@ -74,7 +75,7 @@ def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
         return frozenset((made,))
     if "text" in kinds:
         return TEXT
-    return NUMBER if kinds <= {"const", "number"} else UNKNOWN
+    return constants.number(op.target, left, right) if kinds <= {"const", "number"} else UNKNOWN
 
 
 def _without_tensors(
@@ -132,25 +133,16 @@ def _dtype(state: State, row: TensorOp, left: Value, right: Value) -> str:
     return name
 
 
-def _array_result(m: Machine, f: Frame, state: State, op: Op, things: list[Thing]) -> Value:
+def _array_result(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
+    things = [*ordered(left), *ordered(right)]
     arrays = [t for t in things if t.kind == "array"]
     for array in arrays:
         read_array(m, f, state, array, op.place)
     made = make_array(m, f, state, op.place, _ARRAY_ROW, arrays)
     tests = op.target in _COMPARISONS  # what comes out has no gradient with or without NumPy
     numbers = [t for t in things if t.kind in ("array", "number") and not tests]
+    state.set((made, "#dtype"), operator_dtype(state, op.target, left, right))
     hold(m, state, made, op.target, numbers)
-    if any(t.kind == "opaque" for t in things):
-        state.set((made, "#dtype"), "unknown")
-    whole = dtype_class(dtype(state, made)) in ("integer", "bool")
-    if tests:
-        state.set((made, "#dtype"), "bool")
-    elif dtype(state, made) == "bool" and op.target not in ("&", "|", "^"):
-        state.set((made, "#dtype"), "unknown")
-    elif whole and (
-        op.target == "/" or any(isinstance(t.data, float) for t in things if t.kind == "const")
-    ):
-        state.set((made, "#dtype"), "float64")
     return frozenset((made,))
 
 

@@ -19,9 +19,11 @@ from fixgrad.flow.values import (
     NONE,
     NOTHING,
     NUMBER,
+    REAL,
     TEXT,
     TRUE,
     UNKNOWN,
+    WHOLE,
     Code,
     Site,
     Thing,
@@ -49,7 +51,7 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
     if name == "hasattr":
         return has_attribute(m, call)
     if name in _LOOKS_ONLY:
-        return NUMBER if name == "len" else UNKNOWN
+        return WHOLE if name == "len" else UNKNOWN
     if name in ("getattr", "setattr"):
         return _by_name(m, f, state, call, name)
     if name == "super":
@@ -70,8 +72,11 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
     if name in ("print", "str", "repr", "format", "float", "int", "bool", "complex"):
         _look_at(m, f, state, call, values)
         if name in ("float", "complex"):
-            return taken(m, f, state, call.place, values, name)
-        return NONE if name == "print" else TEXT if name in ("str", "repr", "format") else NUMBER
+            found = taken(m, f, state, call.place, values, name)
+            return REAL if found == NUMBER and name == "float" else found
+        if name in ("str", "repr", "format"):
+            return TEXT
+        return NONE if name == "print" else WHOLE if name == "int" else NUMBER
     if name in ("exit", "quit"):
         state.dead = True
         return UNKNOWN
@@ -250,7 +255,7 @@ def _same(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -
 
 
 def _range(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    return NUMBER
+    return WHOLE
 
 
 def _any_or_all(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -282,6 +287,7 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     inputs = [t for v in values for t in containers.reachable(state, [v])]
     if not inputs:
         arrays = [t for v in values for t in arrays_in(state, v)]
+        arrays = [t for t in arrays if dtype_class(dtype(state, t)) != "complex"]
         numbers = [t for v in values for t in numbers_in(state, v)]
         return frozenset((*arrays, *numbers)) or NUMBER
     row = tensor_operator("+")

@@ -17,9 +17,12 @@ from fixgrad.flow.values import (
     FALSE,
     NOTHING,
     NUMBER,
+    REAL,
     TEXT,
     TRUE,
     UNKNOWN,
+    WHOLE,
+    Thing,
     Value,
     constant,
     known,
@@ -52,15 +55,27 @@ def computed(target: str, left: Value, right: Value) -> Value:
     """Return what an operator makes of two constants."""
     (first, a), (second, b) = known(left), known(right)
     function = _FUNCTIONS.get(target)
-    numbers = isinstance(a, int | float) and isinstance(b, int | float)
+    numbers = isinstance(a, int | float | complex) and isinstance(b, int | float | complex)
     if first and second and function is not None and numbers:
         try:
             return constant(function(a, b))
-        except (ArithmeticError, ValueError):
+        except (ArithmeticError, ValueError, TypeError):
             return NUMBER
     if first and second and target == "+" and isinstance(a, str) and isinstance(b, str):
         return constant(a + b) if len(a + b) <= _LONGEST else TEXT
     return TEXT if isinstance(a, str) and target in ("+", "%", "*") else NUMBER
+
+
+def number(target: str, left: Value, right: Value) -> Value:
+    """Return what an operator makes of two numbers: a whole one, a real one, or one of any kind."""
+    kinds = {_kind_of(thing) for thing in left | right}
+    if kinds <= {int, bool} and target not in ("/", "**"):
+        return WHOLE
+    return REAL if kinds <= {int, bool, float} and (float in kinds or target == "/") else NUMBER
+
+
+def _kind_of(thing: Thing) -> object:
+    return type(thing.data) if thing.kind == "const" else thing.data
 
 
 def compared(target: str, left: Value, right: Value) -> Value | None:

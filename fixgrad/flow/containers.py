@@ -18,6 +18,7 @@ from fixgrad.flow.values import (
     NOTHING,
     NUMBER,
     UNKNOWN,
+    WHOLE,
     Site,
     Thing,
     Value,
@@ -278,7 +279,7 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
         elif thing.kind == "module":
             found.append(frozenset(state.get((thing, "#inner"), NOTHING)) or value)
         elif thing.kind in ("const", "number", "text"):
-            found.append(NUMBER)
+            found.append(WHOLE if thing in WHOLE else NUMBER)  # of a range
         else:
             found.append(carry(m, f, state, op.place, [frozenset((thing,))], "element"))
     return union(found) or UNKNOWN

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.arrays import literal_dtype, named_dtype, read_array, sources_of
+from fixgrad.flow.array_dtypes import literal_dtype, named_dtype
+from fixgrad.flow.arrays import read_array, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.graph import Computed
 from fixgrad.flow.scalars import bring_values, numbers_in
@@ -124,7 +125,7 @@ def _dtype(state: State, call: Call, row: Conversion, value: Value, arrays: list
     if row.dtype != "array":
         return row.dtype
     name = literal_dtype(state, value)
-    if of_kind(value, "list", "tuple", "const") and not arrays and name == "float64":
+    if of_kind(value, "list", "tuple", "const", "number") and not arrays and name == "float64":
         return "float32"
     return name
 

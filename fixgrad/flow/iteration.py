@@ -14,8 +14,8 @@ from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
 from fixgrad.flow.values import (
     NOTHING,
-    NUMBER,
     UNKNOWN,
+    WHOLE,
     Value,
     constant,
     known,
@@ -59,7 +59,7 @@ def _enumerate(m: Machine, f: Frame, state: State, call: Call, values: list[Valu
     items = containers.elements(m, f, state, values[0], op) if values else None
     if items is None:
         anything = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
-        row = containers.make(m, f, state, call.place, "tuple", [NUMBER, anything], name="row")
+        row = containers.make(m, f, state, call.place, "tuple", [WHOLE, anything], name="row")
         return frozenset(
             (containers.make(m, f, state, call.place, "list", None, frozenset((row,))),)
         )
@@ -68,7 +68,7 @@ def _enumerate(m: Machine, f: Frame, state: State, call: Call, values: list[Valu
     numbers = range(first, first + len(items)) if sure and isinstance(first, int) else None
     rows: list[Value] = []
     for n, v in enumerate(items):
-        number = NUMBER if numbers is None else constant(numbers[n])
+        number = WHOLE if numbers is None else constant(numbers[n])
         row = containers.make(m, f, state, call.place, "tuple", [number, v], name=f"row {n}")
         rows.append(frozenset((row,)))
     return frozenset((containers.make(m, f, state, call.place, "list", rows),))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import builtin_calls, containers, importing, instances
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.array_dtypes import named_dtype
 from fixgrad.flow.iterators import ITERATORS
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, identity, leaf, log, make, tracked
@@ -171,6 +172,12 @@ def _device(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return frozenset((m.thing("device", None, (), text),)) if isinstance(text, str) else UNKNOWN
 
 
+def _dtype(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    first = call.get(0, "dtype")
+    name = named_dtype(first.value) if first is not None else "unknown"
+    return frozenset((m.thing("dtype", None, (), name),))
+
+
 def _awaited(m: Machine, f: Frame, state: State, call: Call) -> Value:
     """Run or schedule one coroutine: its function was entered where it was called."""
     first = call.get(0, "coro")
@@ -223,6 +230,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
     "dataclasses.field": _field,
+    "numpy.dtype": _dtype,
     "torch.device": _device,
     "torch.is_tensor": _is_tensor,
     "torch.load": _load,

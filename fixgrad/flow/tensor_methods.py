@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.arrays import arrays_in, named_dtype, new_array, read_array
+from fixgrad.flow.array_dtypes import named_dtype, weak_dtype
+from fixgrad.flow.arrays import arrays_in, new_array, read_array
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.optimizers import tensors_inside
@@ -309,15 +310,19 @@ def _made_by(
     of_dtype = named_dtype(target.value) if target is not None else ""
     inputs = [thing for group in operands for thing in group]
     made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands)
-    constants = [t.data for a in call.arguments for t in of_kind(a.value, "const")]
-    lifts = float if dtype(state, made) != "bool" else (float, int)
-    if (
-        any(isinstance(c, lifts) for c in constants)
-        and row.dtype in ("same", "promote")
-        and dtype_class(dtype(state, made)) != "float"
-    ):
+    numbers = {weak_dtype(thing) for a in call.arguments for thing in a.value}
+    lifts = _LIFTS.get(dtype_class(dtype(state, made)), set())
+    if row.dtype in ("same", "promote", "float") and numbers & lifts:
         state.set((made, "#dtype"), "unknown")
     return made
+
+
+# By the class of a tensor: the Python numbers that make another of it.
+_LIFTS = {
+    "bool": {"~int", "~float", "~complex"},
+    "integer": {"~float", "~complex"},
+    "float": {"~complex"},
+}
 
 
 def _gives_indices(call: Call, name: str) -> bool:

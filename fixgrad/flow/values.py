@@ -49,6 +49,8 @@ UNKNOWN_THING = Thing("opaque", None, (), "unknown", None)
 UNKNOWN: Value = frozenset((UNKNOWN_THING,))
 NUMBER_THING = Thing("number", None, (), "", None)
 NUMBER: Value = frozenset((NUMBER_THING,))
+WHOLE: Value = frozenset((Thing("number", None, (), "", int),))  # a Python int
+REAL: Value = frozenset((Thing("number", None, (), "", float),))  # a Python float
 TEXT: Value = frozenset((Thing("text", None, (), "", None),))
 
 _CONSTANTS: dict[tuple[type, object], Value] = {}

@@ -13,13 +13,17 @@ from fixgrad.knowledge.arrays import (
     array_method,
     array_prefixes,
     callbacks,
+    dtype_operands,
+    dtype_position,
+    dtype_without_operands,
     exports,
     exports_method,
     flat,
     is_ufunc,
     mirrored,
+    several_dtypes,
 )
-from fixgrad.knowledge.dtypes import cast, dtype_class, dtype_of
+from fixgrad.knowledge.dtypes import cast, dtype_class, dtype_of, python_float
 from fixgrad.knowledge.equivalents import equivalent
 from fixgrad.knowledge.read import fields, files, table
 from fixgrad.knowledge.rows import (
@@ -53,6 +57,9 @@ __all__ = [
     "distribution_method",
     "dtype_class",
     "dtype_of",
+    "dtype_operands",
+    "dtype_position",
+    "dtype_without_operands",
     "equivalent",
     "exports",
     "exports_method",
@@ -62,6 +69,8 @@ __all__ = [
     "is_ufunc",
     "mirrored",
     "module_class",
+    "python_float",
+    "several_dtypes",
     "tensor_function",
     "tensor_method",
     "tensor_operator",

@@ -56,6 +56,29 @@ def is_ufunc(qualified: str) -> bool:
     return name in table("arrays")["ufunc"].get(module, ())
 
 
+def dtype_position(qualified: str) -> int | None:
+    """Return the position of the argument that names the dtype of a call's result."""
+    position: int | None = table("arrays")["dtype_position"].get(qualified)
+    return position
+
+
+@functools.cache
+def dtype_operands(qualified: str) -> dict[int, str]:
+    """Return the arguments that decide the dtype of a call's result, {} where all or the first do."""
+    row = table("arrays")["operands"].get(qualified, {})
+    return {int(position): name for position, name in row.items() if position != "otherwise"}
+
+
+def dtype_without_operands(qualified: str) -> str:
+    """Return the dtype of a call's result where none of these arguments is given: `np.where(mask)`."""
+    return str(table("arrays")["operands"].get(qualified, {}).get("otherwise", "unknown"))
+
+
+def several_dtypes(qualified: str) -> bool:
+    """Say whether a call returns arrays of several dtypes."""
+    return qualified in table("arrays")["several"]["names"]
+
+
 @functools.cache
 def flat(effect: str) -> bool:
     """Say whether a function or an operator on arrays has no gradient to give: "numpy.sign", "//"."""

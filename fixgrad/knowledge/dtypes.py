@@ -29,3 +29,8 @@ def dtype_class(name: str) -> str:
     """Return "float", "integer", "bool", "complex" or "unknown" for a canonical dtype name."""
     kind: str = table("dtypes")["class"].get(name, "unknown")
     return kind
+
+
+def python_float(qualified: str) -> bool:
+    """Say whether a name is that of a Python float: "numpy.pi"."""
+    return qualified in table("dtypes")["python_float"]["names"]
