@@ -21,6 +21,25 @@ class Rule(NamedTuple):
     name: str  # "grad-of-untracked-tensor"
     text: str  # the module's docstring, or what a refusal code means
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it says why a finding is left alone."""
+        return self.code.startswith("FG9")
+
+    @property
+    def summary(self) -> str:
+        """The first line."""
+        return self.text.partition("\n")[0]
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """The rest, by heading, as Markdown."""
+        found: dict[str, str] = {}
+        for part in self.text.split("\n## ")[1:]:
+            heading, _, body = part.partition("\n")
+            found[heading.strip()] = body.strip()
+        return found
+
 
 @cache
 def rules() -> tuple[Rule, ...]:
