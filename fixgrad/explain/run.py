@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fixgrad.analysis import Analysis, conclude
+from fixgrad.depth import deeply
 from fixgrad.explain.watch import Watch
 from fixgrad.flow import relevance
 from fixgrad.flow.graph import FlowGraph
@@ -62,12 +63,16 @@ def follow(
     given = frozenset(m.path for m in modules) if others else None
     project = Project([*modules, *others.values()], around, given)
     sources = [*sources, *others]
-    watch = Watch()
-    graph = Linker(project, handlers=watch.handlers).run()
-    analysis = conclude(project, graph, sources, Policy(unsafe=unsafe))
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     by_path = {source.path: source for source in sources}
-    return Run(by_path, project, graph, watch, analysis._replace(problems=problems))
+
+    def watched() -> Run:
+        watch = Watch()
+        graph = Linker(project, handlers=watch.handlers).run()
+        analysis = conclude(project, graph, sources, Policy(unsafe=unsafe))
+        return Run(by_path, project, graph, watch, analysis._replace(problems=problems))
+
+    return deeply(watched)
 
 
 def follow_wider(run: Run, site: Site) -> Run:
@@ -76,9 +81,13 @@ def follow_wider(run: Run, site: Site) -> Run:
     reaching = relevance.reaching(project.modules, project.find, site.path, run.function(site).name)
     productive = reaching | project.relevance.productive
     project.relevance = project.relevance._replace(roots=reaching, productive=productive)
-    watch = Watch()
-    graph = _Patient(project, handlers=watch.handlers).run()
-    return run._replace(project=project, graph=graph, watch=watch, wider=True)
+
+    def watched() -> Run:
+        watch = Watch()
+        graph = _Patient(project, handlers=watch.handlers).run()
+        return run._replace(project=project, graph=graph, watch=watch, wider=True)
+
+    return deeply(watched)
 
 
 class _Patient(Linker):

@@ -340,6 +340,16 @@ def write_attribute(
             else:
                 state.add((thing, name), new)
             state.add((thing, "#fields"), frozenset((name,)))
+            if thing.kind == "instance":
+                _keep(m, thing, new)
+
+
+def _keep(m: Machine, instance: Thing, new: Value) -> None:
+    """Note that an instance of a class, and so of its bases, keeps a tensor."""
+    for tensor in of_kind(new, "tensor"):
+        classes = m.graph.kept.setdefault(identity(tensor), set())
+        for cls in linear_bases(instance.data):
+            classes.add((cls.data.module.path, cls.data.function.place))
 
 
 def _written_by_class(

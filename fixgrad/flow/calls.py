@@ -9,6 +9,7 @@ from fixgrad.flow import (
     decorators,
     instances,
     libraries,
+    liveness,
     methods,
 )
 from fixgrad.flow.arguments import Argument, Call, bind
@@ -247,7 +248,7 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         if ".backward" in function.tokens:
             inside = containers.reachable(state, values_inside(m, state, call, code))
             may_run_backward(state, inside)
-        grants = not function.tokens.isdisjoint((".requires_grad_", ".requires_grad"))
+        grants = not function.tokens.isdisjoint((".requires_grad_", ".requires_grad="))
         return unknown_call(m, f, state, call, [], "requires_grad" if grants else "")
     if is_idle(m, state, call, code):
         return UNKNOWN
@@ -286,14 +287,14 @@ def _execute(
     function = code.function
     owner = m.thing("frame", Site(code.module.path, function.place), path, function.name)
     frame = Frame(owner, code.module, function, code.frames, path)
-    for name in function.local:  # what an earlier call left
-        if state.get((owner, name)):
-            state.set((owner, name), NOTHING)
+    liveness.forget_locals(state, frame)  # what an earlier call left
     _bind_parameters(m, frame, state, call, code)
     mode = state.get(MODE, "on")
     if code.mode:
         state.set(MODE, code.mode)
     value = m.enter(frame, state)
+    if not liveness.has_closures(m, frame):
+        liveness.forget_locals(state, frame)
     if code.mode:
         state.set(MODE, mode)
     if function.kind == "generator":

@@ -17,6 +17,7 @@ from fixgrad.flow.gradients import (
 )
 from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, sift, weighed_by
 from fixgrad.flow.ir import Block, Op
+from fixgrad.flow.liveness import forget_last_turn
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State
@@ -118,6 +119,7 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
         endless = len(head) == 1 and head[0].kind == "const" and bool(head[0].constant)
 
         def turn(s: State) -> None:
+            forget_last_turn(m, f, s, op)
             m.block(f, head, s)
             if not s.dead:
                 m.block(f, body, s)
@@ -144,6 +146,7 @@ def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None
     whole = elements_of(state, iterable)
 
     def turn(s: State) -> None:
+        forget_last_turn(m, f, s, op)
         f.registers[op.out] = element
         m.loops[-1].elements = whole
         m.block(f, op.blocks[1], s)

@@ -105,6 +105,7 @@ class FlowGraph:
         self.beside: set[tuple[Site, Path, Thing]] = (
             set()
         )  # exports of what may be detached by then
+        self.kept: dict[Thing, set[Where]] = {}  # attributes of instances: of which classes
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 
     def of_kind(self, *kinds: str) -> Iterator[Use]:

@@ -77,6 +77,10 @@ class Project:
             path: [(f.place, (path, f.place)) for f in m.functions[1:]]
             for path, m in self.modules.items()
         }
+        self.classes = {
+            path: [(f.place, (path, f.place)) for f in m.functions if f.kind == "class"]
+            for path, m in self.modules.items()
+        }
         self.imports = imports or Imports(listing(self.modules), known=self.modules)
         for path, module in self.modules.items():
             self.imports.add_search(path, module.search)
@@ -106,6 +110,15 @@ class Project:
         found: Where = (path, self.modules[path].functions[0].place)
         start = (0, 0)
         for around, where in self.functions[path]:
+            if start <= around[:2] <= place[:2] and place[2:] <= around[2:]:
+                found, start = where, around[:2]
+        return found
+
+    def class_at(self, site: Site) -> Where | None:
+        """Return the innermost class around a place."""
+        found, start = None, (0, 0)
+        for around, where in self.classes[site.path]:
+            place = site.place
             if start <= around[:2] <= place[:2] and place[2:] <= around[2:]:
                 found, start = where, around[:2]
         return found

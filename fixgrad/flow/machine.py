@@ -148,6 +148,8 @@ class Machine:
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
+        self.overwritten: dict[Where, tuple[str, ...]] = {}  # by loop: see `liveness`
+        self.closures: dict[Where, bool] = {}  # by function: are there any in it
         self._things: dict[tuple[object, ...], Thing] = {}
         self.expression_overlay: dict[str, dict[Place, list[Operation]]] = {}
         self.statement_overlay: dict[str, dict[Place, list[Operation]]] = {}

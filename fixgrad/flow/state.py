@@ -81,9 +81,17 @@ class Lost:
         found = self._known.get(number)
         if found is None:
             path = self.paths[number]
-            values = [path.get(c, v) for c, v in self.cells.items() if c[1][0] != "#"]
-            values += [v for c, v in path.items() if c[1][0] != "#"]
-            found = set().union(*values)
+            holders: dict[Thing | None, list[Any]] = {}
+            for cell, value in {**self.cells, **path}.items():
+                if cell[1][0] != "#":
+                    holders.setdefault(cell[0], []).append(value)
+            found = set()
+            pending = [v for t, v in holders.items() if t is None or t.kind not in _HELD_BY_OTHERS]
+            while pending:
+                new = set().union(*pending.pop()) - found
+                found |= new
+                pending += [holders[t] for t in new if t in holders]
+                pending += [[behind] for t in new if (behind := _behind(t))]
             if not self.turns:  # a turn computes anew what it uses; a path not taken does not
                 self._add_inputs(found, path)
             self._known[number] = found
@@ -98,6 +106,25 @@ class Lost:
             new = inputs - earlier - found
             found |= new
             pending.extend(new)
+
+
+_HELD_BY_OTHERS = ("list", "tuple", "dict", "instance")  # gone when nothing holds them
+
+
+_HOLDING = ("tensor", "method", "partial", "grad", "wrapped", "super")
+
+
+def _behind(thing: Thing) -> set[Thing]:
+    """Return what a thing holds by its nature: the object of a method, the arguments of a partial."""
+    found: set[Thing] = set()
+    pending = [thing.data] if thing.kind in _HOLDING else []
+    while pending:
+        data = pending.pop()
+        if isinstance(data, Thing):
+            found.add(data)
+        elif isinstance(data, frozenset | tuple):
+            pending.extend(data)
+    return found
 
 
 class State:

@@ -2,7 +2,7 @@
 
 A helper that makes tensors for data and for weights stays as it is: the grant stands at the call whose
 every use is demanded. Where every use of the helper is demanded, it stands in the helper; so it does
-where the helper itself asks for the gradient and keeps the tensor to itself.
+where the helper itself asks for the gradient and keeps the tensor to itself, and where a class does.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, of_kind
 from fixgrad.hazards import span
 from fixgrad.repair.forms import Form, at_call, at_creation, is_integer
+from fixgrad.repair.ownership import ClassAt, Ownership
 
 
 class Placement(NamedTuple):
@@ -29,9 +31,14 @@ class Contexts:
     """Under which calls each expression makes a tensor, and under which of them it is demanded."""
 
     def __init__(
-        self, graph: FlowGraph, demanded: set[Thing], paths: dict[Site, set[Path]]
+        self,
+        graph: FlowGraph,
+        demanded: set[Thing],
+        paths: dict[Site, set[Path]],
+        class_at: ClassAt,
     ) -> None:
         self.graph = graph
+        self.ownership = Ownership(graph, class_at)
         self.things = demanded
         self.paths = paths
         self.demanded: dict[Site, set[Path]] = defaultdict(set)
@@ -57,7 +64,15 @@ class Contexts:
         through = {p for p in real if call is None or p[depth : depth + 1] == (call,)}
         return through <= self.demanded[site]
 
-    def is_private(self, thing: Thing, asked_from: Iterable[Path]) -> bool:
+    def is_private(self, thing: Thing, asked: Iterable[Use]) -> bool:
+        """Say whether a function or a class makes a tensor for itself."""
+        asked = list(asked)
+        if self._is_of_call(thing, [use.path for use in asked]):
+            return True
+        demanded = self.demanded[thing.site] if thing.site is not None else set()
+        return self.ownership.is_own(thing, asked, demanded)
+
+    def _is_of_call(self, thing: Thing, asked_from: Iterable[Path]) -> bool:
         """Say whether a function makes a tensor for what it does itself, called with data or not.
 
         Its gradient is asked for inside the call that makes it, and no other call of the function lets
@@ -92,7 +107,7 @@ _VIEWS = ("view", "maybe-view", "maybe-self")
 def place(
     contexts: Contexts,
     thing: Thing,
-    asked_from: Iterable[Path],
+    asked: Iterable[Use],
     *,
     step: bool,
     may: Callable[[str], bool],
@@ -101,18 +116,16 @@ def place(
 
     Where there is none in such a file, the innermost at all.
     """
-    within = _place(contexts, thing, asked_from, step=step, may=may)
+    within = _place(contexts, thing, asked, step=step, may=may)
     return (
-        within
-        if within.forms
-        else _place(contexts, thing, asked_from, step=step, may=lambda path: True)
+        within if within.forms else _place(contexts, thing, asked, step=step, may=lambda path: True)
     )
 
 
 def _place(
     contexts: Contexts,
     thing: Thing,
-    asked_from: Iterable[Path],
+    asked: Iterable[Use],
     *,
     step: bool,
     may: Callable[[str], bool],
@@ -149,7 +162,7 @@ def _place(
         and thing.site not in graph.passing
         and not step
         and may(thing.site.path)
-        and contexts.is_private(thing, asked_from)
+        and contexts.is_private(thing, asked)
     ):
         return Placement(tuple(at_creation(graph, thing, step=False)))
     if written and step and may(thing.site.path):

@@ -206,13 +206,13 @@ class Planner(Draft):
     def _place(self) -> None:
         active = [t for t in self.targets if t not in self.refused]
         demanded = {self.base.identity(t.thing) for t in active} | {t.thing for t in active}
-        contexts = Contexts(self.base, demanded, self.evidence.paths)
+        contexts = Contexts(self.base, demanded, self.evidence.paths, self.project.class_at)
         for target in active:
             if target in self.forms:
                 continue
-            asked_from = [d.use.path for d in target.demands]
+            asked = [demand.use for demand in target.demands]
             placement = place(
-                contexts, target.thing, asked_from, step=target.step, may=self.project.is_given
+                contexts, target.thing, asked, step=target.step, may=self.project.is_given
             )
             made = self.base.made[self.base.identity(target.thing)]
             stopped = outside(self.project, (o for form in placement.forms for o in form))

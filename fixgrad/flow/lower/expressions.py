@@ -260,7 +260,7 @@ def assign(b: Builder, target: ast.expr, value: int) -> None:
         case ast.Name():
             b.store(target.id, value, target)
         case ast.Attribute():
-            b.tokens.add("." + target.attr)
+            b.tokens |= {f".{target.attr}", f".{target.attr}="}
             b.act("setattr", target, target.attr, (lower(b, target.value), value))
         case ast.Subscript():
             key = (lower(b, target.value), lower(b, target.slice), value)
