@@ -233,7 +233,9 @@ def _reported(
         else:
             parts = as_read(by_path, patches)
             edits = tuple(edit for part in parts for edit in part.edits)
-            entries.append(Entry(repair, _applied(repair, policy), edits, mini_diff(parts)))
+            barred = not policy.fixable(repair.finding.rule)
+            entry = Entry(repair, _applied(repair, policy), edits, mini_diff(parts), barred)
+            entries.append(entry)
     entries.sort(key=lambda entry: (entry.finding.span, entry.finding.rule, entry.finding.message))
     return Outcome(
         len(sources),

@@ -25,6 +25,18 @@ def command(arguments: Sequence[str], capfd: pytest.CaptureFixture[str]) -> str:
     return capfd.readouterr().out
 
 
+def test_a_comment_that_says_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = "x = torch.from_numpy(np.ones(2)){}\nw = torch.ones(2, requires_grad=True)\n"
+    used = "(x * w).sum().backward()\nprint(w.grad)\n"
+    note = "  note: a comment says that it is data, and is taken at its word\n"
+    for comment in ("", "  # fixgrad: data"):
+        Path("main.py").write_text(HEAD + program.format(comment) + used)
+        assert (note in command(["why", "main.py:3"], capfd)) == bool(comment)
+
+
 class TestCommandLine:
     @pytest.fixture(autouse=True)
     def _there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

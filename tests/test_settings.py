@@ -371,6 +371,12 @@ class TestEffects:
         assert ran.code == 1
         assert Path("src/fit.py").read_text() == PROGRAM
 
+    def test_what_is_never_repaired_waits_for_no_option(self, fixgrad: Fixgrad) -> None:
+        write("src/fit.py", PROGRAM.replace("[1.0, 2.0]", "[1, 2]"))
+        assert "1 with --unsafe-fixes" in fixgrad("src").err
+        settings("unfixable = ['FG204']")
+        assert "--unsafe-fixes" not in fixgrad("src").err
+
     def test_an_unsafe_repair_counts_as_safe(self, fixgrad: Fixgrad) -> None:
         whole = PROGRAM.replace("[1.0, 2.0]", "[1, 2]")
         write("src/fit.py", whole)
@@ -450,6 +456,10 @@ class TestEffects:
             "nothing that can reach this line asks for a gradient"
             in fixgrad("why", "src/made.py:2").out
         )
+        assert "grant the gradient" in fixgrad("why", "--isolated", "src/made.py:2").out
+        settings("exclude = 3")
+        assert fixgrad("graph", "src/made.py").code == 2
+        assert fixgrad("graph", "--isolated", "src/made.py").code == 0
 
     def test_standard_input_has_the_settings_of_its_name(
         self, fixgrad: Fixgrad, monkeypatch: pytest.MonkeyPatch

@@ -181,6 +181,26 @@ class TestThroughTheAnalysis:
         assert outcome.patches == ()
         assert "4 FG102" in said(text.format("FG104"))
 
+    @pytest.mark.parametrize(
+        ("line", "comment"),
+        [
+            ("x = torch.from_numpy(np.ones(2), requires_grad=True)", "# fixgrad: ignore[FG201]"),
+            (
+                "x = torch.from_numpy(np.ones(2), requires_grad=True).float()",
+                "# fixgrad: ignore[FG201]",
+            ),
+            ("x = torch.tensor(np.ones(2), requires_grad=True).float()", "# noqa: FG203"),
+            ("x = torch.from_numpy(np.array([1, 2]))", "# noqa: FG204"),
+        ],
+    )
+    def test_what_is_wrong_with_a_grant_is_no_reason_for_another(
+        self, line: str, comment: str
+    ) -> None:
+        used = "\n(x * 1.0).sum().backward()\nprint(x.grad)\n"
+        text = f"import numpy as np\nimport torch\n\n{line}  {comment}{used}"
+        assert said(text, unsafe=True) == []
+        assert said(text.replace(comment, ""), unsafe=True) != []
+
     def test_a_comment_at_the_call_that_returns_the_tensor(self) -> None:
         text = (
             "import numpy as np\nimport torch\n\n"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
-from fixgrad.cli.listing import globs_left_out
+from fixgrad.cli.listing import globs_left_out, looking
 from fixgrad.cli.streams import colour_wanted, emit, note
 
 _FORMS = ("text", "dot", "mermaid")
@@ -23,7 +24,7 @@ assumed: code that is not known stands between."""
 @click.command("graph", epilog=_EPILOG)
 @click.argument("what", metavar="FILE[:FUNCTION]")
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files or folders.")
+@looking
 @click.option(
     "--output-format",
     "form",
@@ -40,9 +41,7 @@ assumed: code that is not known stands between."""
     help="auto, always or never.",
 )
 @click.help_option("-h", "--help")
-def command(
-    what: str, paths: tuple[str, ...], exclude: tuple[str, ...], form: str, color: str
-) -> int:
+def command(what: str, paths: tuple[str, ...], form: str, color: str, **looked: Any) -> int:
     """Print the flow graph of a file or a function, with its demands and its cuts."""
     from fixgrad.explain import drawing, question  # noqa: PLC0415  (not for --help)
     from fixgrad.explain.chart import chart  # noqa: PLC0415
@@ -51,7 +50,7 @@ def command(
     path, function = what, ""
     if not os.path.exists(what) and ":" in what:
         path, _, function = what.rpartition(":")
-    files = question.read(path, paths, globs_left_out(path, paths, exclude))
+    files = question.read(path, paths, globs_left_out(path, paths, looked))
     run = follow(files.sources)
     for problem in (*files.problems, *run.analysis.problems):
         note(str(problem))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -121,11 +121,28 @@ def given(options: dict[str, Any]) -> dict[str, Value | None]:
     return found
 
 
-def globs_left_out(path: str, paths: Sequence[str], exclude: tuple[str, ...]) -> Globs:
-    """Return what a command that looks around a file leaves out, by its option or the settings."""
+def looking(command: _Decorated) -> _Decorated:
+    """Declare the options that say what a command sees around a file; they come as keywords."""
+    for decorate in (
+        click.option("--isolated", is_flag=True, help="Read no settings file."),
+        click.option("--config", metavar="FILE", help="Take the settings from this file."),
+        click.option(
+            "--exclude", multiple=True, metavar="GLOB", help="Leave out files or folders."
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def globs_left_out(path: str, paths: Sequence[str], looked: Mapping[str, Any]) -> Globs:
+    """Return what a command leaves out, by the options of `looking` or by the settings."""
     from fixgrad.settings.resolve import options_of, resolve  # noqa: PLC0415  (not for --help)
 
-    return options_of(resolve(paths or (path,), {"exclude": exclude or None})).exclude
+    given = {"exclude": looked["exclude"] or None}
+    resolved = resolve(
+        paths or (path,), given, config=looked["config"], isolated=looked["isolated"]
+    )
+    return options_of(resolved).exclude
 
 
 def reason(given: str | None) -> str | None:

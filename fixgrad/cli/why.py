@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from fixgrad.cli.listing import globs_left_out
+from fixgrad.cli.listing import globs_left_out, looking
 from fixgrad.cli.streams import colour_wanted, emit, note
 
 _EPILOG = """\b
@@ -20,7 +22,7 @@ Exit code: 0 an answer is given, 2 a problem with a file or an option."""
 @click.command("why", epilog=_EPILOG)
 @click.argument("place", metavar="FILE:LINE[:COLUMN]")
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files or folders.")
+@looking
 @click.option(
     "--output-format",
     "form",
@@ -37,16 +39,14 @@ Exit code: 0 an answer is given, 2 a problem with a file or an option."""
     help="auto, always or never.",
 )
 @click.help_option("-h", "--help")
-def command(
-    place: str, paths: tuple[str, ...], exclude: tuple[str, ...], form: str, color: str
-) -> int:
+def command(place: str, paths: tuple[str, ...], form: str, color: str, **looked: Any) -> int:
     """Say why a conversion is repaired, refused, tracked or left alone, with its path."""
     from fixgrad.explain import question, records, text  # noqa: PLC0415  (not for --help)
     from fixgrad.explain.place import explain  # noqa: PLC0415
     from fixgrad.explain.run import follow  # noqa: PLC0415
 
     asked = question.place_of(place)
-    files = question.read(asked.path, paths, globs_left_out(asked.path, paths, exclude))
+    files = question.read(asked.path, paths, globs_left_out(asked.path, paths, looked))
     line = question.line_of(files, asked)
     for problem in files.problems:
         note(str(problem))

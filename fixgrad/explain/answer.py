@@ -184,6 +184,10 @@ def _left_alone(journey: Journey, site: Site) -> Answer:
     return Answer(span(site), "left alone", headline, stages, last, tuple(notes))
 
 
+_BY_COMMENT = "a comment says that it is data, and is taken at its word"
+_BY_THE_PROGRAM = "the program says requires_grad=False itself, and is taken at its word"
+
+
 def _way_to(last: Sequence[End]) -> tuple[Stage, ...]:
     """Return the way to the use that tells most, where it is one."""
     return last[0].stages if last and len(last[0].stages) > 1 else ()
@@ -196,7 +200,9 @@ def _notes(journey: Journey, site: Site) -> list[str]:
     if born == {"size"}:
         notes.append("it is made of sizes, not of data: fixgrad looks at what is made of data")
     if any(thing in run.graph.refused for thing in journey.before):
-        notes.append("the program says requires_grad=False itself, and is taken at its word")
+        commented = Suppressions(list(run.sources.values())).is_data
+        by_comment = any(t.site is not None and commented(span(t.site)) for t in journey.before)
+        notes.append(_BY_COMMENT if by_comment else _BY_THE_PROGRAM)
     calls = {thing.path for thing in journey.start}
     if len(calls) > 1:
         notes.append(f"{len(calls)} chains of calls lead here; all of them are looked at")

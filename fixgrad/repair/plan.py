@@ -6,7 +6,7 @@ would then break is mended or changes the form of the grant, and what cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fixgrad.demands import TRACKED, Demand
@@ -62,6 +62,7 @@ _RIPPLES = (
     outpaced_copy,
     gradient_truth,
 )
+_GRANTS = ("FG201", "FG203", "FG204")  # hazards that name the tensor that is to be tracked
 _MOST_ROUNDS = 12
 _CHANGES_FORM = ("stale", "outdated", "overwritten", "shared-write")
 
@@ -117,12 +118,13 @@ class Planner(Draft):
         self.evidence = evidence
         self.hidden = hidden  # the user says to leave this place alone
         self.style = style  # how the user likes a grant to be written
-        hazards = [
-            _bounded(project, hazard)
+        hazards = [_bounded(project, h) for h in evidence.hazards if not self._is_left(h)]
+        # What a broken grant was meant for is no other rule's to grant while that is left alone.
+        self.left = {
+            base.identity(hazard.wants_leaf)
             for hazard in evidence.hazards
-            if not hidden(hazard.rule, span(hazard.use.site))
-            and not self._hide(hazard.rule, hazard.operations)
-        ]
+            if hazard.rule in _GRANTS and hazard.wants_leaf is not None and self._is_left(hazard)
+        }
         super().__init__(project, base, hazards, lifts)
         every = self._targets()
         self.targets = [t for t in every if not self._is_hidden(t)]
@@ -135,15 +137,17 @@ class Planner(Draft):
         self.meant_shared: set[Target] = set()  # their arrays are what the program looks at
         self.lift_round_trips()
 
-    def _hide(self, rule: str, operations: Iterable[Operation]) -> bool:
-        return any(self.hidden(rule, operation.span) for operation in operations)
+    def _is_left(self, hazard: Hazard) -> bool:
+        places = [span(hazard.use.site), *(operation.span for operation in hazard.operations)]
+        return any(self.hidden(hazard.rule, place) for place in places)
 
     def _is_hidden(self, target: Target) -> bool:
         made = [s for s in (target.origin.site, target.thing.site) if s is not None]
         sites = [*made, *self.base.returned_by(target.thing)]
         places = (said_at(self.project, target), *map(span, sites))
         # Every comment that applies is asked, so that none of them seems to be of no use.
-        return max([self.hidden(target.rule, place) for place in places])
+        hidden = max([self.hidden(target.rule, place) for place in places])
+        return hidden or not self.left.isdisjoint(self.base.upstream([target.thing]))
 
     def _targets(self) -> list[Target]:
         demands = list(self.evidence.direct)
@@ -155,7 +159,7 @@ class Planner(Draft):
                 demands.append(Demand("FG101", wanted, "leaf", hazard.use, what))
         ours: list[Demand] = []
         for hazard in self.hazards:
-            if hazard.rule in ("FG201", "FG203", "FG204") and hazard.wants_leaf is not None:
+            if hazard.rule in _GRANTS and hazard.wants_leaf is not None:
                 ours.append(
                     Demand(hazard.rule, hazard.wants_leaf, TRACKED, hazard.use, hazard.what)
                 )

@@ -17,6 +17,7 @@ class Entry(NamedTuple):
     fixable: bool  # --fix with these options would repair it
     edits: tuple[Edit, ...] = ()  # of this repair alone
     diff: str = ""  # of this repair alone, without file headers where one file changes
+    barred: bool = False  # the user wants this rule never repaired
 
     @property
     def finding(self) -> Finding:
@@ -36,6 +37,7 @@ class Entry(NamedTuple):
         return (
             isinstance(self.outcome, Repair)
             and not self.fixable
+            and not self.barred
             and self.outcome.applicability is Applicability.UNSAFE
         )
 
