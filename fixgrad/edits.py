@@ -25,6 +25,7 @@ class Operation(NamedTuple):
       unwrap-method  a trailing method call is removed, name in argument: "requires_grad_"
       unwrap-attribute  a trailing attribute is removed, name in argument: "data"
       wrap-with      the statement moves into `with <argument>:`; adjacent ones share one block
+      out-of-place   the statement `x += e` becomes `x = x + e`, argument unused
       insert-after   argument, a one-line statement, is added after the statement
       delete         the statement is removed
       comment        the comment in this place becomes argument; where that is empty it goes

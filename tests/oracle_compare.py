@@ -15,7 +15,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from fixgrad.flow import calls
+from fixgrad.flow import idle
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Module
@@ -93,7 +93,7 @@ def static_answers(text: str) -> Answers:
         return NONE
 
     linker.machine.unknown = listen
-    with patch.object(calls, "_SHORT", 1_000_000):  # enter even what cannot matter
+    with patch.object(idle, "_SHORT", 1_000_000):  # enter even what cannot matter
         linker.run(only=frozenset([(module.path, module.functions[0].place)]))
     return answers
 

@@ -22,6 +22,7 @@ from fixgrad.pipeline import Options
 
 pytestmark = pytest.mark.torch
 np = pytest.importorskip("numpy")
+torch = pytest.importorskip("torch")
 
 MAKER = re.compile(r"\b([xa])\[([\d, ]+)\]")
 IMPORTS = "import numpy as np\nimport scipy.special\nimport torch\n\n"
@@ -142,8 +143,8 @@ def test_the_same_values_and_a_gradient(recipe: Recipe, dtype: str) -> None:
     assert (result.dtype, result.shape) == (before.dtype, before.shape)
     tolerance = 1e-9 if dtype == "float64" else 1e-5
     np.testing.assert_allclose(result.detach().numpy(), before.numpy(), tolerance, tolerance)
-    if dtype == "float32":
-        return
+    if dtype == "float32" or before.dtype != torch.float64:
+        return  # too coarse for differences
     values = recipe.values(dtype)
     weights = np.linspace(1.0, 2.0, before.numel()).reshape(tuple(before.shape))
     scope = {"np": np, "scipy": after["scipy"]}

@@ -309,6 +309,21 @@ x = torch.clamp(a,  # values
 x = «f(a, b, c=1)»
 ---- name-argument 1=b
 x = f(a, b=b, c=1)
+==== out-of-place
+«w /= w.sum()»
+---- out-of-place
+w = w / w.sum()
+==== out-of-place of a sum
+if a:
+    «self.w *= b + c»  # why
+---- out-of-place
+if a:
+    self.w = self.w * (b + c)  # why
+==== out-of-place beside what is inside
+«w -= «np.sum(a)»»
+---- out-of-place
+---- callee torch.sum
+w = w - torch.sum(a)
 ==== swap-arguments
 x = «np.maximum(0, a + b)»
 ---- swap-arguments | name-argument 1=min | callee torch.clamp

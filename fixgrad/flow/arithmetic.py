@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import constants, container_changes, containers, membership, type_tests
 from fixgrad.flow.array_dtypes import operator_dtype
-from fixgrad.flow.arrays import hold, make_array, read_array, sources_of, write_array
+from fixgrad.flow.arrays import hold, make_array, read_array, sources_of, take, write_array
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import negated, operated
@@ -218,6 +218,7 @@ def _change_array(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new:
             log(m, f, state, "export", tensor, place, detail=op.target + "=")
     read_array(m, f, state, thing, op.place)
     write_array(m, f, state, thing, op.place)
+    take(m, state, thing, new)
 
 
 def _extend(

@@ -84,6 +84,19 @@ def hold(m: Machine, state: State, thing: Thing, effect: str, inputs: Iterable[T
         m.graph.computed.pop(thing, None)
 
 
+def take(m: Machine, state: State, array: Thing, values: Iterable[Thing]) -> None:
+    """Note that values are written into an array, and into all that shares its memory."""
+    given = frozenset(t for t in values if t.kind in ("array", "number", "tensor", "opaque"))
+    sources = sources_of(state, given)
+    if not sources:
+        return
+    shared = (t for t in state.get((array, "#storage"), ()) if t.kind == "array")
+    for thing in (array, *shared):
+        state.add((thing, "#cut"), sources)
+        known = m.graph.computed.get(thing, Computed("[]=", frozenset()))
+        m.graph.computed[thing] = known._replace(inputs=known.inputs | given - {thing}, flat=False)
+
+
 def sources_of(state: State, inputs: Iterable[Thing]) -> frozenset[Thing]:
     """Return the tensors whose values these arrays hold."""
     found: set[Thing] = set()

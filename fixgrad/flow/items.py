@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import container_changes, containers
 from fixgrad.flow.access import each
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.arrays import array_item, write_array
+from fixgrad.flow.arrays import array_item, take, write_array
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import choose, pick, sift, takes_each
@@ -116,6 +116,8 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             bring_values(m, state, identity(thing), (new,))
         elif thing.kind in ("array", "opaque"):
             write_array(m, f, state, thing, op.place)
+            if thing.kind == "array":
+                take(m, state, thing, new)
             # An array takes the values, a dict of somebody else's keeps the tensor as it is.
             opaque = thing.kind == "opaque"
             named = opaque and all(k.kind == "text" or isinstance(k.data, str) for k in key)

@@ -53,6 +53,8 @@ def _as_planned(m: Machine, f: Frame, op: Op, state: State, operations: Iterable
                 names = [new if name == old else name for name in names]
             case "name-argument":
                 names[int(old) + 1] = new
+            case "out-of-place":
+                op = op._replace(kind="binary")
             case "swap-arguments":
                 args[1], args[2] = args[2], args[1]
     return op._replace(args=tuple(args), names=tuple(names) if op.names else ())

@@ -39,6 +39,8 @@ class Tape:
     def __init__(self, project: Project, roots: frozenset[Where]) -> None:
         self._steps: dict[tuple[object, ...], Step] = {}
         self.dtypes: dict[Thing, str] = {}
+        self.sharing: dict[Thing, set[Thing]] = defaultdict(set)  # what is on the same memory
+        self.stored: dict[Thing, list[Step]] = defaultdict(list)  # the variables it is given to
         handlers = {
             kind: handler if kind in _UNKEPT else self._kept(handler)
             for kind, handler in HANDLERS.items()
@@ -49,6 +51,9 @@ class Tape:
         self.holding: dict[Thing, list[Step]] = defaultdict(list)  # or a container with it
         for step in self._steps.values():
             self.at[step.site].append(step)
+            if step.op.kind in ("store", "setattr", "setindex", "pack", "collect"):
+                for thing in NOTHING.union(*step.args[-1:]):
+                    self.stored[thing].append(step)
             for table, values in ((self.given, step.args), (self.holding, step.held)):
                 for thing in frozenset[Thing]().union(*values):
                     table[thing].append(step)
@@ -63,6 +68,9 @@ class Tape:
             for thing in frozenset[Thing]().union(out, *args, *held):
                 if thing.kind in ("array", "tensor"):
                     self.dtypes[thing] = dtype(state, thing)
+                    for other in state.get((thing, "#storage"), ()):
+                        self.sharing[thing].add(other)
+                        self.sharing[other].add(thing)
             key = (site, op.kind, op.target, op.out, f.path)
             known = self._steps.get(key)
             if known is not None:

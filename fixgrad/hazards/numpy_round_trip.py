@@ -66,13 +66,41 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
         whole = dtype_class(graph.made[me].dtype) in ("integer", "bool")
         through = [p for p in passes if p.known and me in p.through]
         granted = any(u.kind == "granted" for u in asking[me])
-        for leaf in () if whole or granted or not through else _behind(graph, me):
+        if whole or granted or not through:
+            continue
+        behind = _behind(graph, me)
+        for leaf in behind:
             if leaf in reached or leaf in graph.manual | graph.refused:
                 continue
             asked = _asked(leaf, asking[leaf], passes, through)
             if asked is not None:
                 yield _hazard(graph, use, leaf, *asked)
                 break
+        else:
+            raising = exports(graph, me)
+            if raising:
+                export = raising[0]
+                what = f"`{export.detail.rpartition('.')[2]}` raises on it"
+                yield _hazard(graph, use, graph.identity(export.thing), export, what)
+
+
+def exports(graph: FlowGraph, returned: Thing) -> list[Use]:
+    """Return the exports that raise, as the tensor is tracked, of the values that a conversion brings back."""
+    behind = set(_behind(graph, returned))
+    left = [t.site for t in _exits(graph, returned) if t.site is not None]
+    return [
+        use
+        for use in graph.of_kind("export")
+        if use.tracked == "yes"
+        and use.sure
+        and graph.identity(use.thing) in behind
+        and any(_covers(site, use.site) for site in left)
+    ]
+
+
+def _covers(outer: Site, inner: Site) -> bool:
+    starts, ends = outer.place[:2] <= inner.place[:2], inner.place[2:] <= outer.place[2:]
+    return outer.path == inner.path and starts and ends
 
 
 def returned(graph: FlowGraph, key: tuple[Site | None, Path]) -> list[Thing]:
@@ -180,7 +208,7 @@ def _hazard(graph: FlowGraph, use: Use, leaf: Thing, asking: Use, asked: str) ->
     what = (
         f"values come back without their gradient, so {name} gets none, but {asked} at line {line}"
     )
-    left = _exit(graph, use.thing)
+    left = next((t.site for t in _exits(graph, use.thing)), None)
     trace = [
         (leaf.site, "made here", MADE),
         (left, "leaves for NumPy or Python", CUT),
@@ -205,17 +233,13 @@ def _named(graph: FlowGraph, leaf: Thing) -> str:
     return f"`{min(names)}`" if names else f"the tensor made at {line}"
 
 
-def _exit(graph: FlowGraph, returned: Thing) -> Site | None:
-    """Return where the values leave for NumPy or Python, the first place in the program's order."""
+def _exits(graph: FlowGraph, returned: Thing) -> list[Thing]:
+    """Return what takes the values to NumPy or Python, in the program's order."""
     found: dict[Thing, None] = {}
     pending = [returned]
-    exits: list[Thing] = []
     while pending:
         thing = pending.pop()
-        if thing in found or thing not in graph.computed:
-            continue
-        found[thing] = None
-        inputs = graph.computed[thing].inputs
-        exits += [thing] if any(t.kind == "tensor" for t in inputs) else []
-        pending.extend(inputs)
-    return ordered(exits)[0].site if exits else None
+        if thing not in found and thing in graph.computed:
+            found[thing] = None
+            pending.extend(graph.computed[thing].inputs)
+    return [t for t in ordered(found) if any(i.kind == "tensor" for i in graph.computed[t].inputs)]

@@ -138,6 +138,7 @@ class Equivalent(NamedTuple):
     single      the axis must be one number
     listed      the arrays are in a list, which is the first argument
     strict      the operands must have one dtype: torch does not promote here
+    casts       its argument is a dtype, of NumPy
     """
 
     name: str
@@ -152,4 +153,5 @@ class Equivalent(NamedTuple):
     single: bool = False
     listed: bool = False
     strict: bool = False
+    casts: bool = False
     first: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.values import Site
 from fixgrad.hazards import (
     Hazard,
     born_of_numpy,
@@ -37,8 +38,14 @@ _BROKEN = (
 def broken(base: FlowGraph, wanted: Callable[[str], bool]) -> Iterator[Hazard]:
     """Yield what is broken in the program as it is, each thing once."""
     seen: set[object] = set()
+    taken: set[tuple[str, Site]] = set()  # exports that are part of a round trip
     for rule in _BROKEN:
         for hazard in rule(base):
+            if hazard.rule == "FG206" and wanted("FG206"):
+                raising = numpy_round_trip.exports(base, hazard.use.thing)
+                taken.update(("FG208", use.site) for use in raising)
+            elif (hazard.rule, hazard.use.site) in taken:
+                continue
             ours = (
                 hazard.use.thing.kind == "array"
                 or hazard.rule in ("FG201", "FG205", "FG206")

@@ -46,7 +46,7 @@ class Draft:
             target, self.hazards[number] = lifted(self.lifts, hazard)
             if target is not None:
                 self.targets.append(target)
-                self.forms[target] = (self.lifts.of(hazard.use.site).operations,)
+                self.forms[target] = (self.lifts.of(hazard.use.thing).operations,)
                 self.chosen[target], self.ripples[target] = 0, {}
 
     def operations(self) -> list[Operation]:
@@ -110,13 +110,13 @@ class Draft:
 
     def lift(self, target: Target, conversions: list[Thing]) -> bool:
         """Write in torch what cuts a target off; or say why not, where a line of NumPy is to blame."""
-        sites = {t.site for t in conversions if t.site is not None} - target.lifted
-        if not sites:
+        new = [t for t in conversions if t.site is not None and t.site not in target.lifted]
+        if not new:
             return False
-        for site in sorted(sites):
-            lift = self.lifts.of(site)
+        for thing in sorted(new, key=lambda t: t.number):
+            lift = self.lifts.of(thing)
             if lift.reason:
-                self.refused[target] = ("FG902", cut_at(site, lift))
+                self.refused[target] = ("FG902", cut_at(thing.site, lift))
                 return False
             target.lifted |= lift.sites
             self.written[target] += lift.operations

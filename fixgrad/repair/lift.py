@@ -9,9 +9,10 @@ from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.link import Project
 from fixgrad.flow.tape import Tape
-from fixgrad.flow.values import Site
+from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import Hazard, line_of
 from fixgrad.repair.bounds import outside
+from fixgrad.repair.simulate import Key, key_of
 from fixgrad.repair.stretch import Stretch
 from fixgrad.repair.targets import Target
 from fixgrad.repair.translate import Untranslatable
@@ -33,26 +34,30 @@ class Lifts:
     def __init__(self, project: Project, base: FlowGraph) -> None:
         self.project = project
         self.base = base
-        self._found: dict[Site, Lift] = {}
+        self._found: dict[Key, Lift] = {}
         self._tapes: dict[frozenset[Where], Tape] = {}
 
-    def of(self, site: Site) -> Lift:
+    def of(self, returned: Thing) -> Lift:
         """Return the lift of what a conversion brings back."""
-        if site not in self._found:
+        key = key_of(returned)
+        if key not in self._found:
             try:
-                self._found[site] = self._written(site)
+                self._found[key] = self._written(key)
             except Untranslatable as reason:
-                self._found[site] = Lift(reason=str(reason))
-        return self._found[site]
+                self._found[key] = Lift(reason=str(reason))
+        return self._found[key]
 
-    def _written(self, site: Site) -> Lift:
+    def _written(self, key: Key) -> Lift:
+        site, path = key
+        if site is None:
+            raise Untranslatable("no expression brings the values back")
         sites = frozenset((site,))
         for _ in range(_MOST_TAPES):
             roots = self._roots(sites)
             tape = self._tapes.get(roots)
             if tape is None:
                 tape = self._tapes[roots] = Tape(self.project, roots)
-            stretch = Stretch(tape, site)
+            stretch = Stretch(tape, site, path)
             stretch.write()
             sites = frozenset((site, *stretch.sites))
             if self._roots(sites) <= roots:
@@ -72,7 +77,7 @@ class Lifts:
 def lifted(lifts: Lifts, hazard: Hazard) -> tuple[Target | None, Hazard]:
     """Return what becomes of a round trip: a target to plan, or the reason why there is none."""
     use, asking = hazard.use, hazard.asking
-    lift = lifts.of(use.site)
+    lift = lifts.of(use.thing)
     if lift.reason or asking is None:
         return None, hazard._replace(reason=cut_at(use.site, lift))
     target = Target(use.thing, use.thing)
@@ -84,7 +89,7 @@ def lifted(lifts: Lifts, hazard: Hazard) -> tuple[Target | None, Hazard]:
     return target, hazard._replace(refusal="", wants_leaf=use.thing)
 
 
-def cut_at(site: Site, lift: Lift) -> str:
+def cut_at(site: Site | None, lift: Lift) -> str:
     """Say which line cuts the gradient, and why it is not written in torch."""
     line = f"{line_of(site)} cuts the gradient on its way to this tensor"
     return f"{line}; {lift.reason}" if lift.reason else line

@@ -6,53 +6,70 @@ looks at an array of it is given that array as before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import Computed
 from fixgrad.flow.tape import Step, Tape
-from fixgrad.flow.values import Site, Thing, Value, ordered
+from fixgrad.flow.values import Path, Site, Thing, ordered
 from fixgrad.hazards import line_of, span
-from fixgrad.knowledge import equivalent
-from fixgrad.repair.ends import back, comes_back, leaves
+from fixgrad.knowledge import Equivalent, equivalent
+from fixgrad.repair.bystanders import Bystanders
+from fixgrad.repair.ends import LEAVES, back, comes_back, leaves, leaving_call
 from fixgrad.repair.translate import Expression, Translator, Untranslatable
 
-_MAKING = ("call", "method", "binary", "unary", "compare", "index", "attr", "loop", "item")
-_ITEM = "numpy.ndarray.__getitem__"
-# What hands an array on, alone or in a list, without looking at its values.
-_HANDS_ON = frozenset(
-    ("load", "store", "setattr", "delete", "item", "pack", "collect", "finish", "stmt", "loop")
+_MAKING = (
+    "call",
+    "method",
+    "binary",
+    "unary",
+    "compare",
+    "index",
+    "attr",
+    "loop",
+    "item",
+    "inplace",
 )
-_BUILTIN_HANDS_ON = frozenset(("zip", "enumerate", "list", "tuple", "len", "iter", "reversed"))
-_FINE_METHODS = frozenset(("item", "tolist"))
-_OF_CONTAINERS = frozenset(("append", "extend", "insert", "items", "values", "keys", "get"))
+_ITEM = "numpy.ndarray.__getitem__"
+_LISTING = ("numpy.array", "numpy.asarray")
+_STACK = Equivalent("numpy.array", torch="torch.stack", listed=True)
 
 
 class Stretch:
     """What becomes torch so that the values come back with their gradient."""
 
-    def __init__(self, tape: Tape, site: Site) -> None:
+    def __init__(self, tape: Tape, site: Site, path: Path) -> None:
         self.tape = tape
         self.graph = tape.graph
-        self.lifted: set[Thing] = set()
-        self.operations: dict[Operation, None] = {}
+        self.lifted: set[Thing] = set()  # arrays that become tensors
         self.sites: set[Site] = set()  # the expressions that become torch
-        self._ends: set[Site] = {site}
+        self.operations: dict[Operation, None] = {}
+        self._end = site
+        self._path = path
         self._back = ""  # what makes an array again of a tensor that is kept
         self._translator = Translator(tape, self.lifted)
+        self._bystanders = Bystanders(tape)
 
     def write(self) -> None:
         """Fill the operations; raises `Untranslatable` where something has no equivalent."""
         self._go_back()
         self._go_on()
+        end = self._expression(self._end)
+        self._translator.settled = self._is_settled(end)
         for site in sorted(self.sites):
-            self._add(site, self._written(site))
-        for site in sorted(self._ends):
-            self._add(site, comes_back(self._translator, self._expression(site)))
-        self._keep_others()
+            self.operations.update(dict.fromkeys(self._written(site)))
+        self.operations.update(dict.fromkeys(comes_back(self._translator, end)))
+        inside = self.sites | {self._end} | self._wrappers(end)
+        self.operations.update(self._bystanders.given_back(self.lifted, inside, self._back))
 
-    def _add(self, site: Site, operations: Iterable[Operation]) -> None:
-        self.operations.update(dict.fromkeys(operations))
+    def _wrappers(self, end: Expression) -> set[Site]:
+        """Take off the `Variable` around a conversion, which would cut the gradient as well."""
+        found: set[Site] = set()
+        for step in (s for t in end.out for s in self.tape.given[t] if s.op.kind != "load"):
+            callees = {t.name.rpartition(".")[2] or t.name for t in step.args[0]}
+            called = step.op.target or "".join(callees)
+            if step.op.kind in ("call", "method") and called == "Variable" and len(step.args) == 2:
+                self.operations[Operation(span(step.site), "unwrap-call")] = None
+                found.add(step.site)
+        return found
 
     def _steps(self, site: Site) -> list[Step]:
         """Return what an expression does, unknown callers aside where the project calls it itself."""
@@ -63,12 +80,13 @@ class Stretch:
     def _expression(self, site: Site) -> Expression:
         steps = self._steps(site)
         if not steps or len({s.op for s in steps}) > 1:
-            raise Untranslatable(f"{line_of(site)}: the expression cannot be changed alone")
+            raise Untranslatable(f"the expression at {line_of(site)} cannot be changed alone")
         return Expression.of(steps)
 
     def _go_back(self) -> None:
         """Collect what the values that come back are computed of."""
-        pending = [t for site in self._ends for s in self._steps(site) for t in ordered(s.out)]
+        ends = [t for s in self._steps(self._end) if s.path == self._path for t in ordered(s.out)]
+        pending = [t for end in ends for t in self._inputs(end)]
         seen: set[Thing] = set()
         while pending:
             thing = pending.pop()
@@ -76,54 +94,94 @@ class Stretch:
                 continue
             seen.add(thing)
             computed = self._computed(thing)
-            if thing.kind == "array" and thing.site is not None:
-                if computed.flat and self._row(computed.effect, thing) is None:
-                    continue  # what has no gradient anyway may stay with NumPy
-                self.lifted.add(thing)
-                self.sites.add(thing.site)
-                pending += [t for s in self._steps(thing.site) for t in ordered(s.out)]
-            holding = (
-                t for t in computed.inputs if t.kind != "tensor" and t in self.graph.computed
-            )
-            pending += ordered(holding)
+            if computed.flat and self._row(computed.effect, thing) is None:
+                continue  # what has no gradient anyway may stay with NumPy
+            site = self._where(thing, computed)
+            self.lifted.add(thing)
+            self.sites.add(site)
+            changed = [s for s in self.tape.given[thing] if s.op.kind == "inplace"]
+            self.sites |= {s.site for s in changed if thing in s.args[0]}
+            pending += [t for s in self._steps(site) for t in ordered(s.out)]
+            if computed.effect != LEAVES:
+                pending += self._inputs(thing)
+
+    def _inputs(self, thing: Thing) -> list[Thing]:
+        """Return what of the operands of an array holds values of tensors."""
+        inputs = ordered(self._computed(thing).inputs)
+        return [t for t in inputs if t.kind != "tensor" and t in self.graph.computed]
 
     def _computed(self, thing: Thing) -> Computed:
         found = self.graph.computed.get(thing)
-        line = thing.site.place[0] if thing.site is not None else 0
+        line = line_of(thing.site)
         if found is None:
             raise Untranslatable(f"{line} is given other data as well")
-        if thing.kind not in ("array", "tensor"):
-            raise Untranslatable(
-                f"line {line}: `{_short(found.effect)}` has no equivalent in torch"
-            )
+        if thing.kind not in ("array", "tensor") or thing.site is None:
+            raise Untranslatable(f"at {line} `{_short(found.effect)}` has no equivalent in torch")
         return found
 
+    def _where(self, thing: Thing, computed: Computed) -> Site:
+        """Return the expression that makes an array: of a helper that only exports, its call."""
+        call = leaving_call(self.tape, thing) if computed.effect == LEAVES else None
+        if call is not None:
+            return call
+        assert thing.site is not None
+        return thing.site
+
     def _row(self, effect: str, thing: Thing) -> object:
-        if effect == "torch.Tensor.numpy" or thing.name.startswith("element of"):
+        if effect == LEAVES or thing.name.startswith("element of"):
             return effect
         return equivalent("[]" if effect == _ITEM else effect)
+
+    def _is_settled(self, end: Expression) -> bool:
+        """Say whether what follows the conversion at once casts to a dtype of its own."""
+        steps = [s for t in end.out for s in self.tape.given[t] if s.op.kind != "load"]
+        return bool(steps) and all(
+            s.op.kind == "method"
+            and s.op.target in ("float", "double", "half")
+            and s.function.places[s.op.args[0]] == end.site.place
+            for s in steps
+        )
 
     def _written(self, site: Site) -> list[Operation]:
         """Return the operations of one expression in the stretch."""
         expression = self._expression(site)
-        line = line_of(site)
         effects = {
             self.graph.computed[t].effect for t in expression.out if t in self.graph.computed
         }
         if expression.op.kind in ("loop", "item"):
             return []
         try:
-            if effects == {"torch.Tensor.numpy"}:
-                self._back = max(self._back, back(expression), key=len)
-                return leaves(expression)
+            if expression.op.kind == "inplace":
+                return self._out_of_place(expression)
+            if effects == {LEAVES}:
+                self._back = max(self._back, back(expression, self.tape), key=len)
+                return leaves(expression, self.tape)
             effect = self._effect(expression, effects)
             row = equivalent(effect)
+            if effect in _LISTING and expression.held[1]:
+                row = _STACK
             if row is None:
-                name = _short(effect)
-                raise Untranslatable(f"`{name}` has no equivalent in torch")
+                raise Untranslatable(f"`{_short(effect)}` has no equivalent in torch")
             return self._translator.write(expression, row)
         except Untranslatable as reason:
-            raise Untranslatable(f"{line}: {reason}") from None
+            raise Untranslatable(f"at {line_of(site)} {reason}") from None
+
+    def _out_of_place(self, expression: Expression) -> list[Operation]:
+        """Write `h /= n` as `h = h / n`, where nobody else sees the array change."""
+        row = equivalent(expression.op.target)
+        seen = {s.op.target for t in expression.args[0] for s in self.tape.stored[t]}
+        own = all(
+            t.site is not None
+            and t.site.path == expression.site.path
+            and _inside(t.site, expression.function.place)
+            and self._computed(t).effect != LEAVES
+            and not any(other.kind == "array" for other in self.tape.sharing[t])
+            for t in expression.args[0]
+        )
+        if row is None or len(seen) != 1 or not own:
+            raise Untranslatable("the array is written in place")
+        operations = self._translator.write(expression, row)
+        return [*operations, Operation(span(expression.site), "out-of-place")]
 
     def _effect(self, expression: Expression, effects: set[str]) -> str:
         op = expression.op
@@ -144,20 +202,21 @@ class Stretch:
     def _go_on(self) -> None:
         """Add what is only computed for the stretch: masks and signs, which have no gradient."""
         found: dict[Site, set[Thing]] = {}
+        inside = self.sites | {self._end}
         pending = ordered(self.lifted)
         while pending:
             thing = pending.pop()
             for step in self.tape.given[thing]:
                 site = step.site
-                if site in self.sites | self._ends or site in found or not self._may_join(step):
+                if site in inside or site in found or not self._may_join(step):
                     continue
                 made = {t for s in self._steps(site) for t in s.out if t.kind == "array"}
                 if made:
                     found[site] = made
                     pending += ordered(made)
         while True:
-            joined = self.sites | self._ends | found.keys()
-            lost = [s for s, made in found.items() if not self._stay_inside(made, joined)]
+            joined = inside | found.keys()
+            lost = [s for s, m in found.items() if not self._bystanders.stay_inside(m, joined)]
             if not lost:
                 break
             for site in lost:
@@ -181,71 +240,15 @@ class Stretch:
             return False
         return True
 
-    def _stay_inside(self, made: Iterable[Thing], joined: Iterable[Site]) -> bool:
-        inside = set(joined)
-        return all(
-            step.site in inside or self._hands_on(step) or step.op.kind in ("branch", "assert")
-            for thing in made
-            for step in (*self.tape.given[thing], *self.tape.holding[thing])
-        )
 
-    def _keep_others(self) -> None:
-        """Give arrays to those who are not in the stretch."""
-        inside = self.sites | self._ends
-        for thing in ordered(self.lifted):
-            for step in self.tape.given[thing]:
-                if step.site not in inside and not self._hands_on(step):
-                    self._give_back(thing, step)
-            for step in self.tape.holding[thing]:
-                if step.site not in inside and not self._hands_on(step):
-                    line = step.site.place[0]
-                    raise Untranslatable(
-                        f"line {line}: the arrays are used in a list there as well"
-                    )
-
-    def _hands_on(self, step: Step) -> bool:
-        op = step.op
-        if op.kind in _HANDS_ON or op.kind == "return":
-            return op.kind != "return" or not self._is_unknown_caller(step)
-        if op.kind == "attr":
-            return op.target in ("shape", "ndim") or not _is_array(step.args[0])
-        if op.kind in ("index", "setindex"):
-            return not any(map(_is_array, step.args[:2]))
-        if op.kind == "method":
-            if _is_array(step.args[0]):
-                return op.target in _FINE_METHODS
-            if op.target in _OF_CONTAINERS and not any(t.kind == "external" for t in step.args[0]):
-                return True
-        if op.kind == "call":
-            names = {t.name.removeprefix("builtins.") for t in step.args[0]}
-            if names <= _BUILTIN_HANDS_ON:
-                return True
-        return op.kind in ("call", "method") and (step.site, step.path) in self.graph.calls
-
-    def _is_unknown_caller(self, step: Step) -> bool:
-        return bool(step.path) and step.path[-1] in self.graph.roots - self.graph.called_here
-
-    def _give_back(self, thing: Thing, step: Step) -> None:
-        """Hand a step that looks at an array the array that it had before."""
-        op, line = step.op, line_of(step.site)
-        if (op.kind in ("inplace", "setindex") and thing in step.args[0]) or "out" in op.names:
-            raise Untranslatable(f"{line} writes the array in place")
-        for number, value in enumerate(step.args):
-            if thing not in value:
-                continue
-            name = op.names[number] if number < len(op.names) else ""
-            if name.startswith("*") or not value <= self.lifted:
-                raise Untranslatable(f"{line} is given other data as well")
-            place = Site(step.site.path, step.function.places[op.args[number]])
-            self._add(place, [Operation(span(place), "append", self._back)])
-
-
-def _is_array(value: Value) -> bool:
-    return any(t.kind == "array" for t in value)
+def _inside(site: Site, place: tuple[int, int, int, int]) -> bool:
+    return place[:2] <= site.place[:2] and site.place[2:] <= place[2:]
 
 
 def _short(effect: str) -> str:
     """Return a function as people write it: "np.linalg.norm"."""
+    if effect == "[]=":
+        return "array[...] ="
     if effect.startswith("numpy.ndarray."):
         return effect.removeprefix("numpy.ndarray")
     return "np." + effect[6:] if effect.startswith("numpy.") else effect

@@ -60,11 +60,12 @@ class Translator:
         self.graph = tape.graph
         self.dtypes = tape.dtypes
         self.lifted = lifted  # arrays that will be tensors
+        self.settled = False  # what comes back is cast to a dtype that the program names
 
     def write(self, expression: Expression, row: Equivalent) -> list[Operation]:
         """Return the operations that write an expression in torch."""
         op = expression.op
-        if op.kind in ("binary", "unary", "compare"):
+        if op.kind in ("binary", "unary", "compare", "inplace"):
             return self._operands(expression, range(len(op.args)), row, operator=True)
         if op.kind == "index":
             _check_key(expression)
@@ -87,12 +88,26 @@ class Translator:
 
     def _method(self, expression: Expression, row: Equivalent) -> list[Operation]:
         here = span(expression.site)
+        if row.casts:
+            return self._cast(expression, row)
         arguments = self._arguments(expression, row, first=1)
         operations = self._operands(expression, range(row.arrays), row)
         operations += arguments
         if row.torch != expression.op.target:
             operations.append(Operation(here, "method", row.torch))
         return operations
+
+    def _cast(self, expression: Expression, row: Equivalent) -> list[Operation]:
+        """Write `h.astype(np.float32)` as `h.to(torch.float32)`."""
+        names = {self.dtypes.get(t, "unknown") for t in expression.out}
+        name = names.pop() if len(names) == 1 else "unknown"
+        if dtype_class(name) != "float" or len(expression.args) != 2 or expression.op.names[1]:
+            raise Untranslatable("the dtype that is asked for is not known, or no floating one")
+        dtype = self.spelled(expression, f"torch.{name}")
+        return [
+            Operation(span(expression.place(1)), "replace", dtype),
+            Operation(span(expression.site), "method", row.torch),
+        ]
 
     def _function(self, expression: Expression, row: Equivalent) -> list[Operation]:
         here = span(expression.site)
@@ -243,6 +258,8 @@ class Translator:
             return ""
         if ours == {"float64"} and not others & {"complex64", "complex128"}:
             return ".double()"
+        if self.settled and not row.strict:
+            return ""
         floating = all(dtype_class(name) == "float" for name in others)
         if floating and ours == {"unknown"} and not row.strict:
             return ""

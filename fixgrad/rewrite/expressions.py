@@ -47,6 +47,16 @@ _OPERATORS = (
 )
 
 
+_PLAIN_OPERATORS: dict[type[cst.BaseAugOp], cst.BaseBinaryOp] = {
+    cst.AddAssign: cst.Add(),
+    cst.SubtractAssign: cst.Subtract(),
+    cst.MultiplyAssign: cst.Multiply(),
+    cst.DivideAssign: cst.Divide(),
+    cst.PowerAssign: cst.Power(),
+    cst.MatrixMultiplyAssign: cst.MatrixMultiply(),
+}
+
+
 class Setting(NamedTuple):
     """What the place of an expression asks of its text."""
 
@@ -69,6 +79,8 @@ def write(text: str, operation: Operation, setting: Setting) -> Written:
     Raises `RewriteRefused` where the expression is not of the kind that the operation needs.
     """
     try:
+        if operation.kind == "out-of-place":
+            return Written(_out_of_place(text), absorbed=False)
         node = _parsed(text)
         match operation.kind:
             case "append":
@@ -90,6 +102,25 @@ def write(text: str, operation: Operation, setting: Setting) -> Written:
         raise RewriteRefused(operation, "the expression is nested too deep") from None
     except _Unwritable as reason:
         raise RewriteRefused(operation, str(reason)) from None
+
+
+def _out_of_place(text: str) -> str:
+    """Write `x += e` as `x = x + e`."""
+    _guard(text)
+    module = cst.parse_module(text)
+    line = module.body[0] if len(module.body) == 1 else None
+    statement = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+    if not isinstance(statement, cst.AugAssign):
+        raise _Unwritable("the statement does not change something in place")
+    operator = _PLAIN_OPERATORS.get(type(statement.operator))
+    if operator is None or not isinstance(statement.target, (cst.Name, cst.Attribute)):
+        raise _Unwritable("the statement changes something that cannot be written twice")
+    value = statement.value
+    if not _primary(value) and not isinstance(value, cst.BaseNumber):
+        value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    result = cst.BinaryOperation(left=statement.target, operator=operator, right=value)
+    assign = cst.Assign(targets=[cst.AssignTarget(target=statement.target)], value=result)
+    return _print(assign, text)
 
 
 class _Unwritable(Exception):  # noqa: N818 - carries a reason up to where the operation is known
