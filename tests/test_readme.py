@@ -45,7 +45,6 @@ LIMITS = {
     "importlib": (
         "import importlib\nname = input()\nx = importlib.import_module(name).from_numpy(np.ones(2))"
     ),
-    "Queue": "import queue\nq = queue.Queue()\nq.put(torch.from_numpy(np.ones(2)))\nx = q.get()",
     "heapq": (
         "import heapq\nh = []\nheapq.heappush(h, (1, torch.from_numpy(np.ones(2))))\n"
         "x = heapq.heappop(h)[1]"

@@ -46,6 +46,17 @@ def container_call(
         case "append" | "add" | "push":
             containers.append(state, thing, first, strong)
             _remember_put(m, f, call, thing, first)
+        case "put" | "put_nowait":
+            sift(m, state, first)
+            containers.append(state, thing, first, strong)
+        case "get" | "get_nowait":
+            items = containers.elements(
+                m, f, state, frozenset((thing,)), containers.element_op(call.place)
+            )
+            if items is None or len(items) != 1:  # which one comes out first its kind decides
+                choose(m, state, thing)
+                return container_changes.pop(state, thing, UNKNOWN, strong) or UNKNOWN
+            return container_changes.pop(state, thing, constant(0), strong) or UNKNOWN
         case "extend" | "update":
             _extend(m, f, state, call, thing, first, strong)
         case "insert" if len(values) > 1:

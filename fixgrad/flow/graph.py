@@ -80,6 +80,8 @@ class FlowGraph:
         # by statement and name: what is unpacked there under this name
         self.taken_out: dict[tuple[Site, str], set[Thing]] = {}
         self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
+        # by the calls, the statement and the name that it binds: the tensors
+        self.bound: dict[tuple[Path, Place, str], set[Thing]] = {}
         self.receivers: dict[Site, Place] = {}  # of a conversion `torch.f(a)`: where `torch` stands
         self.names_of: dict[tuple[str, str], str] = {}  # (file, "torch") -> "th"
         self.local_names: dict[tuple[str, str], list[tuple[Place, str]]] = {}  # in functions

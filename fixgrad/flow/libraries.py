@@ -80,7 +80,7 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
     if name.startswith("torch.Tensor."):
         first = call.get(0, None)
         if first is not None:
-            rest = call.rest()._replace(receiver=first.place)
+            rest = call.rest()._replace(receiver=first.place if call.written else None)
             return m.send(m, f, state, rest, first.value, name.rpartition(".")[2])
     if name.startswith("torch."):
         return _call_torch(m, f, state, call, name)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Machine
 
 
+SHALLOW = "shallow copy"  # the name of a tensor made by `copy.copy`
+
+
 def on_the_same_memory(m: Machine, state: State, me: Thing) -> list[Thing]:
     """Return the tensors on the memory of one, itself included, whatever autograd knows of it."""
     whole = [me, *(t for t in ordered(state.get((me, "#storage"), ())) if t.kind == "tensor")]
@@ -37,6 +40,8 @@ def move(m: Machine, state: State, thing: Thing, how: str = "yes") -> None:
         forget(m, state, tensor, "#consumers")
         if tracked(state, tensor) == "yes" == leaf(state, tensor) and tensor in m.graph.from_data:
             _outpace(m, state, tensor)
+        if tensor.name == SHALLOW and tensor is not identity(thing):
+            state.add((tensor, "#displaced"), frozenset((identity(thing),)))
 
 
 _SEES_CHANGES = ("view", "maybe-view")

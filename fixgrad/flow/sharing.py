@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import descendants
 from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Place
 from fixgrad.flow.memory import move, on_the_same_memory
@@ -97,6 +98,11 @@ def write_in_place(
             for other in _family(m, state, me):
                 unsure = other is not me and _is_loose(state, me, other)
                 _become_derived(state, other, operands, unsure)
+            if detail == "copy_":
+                state.set((me, "#outpaced"), frozenset())
+            for source in {identity(t) for t in inputs} - {me}:
+                if tracked(state, source) != "no":
+                    descendants.enter(m, state, source, "#results", me)
         m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
     for view in on_the_same_memory(m, state, me):
         _outgrow(state, view)

@@ -9,6 +9,7 @@ from fixgrad.flow import builtin_calls, containers, importing, instances
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype
 from fixgrad.flow.iterators import ITERATORS
+from fixgrad.flow.memory import SHALLOW
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, identity, leaf, log, make, tracked
 from fixgrad.flow.type_tests import is_instance, is_sparse
@@ -41,6 +42,10 @@ def _partial(m: Machine, f: Frame, state: State, call: Call) -> Value:
 def _deque(m: Machine, f: Frame, state: State, call: Call) -> Value:
     given = call._replace(arguments=tuple(call.positional()[:1]))
     return builtin_calls.call_builtin(m, f, state, given, "list")
+
+
+def _queue(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return frozenset((containers.make(m, f, state, call.place, "list", [], name="queue"),))
 
 
 def _ordered_dict(m: Machine, f: Frame, state: State, call: Call) -> Value:
@@ -82,7 +87,11 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return result
 
 
-def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
+def _shallow_copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    return _copy(m, f, state, call, shallow=True)
+
+
+def _copy(m: Machine, f: Frame, state: State, call: Call, *, shallow: bool = False) -> Value:
     first = call.get(0, "x")
     if first is None:
         return UNKNOWN
@@ -94,9 +103,12 @@ def _copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
         status = tracked(state, thing)
         if status != "no" and leaf(state, thing) == "no":
             log(m, f, state, "export", thing, first.place, detail="copy.deepcopy")
+        me = identity(thing)
         made = make(
-            m, f, state, call.place, "copy", is_tracked=status, of_dtype=dtype(state, thing)
-        )
+            m, f, state, call.place, SHALLOW if shallow else "copy", is_tracked=status,
+            of_dtype=dtype(state, thing),
+            storage=(me, *state.get((me, "#storage"), ())) if shallow else (),
+        )  # fmt: skip
         state.set((made, "#leaf"), "yes")  # a copy of what was computed forgets how
         cut_from(m, state, made, [thing])
         m.graph.flagged_as.setdefault(made, set()).add(identity(thing))
@@ -208,6 +220,11 @@ def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return frozenset((m.thing("external", None, (), "functools.wraps()"),))
 
 
+_QUEUES = (
+    "asyncio.Queue", "multiprocessing.Queue", "multiprocessing.SimpleQueue", "queue.LifoQueue",
+    "queue.PriorityQueue", "queue.Queue", "queue.SimpleQueue",
+)  # fmt: skip
+
 SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     **ITERATORS,
     "asyncio.create_task": _awaited,
@@ -224,6 +241,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "importlib.import_module": importing.import_module,
     "collections.namedtuple": _record_type,
     "collections.deque": _deque,
+    **dict.fromkeys(_QUEUES, _queue),
     "collections.OrderedDict": _ordered_dict,
     "collections.defaultdict": _default_dict,
     "dataclasses.replace": _replace,
@@ -236,6 +254,6 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "torch.load": _load,
     "torch.save": _save,
     "scipy.sparse.issparse": is_sparse,
-    "copy.copy": _copy,
+    "copy.copy": _shallow_copy,
     "copy.deepcopy": _deep_copy,
 }

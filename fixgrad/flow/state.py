@@ -44,7 +44,7 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 
 _SETS = {
-    "#base", "#cut", "#default", "#fields", "#freed", "#inner", "#inputs", "#items", "#made",
+    "#base", "#cut", "#default", "#displaced", "#fields", "#freed", "#inner", "#inputs", "#items", "#made",
     "#outdated", "#outpaced", "#parameter", "#params", "#perhaps", "#source", "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#order", "#stars"}

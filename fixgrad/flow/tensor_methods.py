@@ -44,6 +44,7 @@ from fixgrad.knowledge import tensor_method as method_row
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
+UNWRITTEN = "list"  # the detail of an export of what no expression is alone
 _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook")
 _DEVICES = ("cuda", "xpu", "mps", "ipu", "hpu")
 
@@ -132,7 +133,8 @@ def to_numpy(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name:
     log(m, f, state, "shown", thing, call.place)
     use_values(m, f, state, [thing], call.place)
     if tracked(state, thing) != "no" and known(call.keyword("force") or UNKNOWN) != (True, True):
-        log(m, f, state, "export", thing, call.receiver or call.place, detail=name)
+        detail = name if call.receiver is not None else UNWRITTEN
+        log(m, f, state, "export", thing, call.receiver or call.place, detail=detail)
     me = identity(thing)
     return new_array(
         m, f, state, call.place, of_dtype=dtype(state, thing), inputs=(me,),
@@ -232,6 +234,9 @@ def by_row(
         return frozenset(operands[0])
     out = call.keyword("out")
     if out is not None:
+        for thing in inputs:
+            if tracked(state, thing) != "no":
+                log(m, f, state, "out", thing, call.place, detail=name)
         for tensor in of_kind(out, "tensor"):
             write_in_place(m, f, state, tensor, operands, call.place, "out=")
         return out

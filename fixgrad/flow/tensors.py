@@ -345,5 +345,9 @@ def _any_one(state: State, group: list[Thing]) -> str:
 def use_values(m: Machine, f: Frame, state: State, inputs: Iterable[Thing], place: Place) -> None:
     """Note that an operation takes the values of tensors."""
     for thing in inputs:
-        if thing.kind == "tensor" and state.get((identity(thing), "#stale")):
+        if thing.kind != "tensor":
+            continue
+        if state.get((identity(thing), "#stale")):
             log(m, f, state, "stale", thing, place)
+        for source in state.get((identity(thing), "#displaced"), ()):
+            log(m, f, state, "displaced", source, place)

@@ -23,6 +23,8 @@ class Use(NamedTuple):
       granted        requires_grad is set on it by the program
       export         NumPy takes the tensor's values
       mixed          NumPy arithmetic between an array and the tensor; `others` is the array
+      out            the tensor is an operand of a call with out=
+      displaced      a shallow copy of the tensor, which has moved, is used
       inplace        the tensor is changed in place
       shared-write   an array is written that shares memory with a graph still needed
       stale          the tensor is a copy of an array that was written since

@@ -96,6 +96,9 @@ def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Val
             _remember_name(m, f, thing.name, name, owner)
         if thing.kind in ("tensor", "array", "opaque") and name[0] != "%":
             m.graph.variables[f.path, identity(thing)] = name
+            if thing.kind == "tensor":
+                bound = m.graph.bound.setdefault((f.path, f.statement, name), set())
+                bound.add(identity(thing))
 
 
 def _remember_name(m: Machine, f: Frame, qualified: str, name: str, owner: Thing) -> None:

@@ -154,7 +154,7 @@ def _place(
         me = graph.identity(thing)
         if me in tensors and tensors <= contexts.things and len(result.value) == len(tensors):
             return Placement(tuple(at_call(graph, thing, call)))
-        after = _after_statement(graph, thing, thing.path[:depth], result.statement)
+        after = _after_statement(contexts, thing, thing.path[:depth], result.statement)
         if after is not None:
             return Placement((after,))
     if (
@@ -190,9 +190,17 @@ def _is_inside(site: Site, statement: Site) -> bool:
     return site.path == statement.path and begins <= site.place[:2] and site.place[2:] <= ends
 
 
-def _after_statement(graph: FlowGraph, thing: Thing, path: Path, statement: Site) -> Form | None:
-    """Grant behind the statement of a call that returns the tensor among other things."""
-    name = graph.variables.get((path, graph.identity(thing)))
+def _after_statement(contexts: Contexts, thing: Thing, path: Path, statement: Site) -> Form | None:
+    """Grant behind the statement of a call that returns the tensor among other things.
+
+    The statement itself must give it a name, which holds no data.
+    """
+    graph, me = contexts.graph, contexts.graph.identity(thing)
+    name = graph.variables.get((path, me))
     if name is None or is_integer(graph, thing):
+        return None
+    held = graph.bound.get((path, statement.place, name), set())
+    demanded = {graph.identity(t) for t in contexts.things}
+    if me not in held or not held <= demanded:
         return None
     return (Operation(span(statement), "insert-after", f"{name}.requires_grad_()"),)

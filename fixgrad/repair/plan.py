@@ -23,7 +23,9 @@ from fixgrad.hazards import (
     line_of,
     mixed_arithmetic,
     numpy_export,
+    out_argument,
     outpaced_copy,
+    shallow_copy,
     span,
 )
 from fixgrad.hazards.numpy_round_trip import returned
@@ -59,8 +61,10 @@ _RIPPLES = (
     numpy_export,
     mixed_arithmetic,
     late_grant,
-    outpaced_copy,
     gradient_truth,
+    out_argument,
+    shallow_copy,
+    outpaced_copy,
 )
 _GRANTS = ("FG201", "FG203", "FG204")  # hazards that name the tensor that is to be tracked
 _MOST_ROUNDS = 12
