@@ -238,7 +238,7 @@ def _finding_of_target(project: Project, graph: FlowGraph, target: Target, refus
     tracer = Tracer(project, graph)
     steps = tracer.trace(target.origin, target.thing, demand.use)
     steps = ended(steps, Step(span(demand.use.site), said, DEMAND))
-    if refusal == "FG902" and demand.use.kind != "backward":
+    if (refusal == "FG902" or target.lifted) and demand.use.kind != "backward":
         steps += tracer.to_cut(target.thing)
     message = seen_from(where.path, message)
     return Finding(target.rule, where, message, "high", tuple(steps))

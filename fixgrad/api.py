@@ -51,7 +51,9 @@ class Step(NamedTuple):
 
     location: Location
     what: str  # "made here", "passed into `fit`", "demanded here: its `.grad` is read"
-    effect: str  # "made", "carries", "alias", "call", "cut", "assumed", "demand", "wrong"
+    effect: (
+        str  # "made", "carries", "alias", "call", "cut", "assumed", "demand", "wrong", "backward"
+    )
 
 
 class Diagnostic(NamedTuple):

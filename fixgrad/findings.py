@@ -23,7 +23,7 @@ class Applicability(IntEnum):
 
 
 MADE, CARRIES, CUT, ASSUMED, ALIAS = "made", "carries", "cut", "assumed", "alias"
-CALL, DEMAND, WRONG = "call", "demand", "wrong"
+CALL, DEMAND, WRONG, BACKWARD = "call", "demand", "wrong", "backward"
 
 
 class Step(NamedTuple):
@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
     span: Span
     what: str  # "made here", "flows through `float`", "demanded here: its `.grad` is read"
-    effect: str = CARRIES  # of the step on the gradient, or what else stands there: MADE to WRONG
+    effect: str = CARRIES  # of the step on the gradient, or what else stands there
 
 
 class Finding(NamedTuple):

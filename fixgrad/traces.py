@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import TypeAlias
 
-from fixgrad.findings import ALIAS, ASSUMED, CALL, CARRIES, CUT, MADE, Step
+from fixgrad.findings import ALIAS, ASSUMED, BACKWARD, CALL, CARRIES, CUT, MADE, Step
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.link import Project
 from fixgrad.flow.uses import Use
@@ -51,7 +51,7 @@ class Tracer:
             effects = {effect for _, effect in way}
             if CUT in effects:
                 steps = self._steps(way, use)[1:]
-                last = Step(span(use.site), "the backward pass starts here", CUT)
+                last = Step(span(use.site), "the backward pass starts here", BACKWARD)
                 found.append((len(way) + 100 * (ASSUMED in effects), ended(steps, last)))
         return min(found, key=itemgetter(0))[1] if found else []
 

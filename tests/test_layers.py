@@ -30,7 +30,7 @@ LAYERS = (
     ("options", "baseline", "patching"),
     ("passed_over",),
     ("pipeline", "explain"),
-    ("review",),
+    ("review", "page"),
     ("settings",),
     ("lsp",),
     ("proof",),
@@ -43,6 +43,9 @@ LAYER_OF = {unit: number for number, units in enumerate(LAYERS) for unit in unit
 RESERVED = {
     "ast": (("flow.lower", "rewrite"), "no syntax node travels above the lowering"),
     "libcst": (("rewrite", "codemod"), "it is slow to load and needed only for an edit"),
+    "jinja2": (("page",), "it is an extra"),
+    "markupsafe": (("page",), "it is an extra"),
+    "pygments": (("page",), "it is an extra"),
     "click": (("cli",), "everything below is usable without a command line"),
     "torch": ((), "the user's torch is never loaded into our process; the probe is handed it"),
     "pygls": (("lsp",), "it comes with an extra"),

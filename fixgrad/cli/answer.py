@@ -42,6 +42,7 @@ class Output(NamedTuple):
     strict: bool = False  # it is 1 too where the baseline could be shorter
     file: str | None = None  # where the report goes in place of standard output
     statistics: bool = False  # numbers in place of findings
+    page: str | None = None  # where the review page goes
 
     def put(self, data: bytes | str) -> None:
         """Write the report or the patch where it is to go."""
@@ -121,6 +122,10 @@ def _show(outcome: Outcome, options: Options, output: Output) -> None:
         output.put(paint_diff(patch) if output.colour else patch)
     else:
         output.put(_report(outcome, options, output))
+    if output.page is not None:
+        from fixgrad.page import render as page  # noqa: PLC0415  (it loads a template library)
+
+        save(output.page, page(_contents(outcome, output)))
     summaries = os.environ.get("GITHUB_STEP_SUMMARY")
     if output.form == "github" and summaries and not options.diff:
         save(summaries, _report(outcome, options, output._replace(form="markdown")), append=True)
@@ -163,15 +168,19 @@ def _show_baseline(outcome: Outcome, options: Options) -> None:
 
 
 def _report(outcome: Outcome, options: Options, output: Output) -> str:
-    sources = {source.path: source for source in outcome.sources}
-    report = Report(
-        outcome.entries, sources, outcome.problems, outcome.files, output.colour, output.width
-    )
+    report = _contents(outcome, output)
     if output.statistics:
         return statistics.render(output.form, report)
     if output.form in INVENTORIES:
         report = report._replace(inventory=_inventory(outcome, options))
     return render(output.form, report)
+
+
+def _contents(outcome: Outcome, output: Output) -> Report:
+    sources = {source.path: source for source in outcome.sources}
+    return Report(
+        outcome.entries, sources, outcome.problems, outcome.files, output.colour, output.width
+    )
 
 
 def _inventory(outcome: Outcome, options: Options) -> tuple[Conversion, ...]:

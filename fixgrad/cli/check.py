@@ -75,6 +75,13 @@ with a file or an option."""
 @option(
     *("-o", "--output-file"), metavar="FILE", section=REPORT, help="Write the report to a file."
 )
+@option(
+    "--report",
+    metavar="FILE.html",
+    section=REPORT,
+    common=True,
+    help="Write a page to review the repairs on.",
+)
 @flag("--statistics", section=REPORT, help="Count the findings of each rule.")
 @flag("--exit-zero", section=REPORT, common=True, help="Exit 0 though there are findings.")
 @flag("--exit-non-zero-on-fix", section=REPORT, help="Exit 1 if files were repaired.")
@@ -138,6 +145,10 @@ def _options(resolved: Settings, paths: tuple[str, ...], words: dict[str, Any]) 
     form = resolved.word("output-format")
     if words["statistics"] and form not in COUNTED:
         raise click.UsageError(f"--statistics goes with {', '.join(COUNTED)}, not with {form}")
+    if words["report"] and (words["fix"] or words["diff"] or form == PATCH):
+        raise click.UsageError(
+            "--report shows what could be repaired: it goes without --fix, --diff"
+        )
     options = options_of(resolved, paths)._replace(
         fix=words["fix"],
         diff=words["diff"] or form == PATCH,
@@ -171,4 +182,5 @@ def _output(resolved: Settings, words: dict[str, Any]) -> Output:
         strict=resolved.flag("baseline-strict"),
         file=words["output_file"],
         statistics=words["statistics"],
+        page=words["report"],
     )

@@ -42,7 +42,12 @@ def unified(patch: Patch, bom: bool = False, sections: Sequence[tuple[int, str]]
     hunks = list(_hunks(lines, _blocks(patch, lines, mark), sections))
     if not hunks:
         return ""
-    return f"--- {_name('a', patch.path)}\n+++ {_name('b', patch.path)}\n" + "".join(hunks)
+    return header(patch.path) + "".join(hunks)
+
+
+def header(path: str) -> str:
+    """Return the lines that name a file in a patch."""
+    return f"--- {_name('a', path)}\n+++ {_name('b', path)}\n"
 
 
 def unified_bytes(
