@@ -268,6 +268,7 @@ _TITLES = {
     "FG205": "clone the tensor within the graph",
     "FG208": "detach the value",
     "FG209": "give the tensor memory of its own",
+    "FG301": "register it as a buffer",
 }
 
 

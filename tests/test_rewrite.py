@@ -161,6 +161,8 @@ REFUSED = [
     ("«x[0] += a»\n", "out-of-place", "cannot be written twice"),
     ("«x //= a»\n", "out-of-place", "cannot be written twice"),
     ("«x = a»\n", "out-of-place", "does not change something in place"),
+    ("«self.a, b = c»\n", "as-buffer a", "does not set one attribute"),
+    ("«self.a = self.b = c»\n", "as-buffer a", "sets something else too"),
     ("x = «f(a)»\n", "method b", "not a call of a method"),
     ("x = «a.b»\n", "unwrap-attribute data", "does not end in .data"),
     ("f(«*a»)\n", "append .b", "not an expression"),

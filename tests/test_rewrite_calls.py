@@ -309,6 +309,14 @@ x = torch.clamp(a,  # values
 x = «f(a, b, c=1)»
 ---- name-argument 1=b
 x = f(a, b=b, c=1)
+==== as-buffer
+class A:
+    «self.kernel = f(a,  # why
+                     b)»
+---- as-buffer kernel
+class A:
+    self.register_buffer("kernel", f(a,  # why
+                     b), persistent=False)
 ==== out-of-place
 «w /= w.sum()»
 ---- out-of-place

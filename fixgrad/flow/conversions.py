@@ -56,6 +56,8 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     )  # fmt: skip
     m.graph.born[thing] = born
     m.graph.from_data.add(thing)
+    if any(t.name == "scalar" for t in arrays):
+        m.graph.of_numbers.add(thing)
     if not call.direct and thing.site is not None:
         (m.graph.renamed if call.written else m.graph.indirect).add(thing.site)
     if call.receiver is not None and thing.site is not None:

@@ -108,6 +108,11 @@ class FlowGraph:
             set()
         )  # exports of what may be detached by then
         self.kept: dict[Thing, set[Where]] = {}  # attributes of instances: of which classes
+        # attributes of the project's modules that `forward` reads; the modules that are moved, and how
+        self.read_in_forward: set[tuple[Thing, str]] = set()
+        self.relocated: dict[Thing, set[str]] = {}
+        self.recast: set[Thing] = set()  # tensors that the program moves or casts itself
+        self.of_numbers: set[Thing] = set()  # conversions of a single NumPy number
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 
     def of_kind(self, *kinds: str) -> Iterator[Use]:

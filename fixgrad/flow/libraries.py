@@ -260,7 +260,7 @@ def _array_result(
     if row.alias != "copy" and first is not None:
         inputs = [*of_kind(first.value, "opaque"), *inputs]
     plain = all(t.kind in ("const", "number") for a in call.arguments for t in a.value)
-    scalar = row.returns == "scalar" or (is_ufunc(name) and plain)
+    scalar = row.returns == "scalar" or (plain and (is_ufunc(name) or literal is not None))
     name = "scalar" if scalar else ""
     made = make_array(m, f, state, call.place, row, inputs, call, name)
     if row.returns == "arrays":

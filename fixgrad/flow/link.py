@@ -20,6 +20,7 @@ from fixgrad.flow import (
     instances,
     items,
     iteration,
+    registration,
     relevance,
     variables,
 )
@@ -44,8 +45,8 @@ HANDLERS: dict[str, Handler] = {
     "load": variables.load,
     "store": variables.store,
     "delete": variables.delete,
-    "attr": access.get_attribute,
-    "setattr": access.set_attribute,
+    "attr": registration.get_attribute,
+    "setattr": registration.set_attribute,
     "index": items.get_item,
     "setindex": items.set_item,
     "item": items.part,

@@ -19,6 +19,7 @@ from fixgrad.flow.container_methods import container_call
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
 from fixgrad.flow.optimizers import demand_parameters, optimizer_method
+from fixgrad.flow.registration import note_cast, note_moved
 from fixgrad.flow.scalars import taken
 from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import CONTEXT_MODES, MODE, State
@@ -118,6 +119,7 @@ def module_method(
         state.add((thing, "#inner"), inner)
         return frozenset((thing,))
     if name in _RETURNS_ITSELF:
+        note_moved(m, state, call, thing, name)
         return frozenset((thing,))
     return m.unknown(m, f, state, call, [thing], name)
 
@@ -242,8 +244,20 @@ def _log_exports(m: Machine, f: Frame, state: State, call: Call, name: str) -> N
             read_array(m, f, state, array, argument.place)
 
 
+_MOVES = ("to", "cuda", "cpu", "type", "type_as", "float", "double", "half", "bfloat16")
+
+
+def _of_tensor(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    """Call a method of a tensor, and note where the program moves it itself."""
+    if name in _MOVES:
+        note_cast(m, thing)
+    return tensor_method(m, f, state, call, thing, name, strong)
+
+
 METHODS: dict[str, Method] = {
-    "tensor": tensor_method,
+    "tensor": _of_tensor,
     "array": array_call,
     "list": container_call,
     "tuple": container_call,

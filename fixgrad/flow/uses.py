@@ -38,6 +38,7 @@ class Use(NamedTuple):
       array-backward  `.backward()` is called on an array; `others` are the tensors its values are of
       bad-keyword    requires_grad= is passed to a call that does not take it
       returned       a conversion brings values back from NumPy or Python; `others` are the tensors they are of
+      attribute      the constructor of a module keeps the tensor; `others` is the module
       rewrap         torch.tensor() of a tensor; `others` are the tensors
     """
 

@@ -18,6 +18,7 @@ from fixgrad.hazards import (
     numpy_round_trip,
     rewrapped,
     shared_storage,
+    unregistered_tensor,
 )
 
 _BROKEN = (
@@ -32,6 +33,7 @@ _BROKEN = (
     numpy_export.proved,
     shared_storage.hazards,
     shared_storage.overwritten,
+    unregistered_tensor.hazards,
 )
 
 
@@ -48,12 +50,12 @@ def broken(base: FlowGraph, wanted: Callable[[str], bool]) -> Iterator[Hazard]:
                 continue
             ours = (
                 hazard.use.thing.kind == "array"
-                or hazard.rule in ("FG201", "FG205", "FG206")
+                or hazard.rule in ("FG201", "FG205", "FG206", "FG301")
                 or born_of_numpy(base, hazard.use.thing)
             )
             key = (hazard.rule, hazard.use.site, hazard.operations)
             sure = (hazard.use.tracked == "yes" and hazard.use.sure) or hazard.rule in (
-                "FG201", "FG204", "FG205", "FG206", "FG209",
+                "FG201", "FG204", "FG205", "FG206", "FG209", "FG301",
             )  # fmt: skip
             sure = sure or (hazard.rule == "FG202" and hazard.use.sure)
             sure = sure or (hazard.rule == "FG207" and hazard.use.kind == "grad")

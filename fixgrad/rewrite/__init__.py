@@ -22,7 +22,7 @@ _REMARK = frozenset({"comment", "comment-behind", "comment-above"})
 _EXPRESSION = frozenset(
     {"append", "call", "callee", "drop-keyword", "keyword", "replace"}
     | {"unwrap-attribute", "unwrap-call", "unwrap-method"}
-    | {"method", "name-argument", "out-of-place", "rename-keyword", "swap-arguments"}
+    | {"method", "name-argument", "as-buffer", "out-of-place", "rename-keyword", "swap-arguments"}
 )
 
 

@@ -81,6 +81,8 @@ def write(text: str, operation: Operation, setting: Setting) -> Written:
     try:
         if operation.kind == "out-of-place":
             return Written(_out_of_place(text), absorbed=False)
+        if operation.kind == "as-buffer":
+            return Written(_as_buffer(text, operation.argument), absorbed=False)
         node = _parsed(text)
         match operation.kind:
             case "append":
@@ -104,12 +106,31 @@ def write(text: str, operation: Operation, setting: Setting) -> Written:
         raise RewriteRefused(operation, str(reason)) from None
 
 
-def _out_of_place(text: str) -> str:
-    """Write `x += e` as `x = x + e`."""
+def _statement(text: str) -> cst.BaseSmallStatement | None:
     _guard(text)
     module = cst.parse_module(text)
     line = module.body[0] if len(module.body) == 1 else None
-    statement = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+    return line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+
+
+def _as_buffer(text: str, name: str) -> str:
+    """Write `self.k = e` as `self.register_buffer("k", e, persistent=False)`."""
+    statement = _statement(text)
+    target = statement.targets[0].target if isinstance(statement, cst.Assign) else None
+    if not isinstance(statement, cst.Assign) or not isinstance(target, cst.Attribute):
+        raise _Unwritable("the statement does not set one attribute")
+    if len(statement.targets) > 1 or target.attr.value != name:
+        raise _Unwritable("the statement sets something else too")
+    call = cst.Call(
+        func=cst.Attribute(value=target.value, attr=cst.Name("register_buffer")),
+        args=[cst.Arg(cst.SimpleString(f'"{name}"')), cst.Arg(statement.value)],
+    )
+    return _print(with_keyword(call, "persistent", cst.Name("False")), text)
+
+
+def _out_of_place(text: str) -> str:
+    """Write `x += e` as `x = x + e`."""
+    statement = _statement(text)
     if not isinstance(statement, cst.AugAssign):
         raise _Unwritable("the statement does not change something in place")
     operator = _PLAIN_OPERATORS.get(type(statement.operator))
