@@ -62,7 +62,7 @@ def run_copy(
     folder = os.path.join(workspace.folder, f"run-{name}")
     os.makedirs(os.path.join(folder, "tmp"))
     moved = {workspace.top: copy}
-    settings = {"roots": [copy], "seed": SEED, "moved": moved, **(more or {})}
+    settings = {"roots": [copy], "seed": SEED, "every": True, "moved": moved, **(more or {})}
     environment = {
         **{key: _moved(value, moved) for key, value in os.environ.items()},
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", str(SEED)),

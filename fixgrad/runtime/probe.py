@@ -9,6 +9,7 @@ random number. The environment variable FIXGRAD_PROBE names a file of settings (
   roots      folders that hold the program's own code; what runs elsewhere is a library
   seed       for random, numpy and torch; null leaves them alone
   moved      {from: to}: folders whose modules are to be taken from elsewhere
+  every      look at each event, however many there are, whatever that costs
   slopes     how many coordinates of each gradient to record for a numeric check
   nudge      {route, turn, index, by, until}: change one coordinate of one leaf, and stop after a backward pass
 
@@ -51,6 +52,9 @@ _EXAMINED = (
 _SHOWN = 4  # coordinates of a gradient that are recorded
 _STEPS = 8  # of the way of a tensor that are remembered
 _LONGEST = 300  # characters of a message
+_OFTEN = 128  # times that a place is looked at; then one time in _SAMPLED, if nobody asks for it
+_SAMPLED = 16
+_ARRIVED, _MISSING = ("arrived", True), ("arrived", False)
 
 
 def harmless(note: Any) -> Any:
@@ -79,9 +83,10 @@ class Recorder:
         self.settings = settings
         self.out = os.path.abspath(settings["out"])
         self.roots = tuple(os.path.realpath(root) for root in settings["roots"])
-        self._places: dict[Any, int | None] = {}  # (code, instruction) -> number
+        # id of a code -> the code, and the numbers of its places; None: it is not the program's own.
+        # Not by the code itself: its hash is computed each time, from all of its constants.
+        self.codes: dict[int, tuple[CodeType, dict[int, int] | None]] = {}
         self._numbers: dict[Any, int] = {}
-        self._own: dict[Any, bool] = {}  # code -> whether it is the program's own
         self.begin()
 
     def begin(self) -> None:
@@ -109,18 +114,24 @@ class Recorder:
                 os.close(file)
 
     def tell(
-        self, kind: str, at: int | None, extra: dict[str, Any] | None = None, **facts: Any
+        self,
+        kind: str,
+        at: int | None,
+        facts: tuple[tuple[str, Any], ...] = (),
+        extra: dict[str, Any] | None = None,
+        by: int = 1,
     ) -> int:
         """Count an event; `extra` is written with it and does not tell it from others."""
-        key = (kind, at, *facts.items())
-        count = self._counts[key] = self._counts.get(key, 0) + 1
-        if count & (count - 1) == 0 and (count == 1 or count >= 16 or extra):
-            self.write({"kind": kind, "at": at, **facts, **(extra or {}), "count": count})
+        key = (kind, at, facts)
+        before = self._counts.get(key, 0)
+        count = self._counts[key] = before + by
+        if not before or (count ^ before > before and (count >= 16 or extra)):
+            self.write({"kind": kind, "at": at, **dict(facts), **(extra or {}), "count": count})
         return count
 
     def end(self) -> None:
         """Write the last counts, what the program died of, and what it took from elsewhere."""
-        for (kind, at, *facts), count in self._counts.items():
+        for (kind, at, facts), count in self._counts.items():
             if count > 1:
                 self.write({"kind": kind, "at": at, **dict(facts), "count": count})
         error = getattr(sys, "last_value", None)
@@ -144,7 +155,7 @@ class Recorder:
         own = False
         while trace is not None:
             code = trace.tb_frame.f_code
-            place = self.place(code, trace.tb_lasti, trace.tb_lineno)
+            place = self.place(code, trace.tb_lasti, trace)
             own = place is not None or (own and code.co_filename == __file__)
             if place is not None:
                 frames.append(place)
@@ -163,23 +174,33 @@ class Recorder:
             return False
         if path.startswith("<ipython-input-") or f"{os.sep}ipykernel_" in path:
             return True
+        if path.startswith("<"):
+            return False  # "<frozen runpy>", "<string>"
         real = os.path.realpath(path)
         inside = any(real.startswith(root.rstrip(os.sep) + os.sep) for root in self.roots)
         return inside and not self.is_library(real)
 
-    def place(self, code: CodeType, at: int, line: int | None) -> int | None:
-        """Return the number of a place, None where it is not the program's own."""
-        key = (code, at)
-        if key in self._places:
-            return self._places[key]
-        own = self._own.get(code)
-        if own is None:
-            own = self._own[code] = self.is_own(code.co_filename)
-        found = self._number("place", self._described(code, at, line)) if own else None
-        self._places[key] = found
+    def place(self, code: CodeType, at: int, where: FrameType | TracebackType) -> int | None:
+        """Return the number of a place, None where it is not the program's own.
+
+        `where` knows the line; in a long module it takes long to find.
+        """
+        known = self.codes.get(id(code))
+        if known is None:
+            known = (code, {} if self.is_own(code.co_filename) else None)
+            self.codes[id(code)] = known
+        places = known[1]
+        if places is None:
+            return None
+        found = places.get(at)
+        if found is None:
+            found = places[at] = self._number("place", self._described(code, at, where))
         return found
 
-    def _described(self, code: CodeType, at: int, line: int | None) -> dict[str, Any]:
+    def _described(
+        self, code: CodeType, at: int, where: FrameType | TracebackType
+    ) -> dict[str, Any]:
+        line = getattr(where, "f_lineno", None) or getattr(where, "tb_lineno", None)
         span: list[int | None] = [line, None, line, None]
         if sys.version_info >= (3, 11):
             found = next(itertools.islice(code.co_positions(), at // 2, None), (None,) * 4)
@@ -212,27 +233,35 @@ class Watch:
     def __init__(self, recorder: Recorder, torch: Any) -> None:
         self.recorder, self.settings = recorder, recorder.settings
         self.torch = torch
-        self.raw_grad = torch._C.TensorBase.grad.__get__
+        self._plain: tuple[type, ...] = ()
+        self.raw_grad: Callable[[Any], Any] = lambda tensor: None
         self.known: dict[int, tuple[Any, int]] = {}  # id -> (weak reference, number of its route)
+        # (id of a code, instruction) -> [how often to pass over it, how often it was looked at]
+        self.spots: dict[tuple[int, int], list[int]] = {}
+        self.every = bool(self.settings.get("every"))
+        self.nudge = self.settings.get("nudge")
+        self.numeric = bool(self.nudge or self.settings.get("slopes"))
+        self._asked: set[int] = set()  # places of conversions whose gradients somebody asks for
+        self._is_new = False  # there is a leaf at which no backward pass has looked
         self.leaves: dict[int, Any] = {}  # id -> weak reference: what a backward pass may give to
         self._steps: dict[int, tuple[tuple[str, int], ...]] = {}  # of each route
+        self._routes: dict[tuple[tuple[str, int], ...], int] = {}
         self._turns: dict[int | None, int] = {}  # how many leaves came by a route
         self._sampled: set[int] = set()  # the routes of gradients that are recorded for a check
         self._names: dict[Any, str] = {}  # of dtypes
         self.backwards = 0
 
-    def here(self, frame: FrameType | None) -> tuple[int | None, str]:
-        """Return the nearest place of the program's own, and the function of a library called there."""
-        via = ""
+    def here(self, frame: FrameType | None) -> tuple[int | None, CodeType | None]:
+        """Return the nearest place of the program's own, and the code of a library called there."""
+        via = None
         while frame is not None:
             code = frame.f_code
-            if code.co_filename == __file__ and not via:
-                break  # arithmetic of ours
-            place = self.recorder.place(code, frame.f_lasti, frame.f_lineno)
+            place = self.recorder.place(code, frame.f_lasti, frame)
             if place is not None:
                 return place, via
-            via = f"{os.path.basename(code.co_filename)}:{code.co_name}"
-            frame = frame.f_back
+            if via is None and code.co_filename == __file__:
+                break  # arithmetic of ours
+            via, frame = code, frame.f_back
         return None, via
 
     def is_quiet(self) -> bool:
@@ -256,38 +285,64 @@ class Watch:
     ) -> None:
         """Begin to watch a tensor, or note one more step of its way."""
         steps = (*before, (call, place))[-_STEPS:]
-        number = self.recorder.route(steps)
-        self._steps[number] = steps
+        number = self._routes.get(steps)
+        if number is None:
+            number = self._routes[steps] = self.recorder.route(steps)
+            self._steps[number] = steps
         key = id(tensor)
         self.known[key] = (weakref.ref(tensor, lambda _: self.known.pop(key, None)), number)
-        if tensor.requires_grad:
-            self.expect(tensor)
+        self.expect(tensor)
 
     def expect(self, tensor: Any) -> None:
-        """Look at this tensor after each backward pass."""
+        """Look at this tensor after each backward pass, if it is a tracked leaf."""
         key = id(tensor)
-        if key in self.leaves or not (tensor.is_leaf and tensor.requires_grad):
+        if key in self.leaves or self.look(tensor)[1:] != (True, True):
             return
         self.leaves[key] = weakref.ref(tensor, lambda _: self.leaves.pop(key, None))
+        self._is_new = True
         number = self.route_of(tensor)
         turn = self._turns[number] = self._turns.get(number, 0) + 1
-        nudge = self.settings.get("nudge")
+        nudge = self.nudge
         if nudge and nudge["route"] == number and nudge["turn"] == turn:
             with self.torch.no_grad():
                 tensor.data = tensor.data.clone()  # what shares its memory stays as it is
                 tensor.data.view(-1)[nudge["index"]] += nudge["by"]
 
-    def facts(self, tensor: Any) -> dict[str, Any]:
+    def facts(self, tensor: Any) -> tuple[tuple[str, Any], ...]:
         """Return what a record says of a tensor."""
-        name = self._names.get(tensor.dtype)
+        dtype, tracked, leaf = self.look(tensor)
+        name = self._names.get(dtype)
         if name is None:
-            name = self._names[tensor.dtype] = str(tensor.dtype).replace("torch.", "")
-        return {
-            "of": self.route_of(tensor),
-            "dtype": name,
-            "tracked": tensor.requires_grad,
-            "leaf": tensor.is_leaf,
-        }
+            name = self._names[dtype] = str(dtype).replace("torch.", "")
+        return (
+            ("of", self.route_of(tensor)),
+            ("dtype", name),
+            ("tracked", tracked),
+            ("leaf", leaf),
+        )
+
+    def look(self, tensor: Any) -> tuple[Any, bool, bool]:
+        """Return dtype, tracked and leaf; a subclass or a mode that sees all reads does not see these."""
+        if type(tensor) in self._plain and not self.torch._C._len_torch_function_stack():
+            return tensor.dtype, tensor.requires_grad, tensor.is_leaf
+        with self.torch._C.DisableTorchFunction():
+            return tensor.dtype, tensor.requires_grad, tensor.is_leaf
+
+    def demanded(self, tensor: Any) -> tuple[tuple[str, Any], ...]:
+        """Return the facts of a tensor whose gradient is asked for; its conversion is watched closely."""
+        facts = self.facts(tensor)
+        if facts[0][1] is not None:
+            self._asked.add(self._steps[facts[0][1]][0][1])
+        return facts
+
+    def weight(self, frame: FrameType, place: int) -> int:
+        """Return how many events this one stands for: the following ones at this spot are passed over."""
+        spot = self.spots.setdefault((id(frame.f_code), frame.f_lasti), [0, 0])
+        spot[1] += 1
+        if spot[1] <= _OFTEN or place in self._asked or self.every:
+            return 1
+        spot[0] = _SAMPLED - 1
+        return _SAMPLED
 
     @harmless
     def converted(self, call: str, result: Any, frame: FrameType) -> None:
@@ -295,9 +350,12 @@ class Watch:
         place, via = self.here(frame)
         if place is None or type(result) is not self.torch.Tensor:
             return
-        self.watch(result, f"{call} in {via}" if via else call, place)
-        if not via:
-            self.recorder.tell("conversion", place, call=call, **self.facts(result))
+        if via is not None:
+            call = f"{call} in {os.path.basename(via.co_filename)}:{via.co_name}"
+        self.watch(result, call, place)
+        if via is None:
+            facts = (("call", call), *self.facts(result))
+            self.recorder.tell("conversion", place, facts, by=self.weight(frame, place))
 
     @harmless
     def linked(self, call: str, tensor: Any, result: Any, frame: FrameType) -> None:
@@ -323,28 +381,25 @@ class Watch:
     @harmless
     def read_grad(self, tensor: Any, gradient: Any, frame: FrameType) -> None:
         """Note that the program's own code reads `.grad`."""
-        place = self.recorder.place(frame.f_code, frame.f_lasti, frame.f_lineno)
+        place = self.recorder.place(frame.f_code, frame.f_lasti, frame)
         if place is None:
             return
+        by = self.weight(frame, place)
         if gradient is None:
-            self.recorder.tell("grad", place, None, **self.facts(tensor), arrived=False)
+            self.recorder.tell("grad", place, (*self.demanded(tensor), _MISSING), by=by)
         else:
-            self.arrived("grad", place, tensor, gradient)
-        if tensor.requires_grad:
-            self.expect(tensor)
+            self.arrived("grad", place, tensor, gradient, by)
+        self.expect(tensor)
 
-    def arrived(self, kind: str, place: int, tensor: Any, gradient: Any) -> None:
+    def arrived(self, kind: str, place: int, tensor: Any, gradient: Any, by: int = 1) -> None:
         """Record a gradient that is there, and now and then what is in it."""
-        facts = self.facts(tensor)
-        if rare(self.recorder.tell(kind, place, None, **facts, arrived=True)):
-            self.examine(place, gradient, facts["of"])
+        facts = self.demanded(tensor)
+        if rare(self.recorder.tell(kind, place, (*facts, _ARRIVED), by=by)):
+            self.examine(place, gradient, facts[0][1])
 
     def examine(self, place: int, gradient: Any, number: int | None) -> None:
         """Record whether a gradient is finite, whether it is zero, and a little of it."""
-        if not self.is_quiet() or type(gradient) not in (
-            self.torch.Tensor,
-            self.torch.nn.Parameter,
-        ):
+        if not self.is_quiet() or type(gradient) not in self._plain:
             return
         with self.torch.no_grad():
             values = gradient.detach()
@@ -354,11 +409,12 @@ class Watch:
             norm = float(flat.abs().double().norm()) if finite else None
             some = [] if flat.is_complex() else flat[:_SHOWN].tolist()
         shown = {"norm": norm, "some": [v if v - v == 0 else str(v) for v in some]}
-        self.recorder.tell("gradient", place, shown, of=number, finite=finite, nonzero=nonzero)
+        said = (("of", number), ("finite", finite), ("nonzero", nonzero))
+        self.recorder.tell("gradient", place, said, shown)
 
     def value_of(self, roots: Any, weights: Any) -> float | None:
         """Return the number that is differentiated, where a numeric check needs it."""
-        if not (self.settings.get("slopes") or self.settings.get("nudge")) or not self.is_quiet():
+        if not self.is_quiet():
             return None
         tensor = self.torch.Tensor
         roots = [roots] if isinstance(roots, tensor) else list(roots)
@@ -402,7 +458,8 @@ class Demands(Watch):
     def __init__(self, recorder: Recorder, torch: Any) -> None:
         super().__init__(recorder, torch)
         self._within = False  # a backward pass; a checkpoint differentiates inside of one
-        self._optimizers: dict[int, tuple[Any, list[list[Any]]]] = {}
+        self._optimizers: dict[int, tuple[Any, list[list[Any]], list[Any]]] = {}
+        self._spent: list[Any] = []  # hooks of optimizers that have been watched for long enough
 
     def differentiate(
         self, call: str, run: Callable[..., Any], args: Any, kwargs: Any, frame: FrameType
@@ -412,7 +469,9 @@ class Demands(Watch):
         if place is None or self._within:
             return run(*args, **kwargs)
         self.backwards += 1
-        value = self._differentiated(args, kwargs)
+        while self._spent:
+            self._spent.pop().remove()
+        value = self._differentiated(args, kwargs) if self.numeric else None
         self._within = True
         try:
             result = run(*args, **kwargs)
@@ -424,10 +483,11 @@ class Demands(Watch):
         self.recorder.tell(call, place)
         if call == "autograd":
             self._returned(place, args[1] if len(args) > 1 else kwargs["inputs"], result, value)
-        else:
-            self._gathered(place, value)
-        nudge = self.settings.get("nudge")
-        if nudge and self.backwards >= nudge["until"]:
+        elif self.every or self._is_new or self.backwards <= _OFTEN:
+            self._gathered(place, value, 1)
+        elif not self.backwards % _SAMPLED:
+            self._gathered(place, value, _SAMPLED)
+        if self.nudge and self.backwards >= self.nudge["until"]:
             self.recorder.write({"kind": "nudged", "value": value})
             os._exit(0)
         return result
@@ -441,11 +501,12 @@ class Demands(Watch):
         return self.value_of(roots, weights)
 
     @harmless
-    def _gathered(self, place: int, value: float | None) -> None:
+    def _gathered(self, place: int, value: float | None, by: int) -> None:
+        self._is_new = False
         for leaf in [reference() for reference in list(self.leaves.values())]:
             gradient = None if leaf is None else self.raw_grad(leaf)
             if gradient is not None:
-                self.arrived("arrival", place, leaf, gradient)
+                self.arrived("arrival", place, leaf, gradient, by)
                 self.sampled(place, leaf, gradient, value)
 
     @harmless
@@ -453,7 +514,7 @@ class Demands(Watch):
         inputs = [inputs] if isinstance(inputs, self.torch.Tensor) else list(inputs)
         for tensor, gradient in zip(inputs, gradients):  # noqa: B905
             if gradient is None:
-                self.recorder.tell("inputs", place, None, **self.facts(tensor), arrived=False)
+                self.recorder.tell("inputs", place, (*self.demanded(tensor), _MISSING))
             elif isinstance(tensor, self.torch.Tensor):
                 self.arrived("inputs", place, tensor, gradient)
                 self.sampled(place, tensor, gradient, value)
@@ -472,14 +533,14 @@ class Demands(Watch):
         if place is None or (via and kind == "hook"):
             return run(*args, **kwargs)
         known = kind in ("hook", "export")
-        facts = {"call": call, **(self.facts(args[0]) if known else {})}
+        facts = (("call", call), *(self.demanded(args[0]) if known else ()))
         try:
             result = run(*args, **kwargs)
         except Exception as error:
-            self.recorder.failure(kind, error, error.__traceback__, **facts, at=place)
+            self.recorder.failure(kind, error, error.__traceback__, **dict(facts), at=place)
             raise
         if kind in ("hook", "gradcheck"):
-            self.recorder.tell(kind, place, None, **facts)
+            self.recorder.tell(kind, place, facts)
         return result
 
     @harmless
@@ -491,23 +552,25 @@ class Demands(Watch):
         for parameter in group["params"]:
             plain = not isinstance(parameter, self.torch.nn.Parameter)
             if self.route_of(parameter) is not None or plain:
-                call = type(optimizer).__name__
-                self.recorder.tell("optimizer", place, None, call=call, **self.facts(parameter))
+                facts = (("call", type(optimizer).__name__), *self.demanded(parameter))
+                self.recorder.tell("optimizer", place, facts)
                 self._watch_step(optimizer, parameter, place)
 
     def _watch_step(self, optimizer: Any, parameter: Any, place: int) -> None:
+        """Look for a while whether an optimizer moves this tensor."""
         key = id(optimizer)
         if key not in self._optimizers:
             gone = weakref.ref(optimizer, lambda _: self._optimizers.pop(key, None))
-            self._optimizers[key] = (gone, [])
+            before = optimizer.register_step_pre_hook(self.before_step)
+            after = optimizer.register_step_post_hook(self.after_step)
+            self._optimizers[key] = (gone, [], [before, after])
         self._optimizers[key][1].append([weakref.ref(parameter), place, 0, None])
-        if parameter.requires_grad:
-            self.expect(parameter)
+        self.expect(parameter)
 
     @harmless
     def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """Keep what an optimizer may move, now and then."""
-        for entry in self._optimizers.get(id(optimizer), (None, ()))[1]:
+        for entry in self._optimizers.get(id(optimizer), (None, (), ()))[1]:
             parameter = entry[0]()
             entry[2] += 1
             if parameter is not None and rare(entry[2]) and self.is_quiet():
@@ -515,14 +578,19 @@ class Demands(Watch):
 
     @harmless
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        """Note which tensors an optimizer moved."""
-        for entry in self._optimizers.get(id(optimizer), (None, ()))[1]:
+        """Note which tensors an optimizer moved; after many steps nothing new is to be seen."""
+        _, entries, hooks = self._optimizers.get(id(optimizer), (None, [], []))
+        for entry in entries:
             parameter, before, entry[3] = entry[0](), entry[3], None
             if parameter is not None and before is not None:
                 moved = not self.torch.equal(before, parameter.detach())
-                facts = {"call": type(optimizer).__name__, **self.facts(parameter)}
+                facts = (("call", type(optimizer).__name__), *self.facts(parameter))
                 arrived = self.raw_grad(parameter) is not None
-                self.recorder.tell("step", entry[1], None, **facts, moved=moved, arrived=arrived)
+                facts = (*facts, ("moved", moved), _ARRIVED if arrived else _MISSING)
+                self.recorder.tell("step", entry[1], facts)
+        if entries and min(entry[2] for entry in entries) > _OFTEN and not self.every:
+            self._spent += hooks  # not removed here: torch goes through them
+            del self._optimizers[id(optimizer)]
 
 
 class Probe(Demands):
@@ -530,12 +598,25 @@ class Probe(Demands):
 
     def install(self) -> None:
         """Watch torch, which has just been imported."""
-        torch, tensor, autograd = self.torch, self.torch.Tensor, self.torch.autograd
+        torch = self.torch
+        if not hasattr(torch, "_C"):
+            return
+        tensor, autograd = torch.Tensor, torch.autograd
+        self._plain = (tensor, torch.nn.Parameter)
         if self.settings.get("seed") is not None:
             torch.manual_seed(self.settings["seed"])
         self.recorder.write({"kind": "torch", "version": str(torch.__version__)})
+        builtins = sys.modules["torch.jit._builtins"]
         for name in _CONVERSIONS:
+            function = getattr(torch, name, None)
             _replace(torch, name, self._conversion)
+            known = builtins._find_builtin(function)
+            if known is not None:  # scripted code looks for functions by their identity
+                builtins._register_builtin(getattr(torch, name), known)
+            if (
+                "torch._dynamo" in sys.modules and function is not None
+            ):  # it knows the others by now
+                sys.modules["torch._dynamo"].allow_in_graph(getattr(torch, name))
         torch.utils.dlpack.from_dlpack = torch.from_dlpack
         for name in (*_LINKS, _GRANT):
             _replace(tensor, name, self._link)
@@ -554,21 +635,34 @@ class Probe(Demands):
         )
         optimizers = sys.modules["torch.optim.optimizer"]
         _replace(optimizers.Optimizer, "add_param_group", self._group)
-        optimizers.register_optimizer_step_pre_hook(self.before_step)
-        optimizers.register_optimizer_step_post_hook(self.after_step)
         self._watch_grad()
         self._watch_classes()
 
     def _watch_grad(self) -> None:
         raw, read, this = self.torch._C.TensorBase.grad, self.read_grad, sys._getframe
-        get = raw.__get__
+        self.raw_grad = raw.__get__
+        get, known, spots, unknown = (
+            raw.__get__,
+            self.recorder.codes.get,
+            self.spots.get,
+            (None, ()),
+        )
 
         def grad(tensor: Any) -> Any:
             gradient = get(tensor)
-            read(tensor, gradient, this(1))
+            frame = this(1)
+            code = id(frame.f_code)
+            if known(code, unknown)[1] is not None:
+                spot = spots((code, frame.f_lasti))
+                if spot is not None and spot[0]:
+                    spot[0] -= 1
+                else:
+                    read(tensor, gradient, frame)
             return gradient
 
         self.torch.Tensor.grad = property(grad, raw.__set__, raw.__delete__, raw.__doc__)
+        # Parameters are tracked by themselves, and optimizers read the gradients of all of them.
+        self.torch.nn.Parameter.grad = raw
 
     def _watch_classes(self) -> None:
         """Watch what is made by calling a class, where the class can be told to."""
@@ -601,11 +695,21 @@ class Probe(Demands):
         sys.modules["torch.autograd.variable"].VariableMeta.__call__ = variable
 
     def _conversion(self, name: str, function: Any) -> Any:
-        call, this, converted = f"torch.{name}", sys._getframe, self.converted
+        call, this, converted, spots = (
+            f"torch.{name}",
+            sys._getframe,
+            self.converted,
+            self.spots.get,
+        )
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
-            converted(call, result, this(1))
+            frame = this(1)
+            spot = spots((id(frame.f_code), frame.f_lasti))
+            if spot is not None and spot[0]:
+                spot[0] -= 1
+            else:
+                converted(call, result, frame)
             return result
 
         return wrapper
@@ -653,8 +757,13 @@ class Probe(Demands):
 def _replace(owner: Any, name: str, make: Callable[[str, Any], Any]) -> None:
     """Replace a function; one that this torch does not have is left out."""
     function = getattr(owner, name, None)
-    if function is not None:
-        setattr(owner, name, functools.wraps(function)(make(name, function)))
+    if function is None:
+        return
+    ours = functools.wraps(function)(make(name, function))
+    of_class = isinstance(owner, type)  # it is pickled by its name, as the function may be
+    ours.__module__ = owner.__module__ if of_class else owner.__name__
+    ours.__qualname__ = f"{owner.__qualname__}.{name}" if of_class else name
+    setattr(owner, name, ours)
 
 
 class Waiting:
@@ -701,7 +810,7 @@ def start(settings: dict[str, Any]) -> Recorder:
         os.register_at_fork(after_in_child=recorder.begin)
     _move(settings.get("moved") or {})
     wanted: dict[str, Callable[[Any], None]] = {}
-    wanted["torch"] = lambda torch: Probe(recorder, torch).install()
+    wanted["torch"] = functools.partial(_watch_torch, recorder)
     wanted["_pytest.runner"] = functools.partial(_watch_pytest, recorder)
     wanted["unittest.result"] = functools.partial(_watch_unittest, recorder)
     if settings.get("seed") is not None:
@@ -755,6 +864,14 @@ def _without_us(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
+def _watch_torch(recorder: Recorder, torch: Any) -> None:
+    """Watch torch; what is only called like it, or is too old, is left alone."""
+    try:
+        Probe(recorder, torch).install()
+    except AttributeError as error:
+        recorder.write({"kind": "bug", "in": "install", "error": repr(error)})
+
+
 def _watch_pytest(recorder: Recorder, runner: Any) -> None:
     """Record how each test of pytest ends, and what it raises."""
     make = runner.pytest_runtest_makereport
@@ -763,7 +880,8 @@ def _watch_pytest(recorder: Recorder, runner: Any) -> None:
     def makereport(item: Any, call: Any) -> Any:
         report = make(item, call)
         if report.outcome == "failed" or report.when == "call":
-            recorder.tell("test", None, None, test=item.nodeid, outcome=report.outcome)
+            facts = (("test", item.nodeid), ("outcome", report.outcome))
+            recorder.tell("test", None, facts)
         if report.outcome == "failed" and call.excinfo is not None:
             error = call.excinfo
             recorder.failure("failed", error.value, error.tb, test=item.nodeid)
@@ -782,7 +900,7 @@ def _watch_unittest(recorder: Recorder, module: Any) -> None:
 
         def make(name: str, function: Any, outcome: str = outcome) -> Any:
             def wrapper(self: Any, test: Any, *error: Any) -> Any:
-                recorder.tell("test", None, None, test=str(test), outcome=outcome)
+                recorder.tell("test", None, (("test", str(test)), ("outcome", outcome)))
                 if error:
                     recorder.failure("failed", error[0][1], error[0][2], test=str(test))
                 return function(self, test, *error)
