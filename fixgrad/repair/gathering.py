@@ -1,13 +1,15 @@
 """Gathers the views of one tensor that are all differentiated by into one target: the tensor itself.
 
 `x, t = points[:, 0:1], points[:, 1:2]`, both asked for by `torch.autograd.grad`, need one grant: on `points`.
-A view that is no one's input, such as a column of labels, keeps its tensor as it is.
+A column that is not asked for itself may come along where it goes into the very function that is
+differentiated: `net(x, t)` by `t` alone. Another view that is no one's input, such as a column of labels,
+keeps its tensor as it is.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fixgrad.demands import TRACKED
 from fixgrad.flow.graph import FlowGraph
@@ -30,8 +32,34 @@ def gather_views(graph: FlowGraph, targets: Iterable[Target]) -> dict[Target, li
     return {
         _whole(base, parts): parts
         for base, parts in groups.items()
-        if len(parts) > 1 and children[base] <= {graph.identity(t.thing) for t in parts}
+        if _go_together(graph, parts, base, children)
     }
+
+
+def _go_together(
+    graph: FlowGraph, parts: list[Target], base: Thing, children: Mapping[Thing, set[Thing]]
+) -> bool:
+    """Say whether all views of a tensor are differentiated by, or are given along with those."""
+    asked = {graph.identity(t.thing) for t in parts}
+    others = children[base] - asked
+    if not others:
+        return len(parts) > 1
+    places = {(d.use.statement, d.use.path) for t in parts for d in t.demands}
+    roots = [u for u in graph.of_kind("backward") if (u.statement, u.path) in places]
+    inputs = {t for root in roots for t in graph.upstream([root.thing])}
+    changed = {graph.identity(u.thing) for u in graph.of_kind(*_KEPT_APART)}
+    beside = {result for view in asked for result in children[view]}  # net(x, t), cat((x, t))
+    return all(
+        t in graph.made
+        and graph.made[t].alias == "view"
+        and t in inputs
+        and t not in changed
+        and not beside.isdisjoint(children[t])
+        for t in others
+    )
+
+
+_KEPT_APART = ("export", "inplace", "grad", "optimizer")
 
 
 def _base(graph: FlowGraph, target: Target) -> Thing | None:
