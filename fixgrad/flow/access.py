@@ -346,10 +346,9 @@ def write_attribute(
 
 def _keep(m: Machine, instance: Thing, new: Value) -> None:
     """Note that an instance of a class, and so of its bases, keeps a tensor."""
+    classes = [(c.data.module.path, c.data.function.place) for c in linear_bases(instance.data)]
     for tensor in of_kind(new, "tensor"):
-        classes = m.graph.kept.setdefault(identity(tensor), set())
-        for cls in linear_bases(instance.data):
-            classes.add((cls.data.module.path, cls.data.function.place))
+        m.graph.kept.setdefault(identity(tensor), set()).update(classes)
 
 
 def _written_by_class(
@@ -393,11 +392,18 @@ def _set_tensor_attribute(
             state.set((me, "#tracked"), "maybe")
             state.set((me, "#leaf"), "maybe")
     elif name == "grad":
-        scaled = any(t.kind == "grad" or t.name == "gradient" for t in new)  # x.grad *= 0.5
-        if not is_constant(new, None) and not scaled and not state.get((me, "#read")):
-            state.set((me, "#manual"), True)
-            m.graph.manual.add(me)
+        _set_gradient(m, state, me, new)
     elif name == "data":
         moved_by_gradient(m, me, of_kind(new, "tensor") if m.optional else ())
         move(m, state, me)
         overwrite_arrays(state, me)
+
+
+def _set_gradient(m: Machine, state: State, me: Thing, new: Value) -> None:
+    scaled = any(t.kind == "grad" or t.name == "gradient" for t in new)  # x.grad *= 0.5
+    if not is_constant(new, None) and not scaled and not state.get((me, "#read")):
+        state.set((me, "#manual"), True)
+        m.graph.manual.add(me)
+    given = any(t.name == "gradient" and m.gradient_of.get(t) is not me for t in new)
+    if given and state.get((me, "#gradient"), "none") == "none":
+        state.set((me, "#gradient"), "maybe")  # x.grad = autograd.grad(loss, x)[0]

@@ -93,8 +93,14 @@ def _input_not_reached(graph: FlowGraph, use: Use, target: Key) -> tuple[str, st
                     f"autograd is switched off where {made_line(root.thing)} is computed",
                 )
             cut = _where_cut(graph, root.thing, target)
-            return "FG902", cut or f"{line_of(use.site)} differentiates something else"
+            if cut or not _is_open(graph, root):
+                return "FG902", cut or f"{line_of(use.site)} differentiates something else"
     return None
+
+
+def _is_open(graph: FlowGraph, root: Use) -> bool:
+    """Say whether a root is computed from something unknown too: what a hook has kept, for one."""
+    return root.mode not in _OFF and not graph.impure.isdisjoint(graph.upstream([root.thing]))
 
 
 def _never_filled(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | None:
