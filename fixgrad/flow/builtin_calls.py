@@ -133,8 +133,8 @@ def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value
         value = consume(m, f, state, plain[2].value, plain[2].place)
         access.write_attribute(m, f, state, plain[0].value, attribute, value, call.place)
         return NONE
-    if attribute == "grad":
-        return UNKNOWN
+    if attribute == "grad" and len(plain) > 2:
+        return UNKNOWN  # it may be missing: `getattr(x, "grad", None)`
     found = access.attribute(m, f, state, plain[0].value, attribute, call.place)
     return found | (plain[2].value if len(plain) > 2 else NOTHING)
 

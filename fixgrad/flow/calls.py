@@ -287,14 +287,14 @@ def _execute(
     function = code.function
     owner = m.thing("frame", Site(code.module.path, function.place), path, function.name)
     frame = Frame(owner, code.module, function, code.frames, path)
-    liveness.forget_locals(state, frame)  # what an earlier call left
+    liveness.forget_locals(m, state, frame)  # what an earlier call left
     _bind_parameters(m, frame, state, call, code)
     mode = state.get(MODE, "on")
     if code.mode:
         state.set(MODE, code.mode)
     value = m.enter(frame, state)
     if not liveness.has_closures(m, frame):
-        liveness.forget_locals(state, frame)
+        liveness.forget_locals(m, state, frame)
     if code.mode:
         state.set(MODE, mode)
     if function.kind == "generator":

@@ -6,7 +6,7 @@ Those of a function that has returned; and those that a turn of a loop writes be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.ir import Block, Function, Module, Op
@@ -33,9 +33,13 @@ def forget_last_turn(m: Machine, f: Frame, state: State, op: Op) -> None:
             state.set((owner, name), NOTHING)
 
 
-def forget_locals(state: State, f: Frame) -> None:
-    """Empty the variables of a function."""
-    for name in f.function.local:
+def forget_locals(m: Machine, state: State, f: Frame) -> None:
+    """Empty the variables of a function, and those of its comprehensions."""
+    key = (f.module.path, f.function.place)
+    names = m.variables.get(key)
+    if names is None:
+        names = m.variables[key] = f.function.local.union(_stored(f.function.body))
+    for name in names:
         if state.get((f.thing, name)):
             state.set((f.thing, name), NOTHING)
 
@@ -47,6 +51,14 @@ def has_closures(m: Machine, f: Frame) -> bool:
     if found is None:
         found = m.closures[key] = f.function.kind == "generator" or _defines(f.function.body)
     return found
+
+
+def _stored(block: Block) -> Iterator[str]:
+    for op in block:
+        if op.kind == "store" and op.constant == 0:
+            yield op.target
+        for inner in op.blocks:
+            yield from _stored(inner)
 
 
 def _defines(block: Block) -> bool:

@@ -149,6 +149,7 @@ class Machine:
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
         self.overwritten: dict[Where, tuple[str, ...]] = {}  # by loop: see `liveness`
+        self.variables: dict[Where, frozenset[str]] = {}  # by function
         self.closures: dict[Where, bool] = {}  # by function: are there any in it
         self._things: dict[tuple[object, ...], Thing] = {}
         self.expression_overlay: dict[str, dict[Place, list[Operation]]] = {}

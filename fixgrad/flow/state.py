@@ -83,7 +83,7 @@ class Lost:
             path = self.paths[number]
             holders: dict[Thing | None, list[Any]] = {}
             for cell, value in {**self.cells, **path}.items():
-                if cell[1][0] != "#":
+                if cell[1][0] != "#" or cell[1] in _HOLDS:
                     holders.setdefault(cell[0], []).append(value)
             found = set()
             pending = [v for t, v in holders.items() if t is None or t.kind not in _HELD_BY_OTHERS]
@@ -108,7 +108,8 @@ class Lost:
             pending.extend(new)
 
 
-_HELD_BY_OTHERS = ("list", "tuple", "dict", "instance")  # gone when nothing holds them
+_HELD_BY_OTHERS = ("list", "tuple", "dict", "instance", "opaque")  # gone when nothing holds them
+_HOLDS = ("#items",)
 
 
 _HOLDING = ("tensor", "method", "partial", "grad", "wrapped", "super")
