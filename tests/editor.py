@@ -146,7 +146,8 @@ class Editor:
             units = {"utf-16": 2, "utf-32": 4, "utf-8": 1}[self._encoding]
             codec = self._encoding if units == 1 else f"{self._encoding}-le"
             before = lines[at.line].encode(codec)[: at.character * units]
-            return starts[at.line] + len(before.decode(codec))
+            start: int = starts[at.line]
+            return start + len(before.decode(codec))
 
         for edit in sorted(edits, key=lambda e: offset(e.range.start), reverse=True):
             text = text[: offset(edit.range.start)] + edit.new_text + text[offset(edit.range.end) :]

@@ -144,6 +144,9 @@ class TestSarif:
                 at = place["physicalLocation"]
                 path = project.parent / unquote(at["artifactLocation"]["uri"])
                 text = text_at(path, *(at["region"][key] for key in REGION))
+                snippet = at["region"].get("snippet", {"text": text})
+                assert snippet["text"] == text
+                assert ("snippet" in at["region"]) is (path.suffix == ".py")
                 assert re.fullmatch(r"(torch\.\w+\(.*\)|\(?[\w.]+.*)", text), text
 
     def test_the_flow_leads_to_the_cut(self, log: Any) -> None:

@@ -60,14 +60,32 @@ class _Places:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._names = repository_names(report)
+        self._lines: dict[str, list[str]] = {}
 
     def artifact(self, path: str) -> dict[str, Any]:
         name = self._names.get(path, path).encode("utf-8", "surrogateescape")
         return {"uri": quote(name, safe="/~!$&'()*+,;=@"), "uriBaseId": _ROOT}
 
     def physical(self, span: Span) -> dict[str, Any]:
-        at = _region(region(span, self._report.sources))
+        at: dict[str, Any] = _region(region(span, self._report.sources))
+        text = self._text(span)
+        if text:
+            at["snippet"] = {"text": printable(text)}
         return {"artifactLocation": self.artifact(span.path), "region": at}
+
+    def _text(self, span: Span) -> str:
+        """Return what stands there, for who does not have the file."""
+        source = self._report.sources.get(span.path)
+        if source is None or source.notebook is not None:
+            return ""
+        if span.path not in self._lines:
+            self._lines[span.path] = source.lines()
+        lines = self._lines[span.path][span.line - 1 : span.end_line]
+        if not lines:
+            return ""
+        after = len(lines[-1]) - span.end_column
+        text = "".join(lines)
+        return text[span.column : len(text) - after]
 
     def problem(self, problem: Problem) -> Region | None:
         return problem_region(problem, self._report.sources)
