@@ -1,4 +1,4 @@
-"""`fixgrad why FILE:LINE`: what became of the conversion there, and the reason."""
+"""`fixgrad why FILE:LINE`: what became of the conversion there; `--traceback`: which one is to blame."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _EPILOG = """\b
 Examples:
   fixgrad why train.py:12          the conversion on line 12
   fixgrad why src/data.py:30 .     with all the files of this folder in view
+  fixgrad why --traceback error.txt
+  python train.py 2>&1 | fixgrad why --traceback -
 
 \b
 Without PATHS the current folder is looked at, as `fixgrad` does.
@@ -20,9 +22,15 @@ Exit code: 0 an answer is given, 2 a problem with a file or an option."""
 
 
 @click.command("why", epilog=_EPILOG)
-@click.argument("place", metavar="FILE:LINE[:COLUMN]")
+@click.argument("place", metavar="FILE:LINE[:COLUMN]", required=False)
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @looking
+@click.option(
+    "--traceback",
+    "pasted",
+    metavar="FILE",
+    help="Ask about the error in this file, or - for standard input, in place of a line.",
+)
 @click.option(
     "--output-format",
     "form",
@@ -39,8 +47,21 @@ Exit code: 0 an answer is given, 2 a problem with a file or an option."""
     help="auto, always or never.",
 )
 @click.help_option("-h", "--help")
-def command(place: str, paths: tuple[str, ...], form: str, color: str, **looked: Any) -> int:
+def command(
+    place: str | None,
+    paths: tuple[str, ...],
+    pasted: str | None,
+    form: str,
+    color: str,
+    **looked: Any,
+) -> int:
     """Say why a conversion is repaired, refused, tracked or left alone, with its path."""
+    if pasted is not None:
+        from fixgrad.cli.blame import blame  # noqa: PLC0415  (not for --help)
+
+        return blame(pasted, (place, *paths) if place else paths, form, color, looked)
+    if place is None:
+        raise click.UsageError("give a place as FILE:LINE, or --traceback FILE")
     from fixgrad.explain import question, records, text  # noqa: PLC0415  (not for --help)
     from fixgrad.explain.place import explain  # noqa: PLC0415
     from fixgrad.explain.run import follow  # noqa: PLC0415
