@@ -348,6 +348,8 @@ def unknown_call(
         for tensor in tensors:
             if tracked(state, tensor) == "no":
                 state.set((tensor, "#tracked"), "maybe")
+    if len(tensors) > 1:  # `library.run(inputs, out)` may fill what was made for it
+        m.graph.impure.update(t for t in tensors if t.name == "factory")
     for callee in callees:
         containers.escape(state, callee, values)
     run_callbacks(m, f, state, call, values, ())

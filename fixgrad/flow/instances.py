@@ -136,6 +136,12 @@ def make_record(m: Machine, f: Frame, state: State, call: Call, thing: Thing) ->
 
 def call_instance(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
     me = Argument(frozenset((thing,)), call.place)
+    if any(
+        base.startswith("torch.autograd.Function") for base in access.external_bases(thing.data)
+    ):
+        return m.unknown(
+            m, f, state, call, [], "function"
+        )  # it runs unrecorded, its backward counts
     for name in ("__call__", "forward"):
         found, _ = access.lookup_class(state, thing.data, name)
         if found:

@@ -44,6 +44,17 @@ def _deque(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return builtin_calls.call_builtin(m, f, state, given, "list")
 
 
+def _checkpoint(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Call a function that is run again in the backward pass: its result is that of the function."""
+    if not call.arguments or call.arguments[0].name:
+        return m.unknown(m, f, state, call, [], "checkpoint")
+    given = tuple(a for a in call.arguments[1:] if a.name not in _OF_CHECKPOINT)
+    return m.apply(m, f, state, Call(call.place, given), call.arguments[0].value)
+
+
+_OF_CHECKPOINT = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
+
+
 def _queue(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return frozenset((containers.make(m, f, state, call.place, "list", [], name="queue"),))
 
@@ -249,6 +260,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "argparse.Namespace": _namespace,
     "dataclasses.field": _field,
     "numpy.dtype": _dtype,
+    "torch.utils.checkpoint.checkpoint": _checkpoint,
     "torch.device": _device,
     "torch.is_tensor": _is_tensor,
     "torch.load": _load,

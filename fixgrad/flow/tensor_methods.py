@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 UNWRITTEN = "list"  # the detail of an export of what no expression is alone
+_MAY_HOLD_LEAVES = ("opaque", "module", "function", "method", "partial", "instance", "class")
 _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook")
 _DEVICES = ("cuda", "xpu", "mps", "ipu", "hpu")
 
@@ -301,7 +302,7 @@ def _gathered(
         m.callbacks(m, f, state, call, [value], ())
         if row.first_only and any(operands):
             continue
-        unknown = unknown or any(t.kind == "opaque" for t in value)
+        unknown = unknown or any(t.kind in _MAY_HOLD_LEAVES for t in value)
         operands += _operands(state, value)
         for array in arrays_in(state, value):
             read_array(m, f, state, array, argument.place)
