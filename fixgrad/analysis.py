@@ -14,6 +14,7 @@ from fixgrad.flow.link import Linker, Project
 from fixgrad.flow.lower import lower
 from fixgrad.flow.neighbours import neighbours
 from fixgrad.hazards import Hazard, line_of, seen_from, span
+from fixgrad.knowledge.models import Models
 from fixgrad.policy import Policy
 from fixgrad.progress import counted
 from fixgrad.project import Surroundings
@@ -55,15 +56,25 @@ class Study(NamedTuple):
 
 
 def analyse(
-    sources: Sequence[Source], policy: Policy, around: Surroundings | None = None
+    sources: Sequence[Source],
+    policy: Policy,
+    around: Surroundings | None = None,
+    models: Models | None = None,
 ) -> Analysis:
     """Find what has no gradient in a project and plan what gives it one."""
-    return study(sources, around).conclude(policy)
+    return study(sources, around, models).conclude(policy)
 
 
-def study(sources: Sequence[Source], around: Surroundings | None = None) -> Study:
-    """Follow a project; what stands `around` the sources is read as far as it matters."""
-    return _at_ease(lambda: _study(sources, around))
+def study(
+    sources: Sequence[Source],
+    around: Surroundings | None = None,
+    models: Models | None = None,
+) -> Study:
+    """Follow a project; what stands `around` the sources is read as far as it matters.
+
+    `models` says what calls do that the user's settings describe.
+    """
+    return _at_ease(lambda: _study(sources, around, models))
 
 
 def _at_ease(function: Callable[[], _Result]) -> _Result:
@@ -76,14 +87,14 @@ def _at_ease(function: Callable[[], _Result]) -> _Result:
             gc.enable()
 
 
-def _study(sources: Sequence[Source], around: Surroundings | None) -> Study:
+def _study(sources: Sequence[Source], around: Surroundings | None, models: Models | None) -> Study:
     lowered = [lower(source) for source in counted("reading", sources)]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     modules = [m for m in lowered if isinstance(m, Module)]
     others = neighbours(modules, around) if around is not None else {}
     generated = Suppressions(sources).generated()
     given = frozenset(m.path for m in modules) - generated if others or generated else None
-    project = Project([*modules, *others.values()], around, given)
+    project = Project([*modules, *others.values()], around, given, models)
     project.generated = generated
     base = Linker(project).run()
     return Study(project, base, (*sources, *others), problems)

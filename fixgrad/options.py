@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fixgrad.catalogue import selection
+from fixgrad.errors import FixgradError
 from fixgrad.findings import CONFIDENCES
 from fixgrad.policy import Policy
 from fixgrad.project import Glob, matcher
 from fixgrad.source import Span
+
+if TYPE_CHECKING:
+    from fixgrad.knowledge.models import Models
 
 Globs: TypeAlias = "tuple[str | Glob, ...]"
 
@@ -40,6 +44,17 @@ class Options(NamedTuple):
     write_baseline: bool = False
     since: str | None = None  # only what has to do with lines that changed since this revision
     mark: str | None = None  # write comments that hide what is found, with this reason
+
+    def known_calls(self) -> Models | None:
+        """Return what the settings say of calls, None where they say nothing."""
+        if not any(self.models.values()):
+            return None
+        from fixgrad.knowledge.models import rows_of  # noqa: PLC0415 - only where there are some
+
+        models, problems = rows_of(self.models)
+        if problems:
+            raise FixgradError(problems[0])
+        return models
 
     @property
     def writes(self) -> bool:

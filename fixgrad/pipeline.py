@@ -195,10 +195,12 @@ def _analysed(
     if not sources:
         return _Analysed()
 
+    models = options.known_calls()
+
     def attempt() -> _Analysed:
         from fixgrad.analysis import analyse  # noqa: PLC0415  (only where a tensor may be made)
 
-        return _Analysed(*analyse(sources, policy, around))
+        return _Analysed(*analyse(sources, policy, around, models))
 
     path = sources[0].path if len(sources) == 1 else "fixgrad"
     result = guarded("the analysis", path, attempt, options.traceback)

@@ -102,9 +102,8 @@ def _setting(setting: Setting) -> str:
     kind = _KINDS.get(setting.kind) or f"one of `{'`, `'.join(setting.choices)}`"
     parts = [f"### {setting.name}", " ".join(filter(None, (setting.text, setting.more)))]
     rows = [f"- Holds: {kind}", f"- Default: `{toml(setting.default)}`"]
-    if setting.kind == "tables":
-        return "\n\n".join([*parts, "\n".join(rows), f"```toml\n{setting.example}\n```"])
-    rows.append(f"- Option: `{_option(setting)}`")
+    if setting.kind != "tables":
+        rows.append(f"- Option: `{_option(setting)}`")
     example = f"```toml\n[tool.fixgrad]\n{setting.name} = {setting.example}\n```"
     return "\n\n".join([*parts, "\n".join(rows), example])
 

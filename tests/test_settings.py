@@ -36,6 +36,7 @@ KINDS = {
         ["{}", '{ a = ["FG1"] }'],
         ["[]", '{ a = "FG1" }', '{ a = ["FG999"] }', '"a:FG1"'],
     ),
+    "tables": (["[]"], ["1", '"a"', "[1]", "{}", '[{ cal = "a.b" }]']),
 }
 
 
@@ -236,6 +237,9 @@ class TestEverySetting:
         assert not setting.more or re.fullmatch(r"[A-Z`][^\n]*\.", setting.more)
 
     def test_its_option(self, setting: Setting, fixgrad: Fixgrad) -> None:
+        if setting.kind == "tables":
+            assert fixgrad("--show-settings", f"--{setting.name}", "a").code == 2
+            return
         option = f"--{setting.name}"
         value = {"codes": "FG1", "globs": "a", "codes-by-glob": "a:FG1", "file": "a"}.get(
             setting.kind
@@ -313,16 +317,17 @@ class TestTogether:
         expected = {"a": ("FG1", "FG3"), "b": ("FG2",), "c": ("FG1",)}
         assert got.values["per-file-ignores"] == expected
 
-    def test_tables_are_handed_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        setting = Setting("sources", "tables", (), table.RULES, "What makes a tensor.")
-        monkeypatch.setattr(resolve, "SETTINGS", (*SETTINGS, setting))
-        monkeypatch.setitem(table.BY_NAME, "sources", setting)
-        assert resolve.options_of(resolve.resolve()).models == {"sources": ()}
-        settings("[[tool.fixgrad.sources]]\ncall = 'a.b'\n[[tool.fixgrad.sources]]\ncall = 'c'")
-        rows = ({"call": "a.b"}, {"call": "c"})
-        assert resolve.options_of(resolve.resolve()).models == {"sources": rows}
+    def test_tables_are_handed_on(self) -> None:
+        empty: dict[str, tuple[dict[str, object], ...]] = {
+            setting.name: () for setting in SETTINGS if setting.kind == "tables"
+        }
+        assert resolve.options_of(resolve.resolve()).models == empty
+        settings("[[tool.fixgrad.sources]]\ncall = 'a.b'\n[[tool.fixgrad.sources]]\ncall = 'c.d'")
+        rows = ({"call": "a.b"}, {"call": "c.d"})
+        assert resolve.options_of(resolve.resolve()).models == {**empty, "sources": rows}
         assert "expected tables [[sources]], not a string" in complaint("sources = 'a'")
         assert "one of its items is a number" in complaint("sources = [1]")
+        assert "did you mean 'call'?" in complaint("sources = [{ cal = 'a.b' }]")
 
 
 class TestEffects:
@@ -485,7 +490,8 @@ class TestHelp:
         headings = re.findall(r"(?m)^(\w[\w ]+):$", ran.out)
         assert headings[:6] == ["What to do", "Rules", "Files", "Repairs", "Report", "This program"]
         for setting in SETTINGS:
-            assert re.search(rf"(?m)^  --(\[no-\])?{setting.name} ", ran.out)
+            listed = re.search(rf"(?m)^  --(\[no-\])?{setting.name} ", ran.out)
+            assert (listed is None) is (setting.kind == "tables")
         assert "high or never." in re.sub(r"\s+", " ", ran.out)
         assert max(map(len, ran.out.splitlines())) <= 80
 

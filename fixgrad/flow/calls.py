@@ -20,6 +20,7 @@ from fixgrad.flow.graph import CallResult
 from fixgrad.flow.idle import is_idle, values_inside
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
+from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import call_module
 from fixgrad.flow.protocols import callables
 from fixgrad.flow.state import MODE, State
@@ -243,6 +244,12 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     """Call a function of the project: execute its body with the arguments bound."""
     code: Code = thing.data
     function = code.function
+    if m.models is not None:
+        name = m.models.name_of(code.module.path, function.name)
+        skip = 1 if "." in function.name and call.arguments else 0
+        own = call_modelled(m, f, state, call, m.models, name, skip) if name else None
+        if own is not None:
+            return own
     again = sum(1 for running in m.stack if running is function)
     if len(f.path) >= LONGEST_PATH or again > 1 or m.budget < 0:
         if ".backward" in function.tokens:

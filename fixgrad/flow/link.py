@@ -34,6 +34,7 @@ from fixgrad.flow.overlay import execute_planned
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
+from fixgrad.knowledge.models import Models
 from fixgrad.progress import counted
 from fixgrad.project.imports import Imports, listing
 
@@ -72,6 +73,7 @@ class Project:
         modules: Sequence[Module],
         imports: Imports | None = None,
         given: frozenset[str] | None = None,
+        models: Models | None = None,
     ) -> None:
         self.modules = {m.path: m for m in sorted(modules, key=lambda m: m.path)}
         self.functions = {
@@ -87,7 +89,8 @@ class Project:
             self.imports.add_search(path, module.search)
         self.given = given  # the files that findings and edits are for; None is all
         self.generated: frozenset[str] = frozenset()  # those left out as a program makes them
-        self.relevance = relevance.relevance(self.modules, self.find, given)
+        self.models = models  # what the user's settings say of calls
+        self.relevance = relevance.relevance(self.modules, self.find, given, models)
 
     def find(self, importer: str, name: str) -> str | None:
         """Return the file that an import in another file means, or None where it is not ours."""
@@ -147,6 +150,7 @@ class Linker:
             self._load, project.relevance.productive, overlay, BUDGET,
         )  # fmt: skip
         self.machine.graph.shadows = shadows
+        self.machine.models = project.models
 
     def run(self, only: frozenset[Where] | None = None) -> FlowGraph:
         """Run every module, then every function and class that nothing has entered.

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from fixgrad.flow.arms import Arm
     from fixgrad.flow.guards import Guard
 
+if TYPE_CHECKING:
+    from fixgrad.knowledge.models import Models
+
 Handler: TypeAlias = Callable[["Machine", "Frame", Op, State], None]
 Apply: TypeAlias = Callable[["Machine", "Frame", State, Call, Value], Value]  # call a value
 Send: TypeAlias = Callable[["Machine", "Frame", State, Call, Value, str], Value]  # call a method
@@ -119,6 +122,7 @@ class Machine:
         self.load_module = load_module  # (importing file, dotted name) -> module thing
         self.budget = budget
         self.graph = FlowGraph()
+        self.models: Models | None = None  # what the user's settings say of calls
         self.entered: set[Where] = set()  # functions executed
         self.expecting_failure = 0
         self.absent_imports = 0  # of what may not be installed, so far

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow.ir import Block, Module, Place
 from fixgrad.flow.names import Find, Names, Unit, closure, unit_name
+
+if TYPE_CHECKING:
+    from fixgrad.knowledge.models import Models
 
 CONVERSIONS = frozenset(
     (
@@ -39,14 +42,21 @@ class Relevance(NamedTuple):
 
 
 def relevance(
-    modules: Mapping[str, Module], find: Find, given: frozenset[str] | None = None
+    modules: Mapping[str, Module],
+    find: Find,
+    given: frozenset[str] | None = None,
+    models: Models | None = None,
 ) -> Relevance:
     """Find the functions that are worth following: all, or those that lead to the given files."""
     names = _names(modules, find)
     callers = names.callers()
     makers = converting_units(modules, names, find)
+    demanding = demanding_units(modules, names)
+    if models is not None:
+        makers |= _mentioning(names, models.sources)
+        demanding |= _mentioning(names, models.sinks)
     converting = closure(makers, callers)
-    asking = closure(demanding_units(modules, names), callers)
+    asking = closure(demanding, callers)
     roots = converting & asking
     # Who else gets tensors of the same makers: a grant in there would be theirs too.
     shared = {unit for unit in makers & _below(roots, callers) if unit[1]}
@@ -68,6 +78,13 @@ def relevance(
         _methods(modules, names, find, converting | asking),
         frozenset(file for path, each in imports for file in each.every() if file != path),
     )
+
+
+def _mentioning(names: Names, calls: Iterable[str]) -> set[Unit]:
+    """Return the units that write the last part of some names."""
+    last = {name.rpartition(".")[2] for name in calls}
+    tokens = last | {f".{name}" for name in last}
+    return {unit for unit, mentioned in names.tokens.items() if mentioned & tokens}
 
 
 def reaching(

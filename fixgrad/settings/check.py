@@ -109,6 +109,11 @@ def _tables(place: str, setting: Setting, value: Any) -> Value:
     for item in value:
         if not isinstance(item, dict):
             raise _wrong(place, f"tables [[{setting.name}]]", item, "but one of its items is")
+        from fixgrad.knowledge.models import wrong_in  # noqa: PLC0415 - only where there are some
+
+        wrong = wrong_in(setting.name, item)
+        if wrong is not None:
+            raise FixgradError(f"{place}: {wrong}")
     return tuple(value)
 
 

@@ -76,6 +76,27 @@ SETTINGS = (
         example='"high"',
     ),
     Setting(
+        *("sources", "tables", (), RULES, "Calls that make a tensor of outside data."),
+        more="Each has `call`, the name as Python imports it, of a library or of the project; `dtype` where the "
+        "tensor always has that; `shares`, whether it shares the array's memory: always, maybe or never.",
+        example='[{ call = "mylib.to_tensor" }]',
+    ),
+    Setting(
+        *("sinks", "tables", (), RULES, "Calls that ask for the gradient of an argument."),
+        more="Each has `call` and `arg`, the position or the name of the argument, which may be a list or a dict of "
+        "tensors; `need` is `leaf` where they are trained, `tracked` where results will do.",
+        example='[{ call = "mylib.fit", arg = 0 }]',
+    ),
+    Setting(
+        *("grad-enabled", "tables", (), RULES, "Calls that grant the gradient themselves."),
+        more="What goes into such a call, or comes out of it, may be tracked: it is left alone.",
+        example='[{ call = "mylib.trainable" }]',
+    ),
+    Setting(
+        *("stops-grad", "tables", (), RULES, "Calls whose result has no gradient."),
+        example='[{ call = "mylib.frozen" }]',
+    ),
+    Setting(
         *("exclude", "globs", (), FILES, "Leave out files or folders."),
         more="As in a .gitignore: a glob without a slash names a file or folder at any depth. It holds for files "
         "that are named on the command line too, as a commit hook does. Virtual environments, caches and build "
