@@ -8,7 +8,7 @@ from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.differentiation import may_run_backward
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, Code, Value, of_kind
+from fixgrad.flow.values import NOTHING, Code, Thing, Value, of_kind
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Machine
@@ -36,10 +36,20 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
         return False
     if any(of_kind(v, "function", "method", "partial") for v in values):
         return False
+    if any(
+        _keeps_a_function(state, t) for a in call.arguments for t in of_kind(a.value, "instance")
+    ):
+        return False
     if where in m.productive:
         m.graph.capped.add(where)
     may_run_backward(state, inside)
     return True
+
+
+def _keeps_a_function(state: State, instance: Thing) -> bool:
+    """Say whether an attribute is a function that somebody has put there: a callback."""
+    fields = state.get((instance, "#fields"), frozenset())
+    return any(of_kind(state.get((instance, n), NOTHING), "function", "partial") for n in fields)
 
 
 def values_inside(m: Machine, state: State, call: Call, code: Code) -> list[Value]:
