@@ -174,6 +174,7 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
         return
     old, new = (consume(m, f, state, v, op.place) for v in f.values(op))
     result: set[Thing] = set()
+    m.alternatives += len(old) > 1
     for thing in ordered(old):
         if thing.kind == "tensor":
             _change_tensor(m, f, state, op, thing, new)
@@ -190,6 +191,7 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
             result |= _binary(m, f, state, op, frozenset((thing,)), new)
             continue
         result.add(thing)
+    m.alternatives -= len(old) > 1
     f.registers[op.out] = frozenset(result) or UNKNOWN
 
 

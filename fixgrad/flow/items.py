@@ -104,6 +104,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
     new = consume(m, f, state, new, op.place)
     sift(m, state, new)
     strong = len(owner) == 1
+    m.alternatives += not strong
     for thing in ordered(owner):
         if thing.kind == "instance":
             _set_in_instance(m, f, op, state, thing, key, new)
@@ -132,6 +133,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
         elif thing.kind in ("list", "dict"):
             containers.set_item(state, thing, key, new, strong)
+    m.alternatives -= not strong
 
 
 def _set_in_instance(
