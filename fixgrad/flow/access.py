@@ -256,8 +256,14 @@ def lookup_class(state: State, of_class: Thing, name: str) -> tuple[Value, Thing
     return NOTHING, of_class
 
 
-def linear_bases(of_class: Thing) -> list[Thing]:
+def linear_bases(of_class: Thing) -> tuple[Thing, ...]:
     """Return a class of the project and its bases in the project, nearest first."""
+    if of_class.bases is None:
+        of_class.bases = _linear_bases(of_class)
+    return of_class.bases
+
+
+def _linear_bases(of_class: Thing) -> tuple[Thing, ...]:
     found: dict[Thing, None] = {}
     pending = [of_class]
     while pending:
@@ -266,7 +272,7 @@ def linear_bases(of_class: Thing) -> list[Thing]:
             continue
         found[cls] = None
         pending.extend(b for value in cls.data.bases for b in of_kind(value, "class"))
-    return list(found)
+    return tuple(found)
 
 
 def external_bases(of_class: Thing) -> list[str]:
@@ -339,7 +345,10 @@ def write_attribute(
                 state.set((thing, name), new)
             else:
                 state.add((thing, name), new)
-            state.add((thing, "#fields"), frozenset((name,)))
+            if thing.kind == "file":
+                m.named_in.setdefault(thing, {})[name] = None
+            else:
+                state.add((thing, "#fields"), frozenset((name,)))
             if thing.kind == "instance":
                 _keep(m, thing, new)
 

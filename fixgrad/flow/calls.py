@@ -295,13 +295,14 @@ def _execute(
     owner = m.thing("frame", Site(code.module.path, function.place), path, function.name)
     frame = Frame(owner, code.module, function, code.frames, path)
     liveness.forget_locals(m, state, frame)  # what an earlier call left
+    mark = len(state.trail)
     _bind_parameters(m, frame, state, call, code)
     mode = state.get(MODE, "on")
     if code.mode:
         state.set(MODE, code.mode)
     value = m.enter(frame, state)
-    if not liveness.has_closures(m, frame):
-        liveness.forget_locals(m, state, frame)
+    if frame.private is not None:
+        state.forget(mark, owner)
     if code.mode:
         state.set(MODE, mode)
     if function.kind == "generator":
@@ -363,11 +364,17 @@ def unknown_call(
     return containers.carry(m, f, state, call.place, [*values, *holders], name)
 
 
+MOST_CALLBACKS = 4  # of unknown code inside what other unknown code calls
+
+
 def run_callbacks(
     m: Machine, f: Frame, state: State, call: Call, values: list[Value], given: tuple[Value, ...]
 ) -> Value:
     """Enter the functions among values, as code that is not known may call them."""
     results: list[Value] = []
+    if m.calling_back == MOST_CALLBACKS:
+        return NOTHING  # an object that is given to its own method may call itself for ever
+    m.calling_back += 1
     for value in values:
         for thing in callables(state, value):
             if thing.kind == "method" and not isinstance(thing.data, tuple):
@@ -380,4 +387,5 @@ def run_callbacks(
                 results.append(apply(m, f, s, Call(call.place, arguments), frozenset((thing,))))
 
             m.branch(f, state, [lambda s: None, once])
+    m.calling_back -= 1
     return union(results)

@@ -26,6 +26,7 @@ from fixgrad.flow.values import (
     known,
     of_kind,
     ordered,
+    summed_up,
     union,
 )
 from fixgrad.knowledge import tensor_operator
@@ -55,7 +56,7 @@ def make(
         state.set((thing, field), NOTHING)
     # What an earlier turn put into it is still there for who holds that one: `params = new`.
     earlier: Value = state.get((thing, "[*]"), NOTHING) if m.loops and not fresh else NOTHING
-    state.set((thing, "[*]"), anything | earlier | union(items or []))
+    state.set((thing, "[*]"), summed_up(union([anything, earlier, *(items or [])])))
     sized = items is not None and len(items) <= MOST_ITEMS
     state.set((thing, "#length"), str(len(items)) if items is not None and sized else "maybe")
     fields: list[str] = []

@@ -8,7 +8,7 @@ from fixgrad.flow import containers
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, Thing, Value, known, of_kind, union
+from fixgrad.flow.values import NOTHING, Thing, Value, known, of_kind, summed_up, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -67,6 +67,8 @@ def _star(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Valu
 def _dict(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
     thing = containers.make(m, f, state, op.place, "dict", [])
     state.set((thing, "#closed"), True)
+    if _fill_at_once(state, thing, op, values):
+        return thing
     n = 0
     while n < len(values):
         if op.names[n] == "**":
@@ -85,3 +87,30 @@ def _dict(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Th
             containers.set_item(state, thing, values[n], values[n + 1], True)
             n += 2
     return thing
+
+
+MOST_KEYS = 512  # of a dict that is written out, known one by one
+
+
+def _fill_at_once(state: State, thing: Thing, op: Op, values: list[Value]) -> bool:
+    """Fill a dict that is written out with known keys, or a table too large to know them."""
+    if "**" in op.names:
+        return False
+    items: dict[str, Value] = {}
+    if len(values) > 2 * MOST_KEYS:
+        state.set((thing, "#closed"), False)
+        held = values[1::2]
+    else:
+        for key, value in zip(values[::2], values[1::2], strict=True):
+            field = containers.field_of(key)
+            if field is None:
+                return False
+            items[field] = value
+        held = list(items.values())
+    for field, value in items.items():
+        state.set((thing, field), value)
+    state.set((thing, "#fields"), frozenset(items))
+    state.set((thing, "#order"), tuple(items))
+    state.set((thing, "#sure"), frozenset(items))
+    state.set((thing, "[*]"), summed_up(union([state.get((thing, "[*]"), NOTHING), *held])))
+    return True

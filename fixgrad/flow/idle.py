@@ -24,7 +24,7 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
     """
     function = code.function
     where = (code.module.path, function.place)
-    if len(function.places) < _SHORT or code.frames:
+    if len(function.places) < _SHORT:
         return False
     if where in m.productive:
         m.entries[where] += 1
@@ -34,10 +34,10 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
     inside = containers.reachable(state, values)
     if not m.graph.from_data.isdisjoint(inside):
         return False
-    if any(of_kind(v, "function", "method", "partial") for v in values):
+    if any(_may_bring_data(m, t) for v in values for t in v):
         return False
     if any(
-        _keeps_a_function(state, t) for a in call.arguments for t in of_kind(a.value, "instance")
+        _keeps_a_function(m, state, t) for a in call.arguments for t in of_kind(a.value, "instance")
     ):
         return False
     if where in m.productive:
@@ -46,14 +46,23 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
     return True
 
 
-def _keeps_a_function(state: State, instance: Thing) -> bool:
+def _keeps_a_function(m: Machine, state: State, instance: Thing) -> bool:
     """Say whether an attribute is a function that somebody has put there: a callback."""
     fields = state.get((instance, "#fields"), frozenset())
-    return any(of_kind(state.get((instance, n), NOTHING), "function", "partial") for n in fields)
+    kept = (of_kind(state.get((instance, n), NOTHING), "function", "partial") for n in fields)
+    return any(_may_bring_data(m, t) for things in kept for t in things)
+
+
+def _may_bring_data(m: Machine, thing: Thing) -> bool:
+    """Say whether a function at hand may convert or make a module, or holds what stands around it."""
+    if thing.kind != "function":
+        return thing.kind in ("method", "partial")
+    code: Code = thing.data
+    return bool(code.frames) or (code.module.path, code.function.place) in m.building
 
 
 def values_inside(m: Machine, state: State, call: Call, code: Code) -> list[Value]:
     """Return what a call of a function can see: its arguments, and what it names of its file."""
-    owner = m.module_thing(code.module.path)
-    named = (state.get((owner, name), NOTHING) for name in sorted(code.function.tokens))
+    owners = (*code.frames, m.module_thing(code.module.path))
+    named = (state.get((o, name), NOTHING) for o in owners for name in code.function.tokens)
     return [*named, *(a.value for a in call.arguments)]

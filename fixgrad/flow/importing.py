@@ -90,7 +90,8 @@ def _public_names(m: Machine, f: Frame, op: Op, state: State, module: Thing) -> 
     if listed:
         names = [known(value)[1] for value in listed]
         return [name for name in names if isinstance(name, str)]
-    return [n for n in sorted(state.get((module, "#fields"), frozenset())) if n[0] not in "_%"]
+    bound = sorted(m.named_in.get(module, ()))
+    return [n for n in bound if n[0] not in "_%" and state.get((module, n)) is not None]
 
 
 def import_module(m: Machine, f: Frame, state: State, call: Call) -> Value:

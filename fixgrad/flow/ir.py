@@ -62,6 +62,7 @@ class Function(NamedTuple):
 
     local: frozenset[str]  # the names it binds itself
     tokens: frozenset[str]  # what it mentions: "name", ".attribute"; nested functions excluded
+    encloses: bool  # functions or classes are defined in it, which may keep its variables
 
 
 class Module(NamedTuple):

@@ -147,7 +147,7 @@ class Linker:
         }
         self.machine = Machine(
             handlers, calls.apply, calls.send, calls.unknown_call, calls.run_callbacks,
-            self._load, project.relevance.productive, overlay, BUDGET,
+            self._load, project.relevance.productive, project.relevance.building, overlay, BUDGET,
         )  # fmt: skip
         self.machine.graph.shadows = shadows
         self.machine.models = project.models
@@ -209,7 +209,7 @@ class Linker:
         frame = self._frame(path)
         owner = self.machine.module_thing(path)
         found: dict[Thing, None] = {}
-        for field in sorted(self.globals.get((owner, "#fields"), frozenset())):
+        for field in sorted(self.machine.named_in.get(owner, ())):
             for thing in ordered(self.globals.get((owner, field), NOTHING)):
                 ours = isinstance(thing.data, Code) and thing.data.module.path == path
                 if ours and (path, thing.data.function.place) in self.project.relevance.roots:

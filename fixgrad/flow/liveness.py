@@ -34,7 +34,9 @@ def forget_last_turn(m: Machine, f: Frame, state: State, op: Op) -> None:
 
 
 def forget_locals(m: Machine, state: State, f: Frame) -> None:
-    """Empty the variables of a function, and those of its comprehensions."""
+    """Empty the variables of a function, and those of its comprehensions, where an earlier call left them."""
+    if f.private is not None:
+        return
     key = (f.module.path, f.function.place)
     names = m.variables.get(key)
     if names is None:
@@ -44,25 +46,12 @@ def forget_locals(m: Machine, state: State, f: Frame) -> None:
             state.set((f.thing, name), NOTHING)
 
 
-def has_closures(m: Machine, f: Frame) -> bool:
-    """Say whether functions inside a function may still read its variables after it has returned."""
-    key = (f.module.path, f.function.place)
-    found = m.closures.get(key)
-    if found is None:
-        found = m.closures[key] = f.function.kind == "generator" or _defines(f.function.body)
-    return found
-
-
 def _stored(block: Block) -> Iterator[str]:
     for op in block:
         if op.kind == "store" and op.constant == 0:
             yield op.target
         for inner in op.blocks:
             yield from _stored(inner)
-
-
-def _defines(block: Block) -> bool:
-    return any(op.kind in ("function", "class") or any(map(_defines, op.blocks)) for op in block)
 
 
 def overwritten(module: Module, function: Function, blocks: tuple[Block, ...]) -> tuple[str, ...]:

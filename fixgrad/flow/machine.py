@@ -45,6 +45,7 @@ LONGEST_PATH = 12  # calls inside calls
 _TOLD_APART_BY_DATA = {
     "grad", "method", "none-test", "partial", "wrapped", "super", "context", "type-test",
 }  # fmt: skip
+_LASTING = ("module", "class", "generator")  # their variables are read from outside
 MOST_TURNS = 4  # of a loop before its fixpoint is taken as it is
 
 
@@ -55,6 +56,8 @@ class Frame:
         self, thing: Thing, module: Module, function: Function, outer: tuple[Thing, ...], path: Path
     ) -> None:
         self.thing = thing  # owns the local variables
+        # the same where no one can ask for them once the function has returned
+        self.private = None if function.encloses or function.kind in _LASTING else thing
         self.module = module
         self.function = function
         self.outer = outer  # frames of the functions around it, innermost first
@@ -110,6 +113,7 @@ class Machine:
         callbacks: Callbacks,
         load_module: Callable[[Machine, str, str], Thing | None],
         productive: frozenset[tuple[str, Place]],
+        building: frozenset[tuple[str, Place]],
         overlay: Iterable[Operation] = (),
         budget: int = 400_000,
     ) -> None:
@@ -119,6 +123,7 @@ class Machine:
         self.unknown = unknown
         self.callbacks = callbacks
         self.productive = productive  # functions whose calls are worth entering
+        self.building = building  # functions that may make a module, and then hand it on
         self.load_module = load_module  # (importing file, dotted name) -> module thing
         self.budget = budget
         self.graph = FlowGraph()
@@ -149,13 +154,15 @@ class Machine:
         self.optional: set[Thing] = set()  # tensors whose gradient is read behind a test for None
         self.flag_of: dict[Thing, Thing] = {}  # by what `requires_grad` is: the tensor
         self.gradient_of: dict[Thing, Thing] = {}  # what a gradient became when it was used
+        self.calling_back = 0  # how much unknown code is running that calls functions it was given
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
         self.overwritten: dict[Where, tuple[str, ...]] = {}  # by loop: see `liveness`
         self.variables: dict[Where, frozenset[str]] = {}  # by function
-        self.closures: dict[Where, bool] = {}  # by function: are there any in it
+        self.named_in: dict[Thing, dict[str, None]] = {}  # by file: the names it was given
         self._things: dict[tuple[object, ...], Thing] = {}
+        self._instances: dict[Thing, list[Thing]] = {}  # by class of the project
         self.expression_overlay: dict[str, dict[Place, list[Operation]]] = {}
         self.statement_overlay: dict[str, dict[Place, list[Operation]]] = {}
         self._spread(overlay)
@@ -180,6 +187,8 @@ class Machine:
         if found is None:
             found = Thing(kind, site, path, name, data, len(self._things) + 1)
             self._things[key] = found
+            if kind == "instance" and isinstance(data, Thing):
+                self._instances.setdefault(data, []).append(found)
         return found
 
     def module_thing(self, path: str) -> Thing:
@@ -188,7 +197,7 @@ class Machine:
 
     def instances_of(self, cls: Thing) -> list[Thing]:
         """Return the instances of a class made so far."""
-        return [t for t in self._things.values() if t.kind == "instance" and t.data is cls]
+        return self._instances.get(cls, [])
 
     def submodule(self, package: Thing, name: str) -> Thing | None:
         """Return a module inside a package of the project."""
@@ -233,7 +242,7 @@ class Machine:
         if f.returns or f.last is None:
             paths = [changes for _, changes in f.returns]
             if f.last is not None:
-                paths.append(state.changes())
+                paths.append(state.changes(without=f.private))
             state.undo()
             caller.merge(paths)
         return union([*(value for value, _ in f.returns), f.last or NOTHING])
@@ -244,7 +253,7 @@ class Machine:
         if state is f.top:
             f.last = value
         else:
-            f.returns.append((value, state.changes(f.top.mark)))
+            f.returns.append((value, state.changes(f.top.mark, f.private)))
         state.dead = True
 
     def branch(self, f: Frame, state: State, ways: Sequence[Callable[[State], object]]) -> None:

@@ -52,6 +52,13 @@ class Names:
         other.tokens.update(tokens)
         return other
 
+    def by_file(self) -> dict[str, list[Unit]]:
+        """Return the units of each file."""
+        found: dict[str, list[Unit]] = defaultdict(list)
+        for unit in self.tokens:
+            found[unit[0]].append(unit)
+        return found
+
     def named(self, unit: Unit) -> list[Unit]:
         """Return the units that a unit names."""
         symbols, files, stars = self.imports[unit[0]]

@@ -35,6 +35,7 @@ class Relevance(NamedTuple):
     productive: frozenset[
         tuple[str, Place]
     ]  # functions from which a conversion, or a class that demands, is reached
+    building: frozenset[tuple[str, Place]]  # functions from which torch or a class is reached
     methods: frozenset[
         tuple[str, Place]
     ]  # of classes: a conversion or a demand is reached, or an attribute is set
@@ -75,6 +76,7 @@ def relevance(
     return Relevance(
         _places(places, roots),
         _places(places, productive),
+        _places(places, closure(_torch_units(modules, names, find) | classes, callers)),
         _methods(modules, names, find, converting | asking),
         frozenset(file for path, each in imports for file in each.every() if file != path),
     )
@@ -160,35 +162,54 @@ def _places(
     return frozenset(place for unit in units for place in places[unit])
 
 
+def _torch_units(modules: Mapping[str, Module], named: Names, find: Find) -> set[Unit]:
+    """Return the units that mention something of torch."""
+    found: set[Unit] = set()
+    units = named.by_file()
+    for path, module in modules.items():
+        own = (entry for entry in module.imports if _of_torch(find, path, *entry[1:]))
+        names = {local for local, _, _ in own}
+        if "*" in names:
+            found.update(units.get(path, ()))
+        elif names:
+            found.update(u for u in units.get(path, ()) if not names.isdisjoint(named.tokens[u]))
+    return found
+
+
+def _of_torch(find: Find, path: str, name: str, member: str) -> bool:
+    # A file of the project may hand torch on, whole or name by name.
+    handed_on = member in ("torch", "*") or member in CONVERSIONS
+    return name.partition(".")[0] == "torch" or (handed_on and find(path, name) is not None)
+
+
 def converting_units(modules: Mapping[str, Module], named: Names, find: Find) -> set[Unit]:
     """Return the units that write a conversion."""
     found: set[Unit] = set()
+    units = named.by_file()
     for path, module in modules.items():
         names = {"." + name for name in CONVERSIONS}
         uses_torch = False
         for local, name, member in module.imports:
-            # A file of the project may hand torch on, whole or name by name.
-            handed_on = member in ("torch", "*") or member in CONVERSIONS
-            if name.partition(".")[0] == "torch" or (handed_on and find(path, name) is not None):
+            if _of_torch(find, path, name, member):
                 uses_torch = True
                 if member in CONVERSIONS or member == "*":
                     names.add(local)
                     names |= CONVERSIONS if member == "*" else set()
         if uses_torch:
-            found |= {
-                u for u, mentioned in named.tokens.items() if u[0] == path and mentioned & names
-            }
+            found.update(u for u in units.get(path, ()) if not names.isdisjoint(named.tokens[u]))
     return found
 
 
 def demanding_units(modules: Mapping[str, Module], named: Names) -> set[Unit]:
     """Return the units that write a demand."""
-    found = {unit for unit, mentioned in named.tokens.items() if mentioned & DEMANDS}
+    found = {unit for unit, mentioned in named.tokens.items() if not DEMANDS.isdisjoint(mentioned)}
+    units = named.by_file()
     for path, module in modules.items():
         names = {
             local
             for local, name, member in module.imports
             if f"{name}.{member}".startswith(_DEMANDING_IMPORTS) and local != "torch"
         }
-        found |= {u for u, mentioned in named.tokens.items() if u[0] == path and mentioned & names}
+        if names:
+            found.update(u for u in units.get(path, ()) if not names.isdisjoint(named.tokens[u]))
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from fixgrad.flow.values import Thing
+from fixgrad.flow.values import Thing, widened
 
 Cell: TypeAlias = tuple[Thing | None, str]
 Changes: TypeAlias = dict[Cell, Any]
@@ -24,12 +24,14 @@ CONTEXT_MODES = {"no_grad": "off", "inference": "inference", "enable": "on"}
 
 def join_facts(field: str, one: Any, other: Any) -> Any:
     """Join what two paths say of one cell."""
-    if one is ABSENT or one == other:
+    if one is ABSENT or one is other:
         return other
-    if other is ABSENT:
+    if other is ABSENT or one == other:
         return one
     if field[0] != "#" or field in _SETS:
-        return one | other
+        if other <= one:
+            return one
+        return one | other if field[0] == "#" else widened(one | other)
     if field in _COMMON:
         return one & other
     if field in _FLAGS:
@@ -157,29 +159,57 @@ class State:
 
     def set(self, cell: Cell, value: Any) -> None:
         """Write a cell; the old content is gone on this path."""
-        cells = self.cells
-        self.trail.append((cell, cells.get(cell, ABSENT)))
-        cells[cell] = value
+        old = self.cells.get(cell, ABSENT)
+        if old is not value:
+            self.trail.append((cell, old))
+            self.cells[cell] = value
 
     def add(self, cell: Cell, value: Any) -> None:
         """Join a value into a cell, where the write may or may not happen."""
-        self.set(cell, join_facts(cell[1], self.get(cell, ABSENT), value))
+        old = self.cells.get(cell, ABSENT)
+        new = join_facts(cell[1], old, value)
+        if old is not new:
+            self.trail.append((cell, old))
+            self.cells[cell] = new
 
-    def changes(self, mark: int | None = None) -> Changes:
-        """Return the cells changed since this path, or the one with that mark, began."""
+    def changes(self, mark: int | None = None, without: Thing | None = None) -> Changes:
+        """Return the cells changed since this path, or the one with that mark, began.
+
+        `without` names the owner of cells that are of no use any more.
+        """
         cells = self.cells
-        start = self.mark if mark is None else mark
-        return {cell: cells[cell] for cell, _ in self.trail[start:]}
+        changed = self.trail[self.mark if mark is None else mark :]
+        if without is None:
+            return {cell: cells[cell] for cell, _ in changed}
+        return {cell: cells[cell] for cell, _ in changed if cell[0] is not without}
 
     def undo(self) -> None:
         """Take back what this path changed."""
-        cells, trail = self.cells, self.trail
-        while len(trail) > self.mark:
-            cell, old = trail.pop()
+        cells, trail, mark = self.cells, self.trail, self.mark
+        for cell, old in reversed(trail[mark:]):
             if old is ABSENT:
                 del cells[cell]
             else:
                 cells[cell] = old
+        del trail[mark:]
+
+    def forget(self, mark: int, owner: Thing) -> None:
+        """Drop the cells of an owner that were written since a mark: nothing can ask for them."""
+        cells, trail = self.cells, self.trail
+        kept: Trail = []
+        seen: set[Cell] = set()
+        for entry in trail[mark:]:
+            cell = entry[0]
+            if cell in seen:
+                continue  # the way back leads to what was there first
+            seen.add(cell)
+            if cell[0] is not owner:
+                kept.append(entry)
+            elif entry[1] is ABSENT:
+                del cells[cell]
+            else:
+                cells[cell] = entry[1]
+        trail[mark:] = kept
 
     def apply(self, changes: Changes) -> None:
         """Write the changes that a path made."""
@@ -199,25 +229,32 @@ class State:
             self.apply(paths[0])
             return True
         changed = False
-        cells = self.cells
+        cells, trail = self.cells, self.trail
         lost = Lost(cells, paths, turns=turns)
-        for cell in {cell: None for path in paths for cell in path}:
+        every = paths[0] if paths[0] else paths[1]
+        if any(path and path is not every for path in paths):
+            every = {cell: None for path in paths for cell in path}
+        for cell in every:
+            field = cell[1]
             old = cells.get(cell, ABSENT)
             new: Any = ABSENT
             for path in paths:
                 found = path.get(cell, old)
                 if found is ABSENT:
-                    found = _UNLESS_SET.get(cell[1], ABSENT)
-                if cell[1] in _RENEWED and found == _RENEWED[cell[1]] != old:
+                    found = _UNLESS_SET.get(field, ABSENT)
+                if found is new:
+                    continue
+                if field in _RENEWED and found == _RENEWED[field] != old:
                     new = found
                     break
-                if cell[1] == "#freed" and old and not found and lost.is_lost(cell):
+                if field == "#freed" and old and not found and lost.is_lost(cell):
                     new = found
                     break
-                new = join_facts(cell[1], new, found)
-            if new is not ABSENT and new != old:
+                new = join_facts(field, new, found)
+            if new is not old and new is not ABSENT and new != old:
                 changed = changed or old is not ABSENT or self._known(cell)
-                self.set(cell, new)
+                trail.append((cell, old))
+                cells[cell] = new
         return changed
 
     def _known(self, cell: Cell) -> bool:

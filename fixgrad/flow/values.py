@@ -25,7 +25,7 @@ Path: TypeAlias = tuple[Site, ...]  # the calls that lead here, outermost first
 class Thing:
     """One abstract object; compared by identity, made by `Machine.thing` only."""
 
-    __slots__ = ("data", "kind", "name", "number", "path", "site")
+    __slots__ = ("bases", "data", "kind", "name", "number", "path", "site")
 
     def __init__(
         self, kind: str, site: Site | None, path: Path, name: str, data: Any, number: int = 0
@@ -36,6 +36,7 @@ class Thing:
         self.name = name  # "torch.from_numpy" of a conversion, "numpy.sin" of an external, ...
         self.data = data  # what never changes: a constant, a function, the owner of a method
         self.number = number  # in order of making, for an order that no run changes
+        self.bases: tuple[Thing, ...] | None = None  # of a class: it and its bases, once asked for
 
     def __repr__(self) -> str:
         where = f"@{self.site.place[0]}:{self.site.place[1] + 1}" if self.site else ""
@@ -105,8 +106,33 @@ def of_kind(value: Iterable[Thing], *kinds: str) -> list[Thing]:
 
 def union(values: Iterable[Value]) -> Value:
     """Return whatever any of the values may be."""
-    different = {value for value in values if value}
-    return NOTHING.union(*different) if len(different) != 1 else different.pop()
+    found = [value for value in values if value]
+    if len(found) < 2:
+        return found[0] if found else NOTHING
+    first = found[0]
+    merged = first.union(*found[1:])
+    return first if len(merged) == len(first) else merged
+
+
+MOST_THINGS = 64  # that one cell is known to hold, beside tensors and arrays
+
+
+def widened(value: Value) -> Value:
+    """Return a value of very many things as its tensors and arrays, and whatever else."""
+    if len(value) <= MOST_THINGS:
+        return value
+    kept = frozenset(t for t in value if t.kind in ("tensor", "array"))
+    return kept | UNKNOWN if len(value) - len(kept) > MOST_THINGS else value
+
+
+def summed_up(value: Value) -> Value:
+    """Return a value of very many constants as one of each type, and of no known value."""
+    if len(value) <= MOST_THINGS:
+        return value
+    one_each: dict[object, Thing] = {}
+    for thing in ordered(value):
+        one_each.setdefault(type(thing.data) if thing.kind == "const" else thing, thing)
+    return value if len(one_each) == len(value) else NUMBER.union(one_each.values())
 
 
 class Code(NamedTuple):

@@ -89,7 +89,7 @@ def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Val
         for new in of_kind(value, "tensor"):  # w = w - lr * w.grad
             moved_by_gradient(m, new, [new])
     if owner.kind == "file":
-        state.add((owner, "#fields"), frozenset((name,)))
+        m.named_in.setdefault(owner, {})[name] = None
     for thing in value:
         written = name[0] != "%" and name not in f.loop_variables and len(value) == 1
         if thing.kind == "external" and written:

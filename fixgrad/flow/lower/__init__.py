@@ -10,9 +10,9 @@ import warnings
 
 from fixgrad.depth import deeply
 from fixgrad.flow.ir import Function, Module, Parameter
-from fixgrad.flow.lower.builder import Builder, Columns, Unit
+from fixgrad.flow.lower.builder import Builder, Unit
 from fixgrad.flow.lower.expressions import lower as lower_expression
-from fixgrad.flow.lower.scopes import Scope, has_yield, local_names
+from fixgrad.flow.lower.scopes import has_yield
 from fixgrad.flow.lower.search import search_path
 from fixgrad.flow.lower.statements import lower_body
 from fixgrad.source import Problem, Source
@@ -57,9 +57,9 @@ def _parsed(source: Source) -> ast.Module:
 
 
 def _module(tree: ast.Module, source: Source) -> Module:
-    unit = Unit(Columns(source), _lower_function, _lower_class, lower_body)
+    unit = Unit(source, _lower_function, _lower_class, lower_body)
     unit.functions.append(None)
-    b = Builder(unit, Scope("module", local_names(tree), None), "", tree)
+    b = Builder(unit, unit.scope("module", tree, None), "", tree)
     lower_body(b, tree.body)
     unit.functions[0] = _finish(b, "module", (1, 0, 1, 0), (), 0)
     functions = tuple(f for f in unit.functions if f is not None)
@@ -83,22 +83,22 @@ def _finish(
         tuple(b.places),
         b.scope.local,
         frozenset(b.tokens),
+        b.encloses,
     )
 
 
 def _lower_function(outer: Builder, node: _AnyFunction, name: str) -> int:
     """Lower a function and emit, in the function around it, the operation that makes it."""
     unit = outer.unit
+    outer.encloses = True
     number = len(unit.functions)
     unit.functions.append(None)
-    b = Builder(
-        unit, Scope("function", local_names(node), outer.scope), _qualified(outer, name), node
-    )
+    b = Builder(unit, unit.scope("function", node, outer.scope), _qualified(outer, name), node)
     if isinstance(node, ast.Lambda):
         b.act("return", node.body, "", (lower_expression(b, node.body),))
     else:
         lower_body(b, node.body)
-    generator = not isinstance(node, ast.Lambda) and has_yield(node)
+    generator = unit.has_yield and not isinstance(node, ast.Lambda) and has_yield(node)
     kind = "generator" if generator else "lambda" if isinstance(node, ast.Lambda) else "function"
     place = unit.columns.place(node)
     plain = len(node.args.defaults)
@@ -114,11 +114,10 @@ def _lower_function(outer: Builder, node: _AnyFunction, name: str) -> int:
 
 def _lower_class(outer: Builder, node: ast.ClassDef) -> int:
     unit = outer.unit
+    outer.encloses = True
     number = len(unit.functions)
     unit.functions.append(None)
-    b = Builder(
-        unit, Scope("class", local_names(node), outer.scope), _qualified(outer, node.name), node
-    )
+    b = Builder(unit, unit.scope("class", node, outer.scope), _qualified(outer, node.name), node)
     for part in (n for base in node.bases for n in ast.walk(base)):
         if isinstance(part, ast.Name):
             b.tokens.add(part.id)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from fixgrad.flow.ir import Block, Constant, Function, Op, Place
 from fixgrad.flow.lower.handlers import asserted
-from fixgrad.flow.lower.scopes import Scope
+from fixgrad.flow.lower.scopes import Scope, local_names
 from fixgrad.source import Source
 
 
@@ -53,18 +53,24 @@ class Unit:
 
     def __init__(
         self,
-        columns: Columns,
+        source: Source,
         lower_function: LowerFunction,
         lower_class: LowerClass,
         lower_body: LowerBody,
     ) -> None:
-        self.columns = columns
+        self.columns = Columns(source)
+        self.has_walrus = ":=" in source.text
+        self.has_yield = "yield" in source.text
         self.lower_class = lower_class
         self.lower_body = lower_body
         self.lower_function = lower_function  # emits the operation that makes the function
         self.functions: list[Function | None] = []
         self.comprehensions = 0
         self.imports: list[Import] = []
+
+    def scope(self, kind: str, node: ast.AST, outer: Scope | None) -> Scope:
+        """Return the scope of a function, class or module."""
+        return Scope(kind, local_names(node, self.has_walrus), outer)
 
 
 class Builder:
@@ -78,6 +84,7 @@ class Builder:
         self.tokens: set[str] = set()
         self.ops: list[Op] = []
         self.hidden = 0
+        self.encloses = False  # functions or classes are defined in it
         # into how many names an expression is unpacked, and the targets it is unpacked to
         self.unpacked: dict[ast.expr, int] = {}
         self.node = node
@@ -140,12 +147,18 @@ class Builder:
 
     def mentions(self, *nodes: ast.AST) -> str:
         """Return the variables that are read in some code, each with its scope: "p:0 names:-1"."""
-        read = {
-            n.id
-            for node in nodes
-            for n in ast.walk(node)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
-        }
+        read: set[str] = set()
+        pending: list[Any] = list(nodes)
+        while pending:
+            node = pending.pop()
+            kind = type(node)
+            if kind is ast.Name:
+                if type(node.ctx) is ast.Load:
+                    read.add(node.id)
+            elif kind is ast.Attribute:
+                pending.append(node.value)
+            elif kind is not ast.Constant:
+                pending.extend(ast.iter_child_nodes(node))
         return " ".join(f"{cell}:{scope}" for cell, scope in sorted(map(self._cell, read)))
 
     def _cell(self, name: str) -> tuple[str, int]:
