@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("Windows has no pseudo-terminals", allow_module_level=True)
 
-from fixgrad import cli
+from fixgrad import analysis, cli
+from fixgrad.review import session
+from fixgrad.source import Source
 from tests.terminal import Terminal
 from tests.test_settings import Fixgrad, fixgrad, here, write
 
@@ -182,6 +186,26 @@ class TestAnswers:
         assert "    return torch.from_numpy(x)" in lines
         assert sum(line.endswith("made(np.ones(2)).requires_grad_()") for line in lines) == 1
         assert code == 1
+
+    def test_how_many_are_left_to_decide_on(self, played: Played) -> None:
+        shown = played("n y n")[1]
+        assert re.findall(r"\[(\d/\d)\] repair", shown) == ["1/3", "2/3", "3/3"]
+
+    def test_a_bug_of_ours_in_one_file(
+        self, played: Played, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write("b.py", HEAD + READ.format("d"))
+        real = analysis.study
+
+        def buggy(sources: Sequence[Source], around: object) -> object:
+            if any(source.path == "b.py" for source in sources):
+                raise RecursionError
+            return real(sources)
+
+        monkeypatch.setattr(session, "study", buggy)
+        played("y y y")
+        assert granted() == "yyy"
+        assert "requires_grad" not in Path("b.py").read_text()
 
 
 class TestDecisions:

@@ -256,7 +256,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
             inside = containers.reachable(state, values_inside(m, state, call, code))
             may_run_backward(state, inside)
         grants = not function.tokens.isdisjoint((".requires_grad_", ".requires_grad="))
-        return unknown_call(m, f, state, call, [], "requires_grad" if grants else "")
+        name = "requires_grad" if grants else ""
+        return unknown_call(m, f, state, call, [], name, callbacks=False)  # it may be one itself
     if is_idle(m, state, call, code):
         return UNKNOWN
     site = Site(f.module.path, call.place)
@@ -341,7 +342,14 @@ def _bind_parameters(m: Machine, frame: Frame, state: State, call: Call, code: C
 
 
 def unknown_call(
-    m: Machine, f: Frame, state: State, call: Call, callees: list[Thing], name: str = ""
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    callees: list[Thing],
+    name: str = "",
+    *,
+    callbacks: bool = True,
 ) -> Value:
     """Call code that is not known: it may differentiate, keep and hand on whatever it gets."""
     for argument in call.arguments:
@@ -360,7 +368,8 @@ def unknown_call(
         m.graph.impure.update(t for t in tensors if t.name == "factory")
     for callee in callees:
         containers.escape(state, callee, values)
-    run_callbacks(m, f, state, call, values, ())
+    if callbacks:
+        run_callbacks(m, f, state, call, values, ())
     return containers.carry(m, f, state, call.place, [*values, *holders], name)
 
 

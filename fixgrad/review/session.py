@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from fixgrad.analysis import Analysis, study
+from fixgrad.analysis import Analysis, Study, study
 from fixgrad.edits import Patch
 from fixgrad.findings import Applicability, Finding, Repair
 from fixgrad.options import Options
@@ -64,7 +64,7 @@ class Session:
     def __init__(self, opened: Opened, options: Options, decisions: Iterable[Decision]) -> None:
         self._opened = opened
         self._options = options._replace(unsafe=True, diff=True)
-        self._study = study(opened.sources, opened.around) if opened.sources else None
+        self._studies = _studies(opened)
         self._policy = self._options.policy()
         self._names: dict[Place, str] = {}  # fingerprints
         self._answers: dict[Place, bool] = {}
@@ -88,7 +88,9 @@ class Session:
     def next(self) -> Choice | None:
         """Return what is to be decided on next."""
         repairs = self._repairs()
-        for number, repair in enumerate(repairs, 1):
+        places = {(repair.finding.rule, repair.finding.span) for repair in repairs}
+        total = len(places | self._answers.keys())
+        for repair in repairs:
             finding = repair.finding
             place = (finding.rule, finding.span)
             (entry,) = entries_of([repair], self._opened.sources, self._options)
@@ -103,7 +105,8 @@ class Session:
                 forms = self._forms(repair, entry)
                 style = self._styles.get(place, "auto")
                 again = answer is not None
-                return Choice(entry, repair, forms, style, again, number, len(repairs))
+                number = len(self._answers.keys() - {place}) + 1
+                return Choice(entry, repair, forms, style, again, number, total)
         return None
 
     def accept(self, choice: Choice, *, whole_rule: bool = False) -> None:
@@ -201,8 +204,6 @@ class Session:
         return analysis
 
     def _concluded(self, left: frozenset[Place], styles: Mapping[Place, str]) -> Analysis:
-        if self._study is None:
-            return Analysis((), (), ())
         sources = self._opened.sources
 
         def passed_over(findings: Sequence[Finding]) -> set[Place]:
@@ -216,7 +217,30 @@ class Session:
             return next(chosen, self._options.style)
 
         policy: Policy = self._policy._replace(passed_over=passed_over, style=style)
-        return self._study.conclude(policy)
+        found = [analysis for each in self._studies if (analysis := _concluded(each, policy))]
+        return Analysis(
+            tuple(repair for analysis in found for repair in analysis.repairs),
+            tuple(refusal for analysis in found for refusal in analysis.refusals),
+            (),
+        )
+
+
+def _studies(opened: Opened) -> list[Study]:
+    """Follow the project or, where a bug of ours stops that, each file by itself, as a run does."""
+    if not opened.sources:
+        return []
+    try:
+        return [study(opened.sources, opened.around)]
+    except Exception:  # the run at the end tells of it
+        alone = [opened._replace(sources=(source,)) for source in opened.sources]
+        return [each for one in alone for each in _studies(one)] if len(alone) > 1 else []
+
+
+def _concluded(each: Study, policy: Policy) -> Analysis | None:
+    try:
+        return each.conclude(policy)
+    except Exception:  # the run at the end tells of it
+        return None
 
 
 def _added(diff: str) -> str:
