@@ -34,7 +34,7 @@ LAYERS = (
     ("settings",),
     ("lsp",),
     ("proof",),
-    ("cli", "codemod", "api", "flake8_plugin"),
+    ("cli", "codemod", "api", "flake8_plugin", "pytest"),
     ("__main__",),
 )
 LAYER_OF = {unit: number for number, units in enumerate(LAYERS) for unit in units}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from fixgrad.cli import check, completion, graph, lsp, rule, verify, why
+from fixgrad.cli import check, completion, graph, lsp, rule, trace, verify, why
 from fixgrad.cli.streams import note
 from fixgrad.errors import FixgradError
 
@@ -17,6 +17,7 @@ _VERBS: dict[str, click.Command] = {
     "rule": rule.command,
     "why": why.command,
     "graph": graph.command,
+    "trace": trace.command,
     "verify": verify.command,
     "lsp": lsp.command,
 }
