@@ -38,10 +38,6 @@ LIMITS = {
         "    def __getattribute__(self, name):\n"
         "        return object.__getattribute__(self, 'd')[name]\nx = A().w"
     ),
-    "setattr": (
-        "class A: pass\na = A()\nfor name in input().split():\n"
-        "    setattr(a, name, torch.from_numpy(np.ones(2)))\nx = a.w"
-    ),
     "importlib": (
         "import importlib\nname = input()\nx = importlib.import_module(name).from_numpy(np.ones(2))"
     ),

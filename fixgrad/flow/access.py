@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers
+from fixgrad.flow import containers, namespaces
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import make_array
+from fixgrad.flow.classes import linear_bases, lookup_class
 from fixgrad.flow.gradients import consume, flag, moved_by_gradient, read_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.memory import move
 from fixgrad.flow.modules import parameter_of
+from fixgrad.flow.protocols import special
 from fixgrad.flow.sharing import grant, overwrite_arrays
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
@@ -27,7 +29,6 @@ from fixgrad.flow.values import (
     NOTHING,
     NUMBER,
     UNKNOWN,
-    Code,
     Thing,
     Value,
     constant,
@@ -133,6 +134,8 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             return _tensor_attribute(m, f, state, thing, name, place)
         case "array":
             return _array_attribute(m, f, state, thing, name, place)
+        case "function":
+            return _function_attribute(m, state, thing, name)
         case "instance" | "class":
             return object_attribute(m, f, state, thing, name, place)
         case "module":
@@ -216,10 +219,10 @@ def object_attribute(
     found, _owner = lookup_class(state, of_class, name)
     if not found and thing.kind == "instance":
         if name == "__dict__":
-            return namespace(m, f, state, [thing], place)
-        return _by_hook(m, f, state, thing, name, place)
+            return namespaces.namespace(m, f, state, [thing], place)
+        return namespaces.computed(m, state, thing) or _by_hook(m, f, state, thing, name, place)
     if not found:
-        return UNKNOWN
+        return constant(thing.name) if name == "__name__" and thing.kind == "class" else UNKNOWN
     value = union(_bound(m, f, state, thing, t, place) for t in ordered(found))
     if any(t.kind == "wrapped" and t.name == "cached" for t in found):
         state.set((thing, name), value)
@@ -237,66 +240,35 @@ def _by_hook(m: Machine, f: Frame, state: State, thing: Thing, name: str, place:
     return m.apply(m, f, state, Call(place, given), hook)
 
 
-def namespace(m: Machine, f: Frame, state: State, instances: list[Thing], place: Place) -> Value:
-    """Return the attributes of instances as a dict: `vars(self)`."""
-    made = containers.make(m, f, state, place, "dict", [], name="namespace")
-    for instance in instances:
-        for field in sorted(state.get((instance, "#fields"), frozenset())):
-            value = frozenset(state.get((instance, field), NOTHING))
-            containers.set_item(state, made, constant(field), value, len(instances) == 1)
-    return frozenset((made,))
-
-
-def lookup_class(state: State, of_class: Thing, name: str) -> tuple[Value, Thing]:
-    """Return a class attribute and the class that has it, nearest first."""
-    for candidate in linear_bases(of_class):
-        found = state.get((candidate, name))
-        if found:
-            return frozenset(found), candidate
-    return NOTHING, of_class
-
-
-def linear_bases(of_class: Thing) -> tuple[Thing, ...]:
-    """Return a class of the project and its bases in the project, nearest first."""
-    if of_class.bases is None:
-        of_class.bases = _linear_bases(of_class)
-    return of_class.bases
-
-
-def _linear_bases(of_class: Thing) -> tuple[Thing, ...]:
-    found: dict[Thing, None] = {}
-    pending = [of_class]
-    while pending:
-        cls = pending.pop(0)
-        if cls in found or not isinstance(cls.data, Code):
-            continue
-        found[cls] = None
-        pending.extend(b for value in cls.data.bases for b in of_kind(value, "class"))
-    return tuple(found)
-
-
-def external_bases(of_class: Thing) -> list[str]:
-    """Return the names of the bases that are not of the project: "torch.nn.Module"."""
-    return [
-        t.name
-        for cls in linear_bases(of_class)
-        for value in cls.data.bases
-        for t in of_kind(value, "external")
-    ]
-
-
 def _bound(m: Machine, f: Frame, state: State, owner: Thing, member: Thing, place: Place) -> Value:
     if member.kind == "wrapped":
         kind, inner = member.name, member.data
         if kind in ("property", "cached") and owner.kind == "instance":
             return m.apply(m, f, state, Call(place, (Argument(frozenset((owner,)), place),)), inner)
+        if kind == "partialmethod":
+            each = [t.data for t in ordered(inner)]
+            bound = [(union(_bound(m, f, state, owner, t, place) for t in v), a) for v, a in each]
+            return frozenset(m.thing("partial", None, f.path, "", data) for data in bound)
         if kind == "classmethod":
             cls = owner.data if owner.kind == "instance" else owner
             return frozenset(m.thing("method", None, (), t.name, (cls, t)) for t in inner)
         return frozenset(inner)
     if member.kind == "function" and owner.kind == "instance":
         return frozenset((m.thing("method", None, (), member.name, (owner, member)),))
+    if member.kind == "instance":
+        instance = owner if owner.kind == "instance" else None
+        cls = owner if instance is None else owner.data
+        given = (NONE if instance is None else frozenset((instance,)), frozenset((cls,)))
+        own = special(m, f, state, place, member, "__get__", given)
+        return own if own is not None else frozenset((member,))
     return frozenset((member,))
+
+
+def _function_attribute(m: Machine, state: State, thing: Thing, name: str) -> Value:
+    stored = state.get((thing, name))
+    if stored:
+        return frozenset(stored)
+    return constant(thing.name.partition("@")[0]) if name == "__name__" else UNKNOWN
 
 
 def _super_attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str) -> Value:
@@ -373,11 +345,15 @@ def _written_by_class(
         if setter:
             m.apply(m, f, state, Call(place, (me, Argument(new, place))), frozenset(setter))
             return True
+    for descriptor in of_kind(member, "instance"):
+        given = (frozenset((thing,)), new)
+        if special(m, f, state, place, descriptor, "__set__", given) is not None:
+            return True
     hook, _ = lookup_class(state, thing.data, "__setattr__")
     running = any(frame.name.endswith(".__setattr__") for frame in m.stack)
     if hook and not running:
-        given = (me, Argument(constant(name), place), Argument(new, place))
-        m.apply(m, f, state, Call(place, given), hook)
+        key = Argument(constant(name), place)
+        m.apply(m, f, state, Call(place, (me, key, Argument(new, place))), hook)
         return True
     return False
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import constants, container_changes, containers, membership, type_tests
+from fixgrad.flow import constants, container_changes, containers, membership, texts, type_tests
 from fixgrad.flow.array_dtypes import operator_dtype
 from fixgrad.flow.arrays import hold, make_array, read_array, sources_of, take, write_array
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
-from fixgrad.flow.ir import Op
+from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.protocols import negated, operated
 from fixgrad.flow.scalars import bring_values
 from fixgrad.flow.sharing import write_in_place
@@ -43,17 +44,28 @@ _ARRAY_ROW = ArrayCall("operator", dtype="promote")
 def binary(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `a + b` and its like."""
     left, right = (consume(m, f, state, v, op.place) for v in f.values(op))
-    f.registers[op.out] = _binary(m, f, state, op, left, right)
+    f.registers[op.out] = computed(m, f, state, op, left, right)
 
 
-def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
+def computed(
+    m: Machine,
+    f: Frame,
+    state: State,
+    op: Op,
+    left: Value,
+    right: Value,
+    places: Sequence[Place] = (),
+) -> Value:
+    """Return what a binary operator makes of two values, which stand at these places."""
+    places = places or [f.place_of(register) for register in op.args]
+    left, right = _without_methods(left), _without_methods(right)
     kinds = {t.kind for t in left} | {t.kind for t in right}
     if "instance" in kinds:
         own = operated(m, f, state, op.place, op.target, left, right)
         if own is not None:
             return own
     if "tensor" in kinds or ("opaque" in kinds and _carries(state, left | right)):
-        found = _tensor_result(m, f, state, op, left, right)
+        found = _tensor_result(m, f, state, op, left, right, places)
         if "array" in kinds:
             found |= _without_tensors(m, f, state, op, left, right)
         return found
@@ -73,9 +85,19 @@ def _binary(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
         for side in (left, right):
             container_changes.update(m, f, state, op.place, made, side)
         return frozenset((made,))
+    if op.target == "%" and isinstance(known(left)[1], str):
+        given = containers.elements(m, f, state, right, op) if of_kind(right, "tuple") else [right]
+        return texts.filled(known(left)[1], given or [TEXT], "%")
     if "text" in kinds:
-        return TEXT
+        return texts.joined((left, right)) if op.target == "+" else TEXT
     return constants.number(op.target, left, right) if kinds <= {"const", "number"} else UNKNOWN
+
+
+def _without_methods(value: Value) -> Value:
+    """Take an attribute that nothing is known of, not for a method, for something unknown."""
+    if not any(t.kind == "method" for t in value):
+        return value
+    return frozenset(t for t in value if t.kind != "method") | UNKNOWN
 
 
 def _without_tensors(
@@ -83,27 +105,28 @@ def _without_tensors(
 ) -> Value:
     """Return what comes out where two operands that may be tensors are arrays."""
     left, right = (frozenset(t for t in v if t.kind not in _TENSOR_LIKE) for v in (left, right))
-    return _binary(m, f, state, op, left, right) if left and right else NOTHING
+    return computed(m, f, state, op, left, right) if left and right else NOTHING
 
 
 def _carries(state: State, value: Value) -> bool:
     return any(t.kind == "opaque" and state.get((t, "#inputs")) for t in value)
 
 
-def _tensor_result(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
+def _tensor_result(
+    m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value, places: Sequence[Place]
+) -> Value:
     row = tensor_operator(op.target) or _PLAIN
     each = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in (left, right)]
     inputs = [t for group in each for t in group]
     groups = [g and g + of_kind(v, "array") for g, v in zip(each, (left, right), strict=True)]
     beside: list[Thing] = []  # arrays that meet a tensor in the other operand
-    for operand, others, register in zip((left, right), each[::-1], op.args, strict=True):
+    for operand, others, place in zip((left, right), each[::-1], places, strict=True):
         for array in of_kind(operand, "array"):
             read_array(m, f, state, array, op.place)
             beside += [array] if others else []
             for tensor in others:
                 mixes = tensor.kind == "tensor" and array.name != "scalar"
                 if mixes and tracked(state, tensor) != "no":
-                    place = f.place_of(register)
                     log(m, f, state, "mixed", tensor, place, detail=op.target, others=[array])
     of_dtype = _dtype(state, row, left, right)
     made = derive(m, f, state, op.place, row, inputs, of_dtype=of_dtype, operands=groups)
@@ -188,7 +211,7 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
             result |= _changed_instance(m, f, state, op, thing, new)
             continue
         else:
-            result |= _binary(m, f, state, op, frozenset((thing,)), new)
+            result |= computed(m, f, state, op, frozenset((thing,)), new)
             continue
         result.add(thing)
     m.alternatives -= len(old) > 1
@@ -200,7 +223,7 @@ def _changed_instance(
 ) -> Value:
     me = frozenset((thing,))
     own = operated(m, f, state, op.place, op.target + "=", me, new)
-    return own if own is not None else _binary(m, f, state, op, me, new)
+    return own if own is not None else computed(m, f, state, op, me, new)
 
 
 def _change_tensor(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value) -> None:
@@ -332,16 +355,18 @@ def _compared(m: Machine, f: Frame, state: State, op: Op, values: list[Value]) -
     if outcome is not None:
         return outcome
     if any(t.kind in ("tensor", "array", "instance") for t in left | right):
-        return _binary(m, f, state, op, left, right)
+        return computed(m, f, state, op, left, right)
     return UNKNOWN
 
 
 def formatted(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute an f-string: what it shows is looked at."""
-    for register in op.args:
+    parts: list[Value] = []
+    for register, name in zip(op.args, op.names, strict=True):
         value = consume(m, f, state, f.registers[register], op.place)
         for array in of_kind(value, "array"):
             read_array(m, f, state, array, op.place)
         for tensor in of_kind(value, "tensor"):
             log(m, f, state, "shown", tensor, op.place)
-    f.registers[op.out] = TEXT
+        parts.append(TEXT if name else value)
+    f.registers[op.out] = texts.joined(parts)

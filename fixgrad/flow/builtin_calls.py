@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import access, container_changes, containers, importing, iteration
+from fixgrad.flow import (
+    access,
+    classes,
+    container_changes,
+    containers,
+    importing,
+    instances,
+    iteration,
+    namespaces,
+    texts,
+)
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
 from fixgrad.flow.gradients import consume, none_test, weigh_gradient
@@ -74,6 +84,8 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         if name in ("float", "complex"):
             found = taken(m, f, state, call.place, values, name)
             return REAL if found == NUMBER and name == "float" else found
+        if name == "str" and len(values) == 1:
+            return texts.joined(values)
         if name in ("str", "repr", "format"):
             return TEXT
         return NONE if name == "print" else WHOLE if name == "int" else NUMBER
@@ -115,7 +127,7 @@ def _look_at(m: Machine, f: Frame, state: State, call: Call, values: list[Value]
 def _describe(m: Machine, f: Frame, state: State, call: Call, instance: Thing) -> None:
     """Let an instance write itself: `print(fit)` calls its `__str__` or `__repr__`."""
     for name in ("__str__", "__repr__"):
-        found, _ = access.lookup_class(state, instance.data, name)
+        found, _ = classes.lookup_class(state, instance.data, name)
         if found:
             me = Argument(frozenset((instance,)), call.place)
             m.apply(m, f, state, Call(call.place, (me,)), found)
@@ -126,7 +138,11 @@ def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value
     plain = call.positional()
     sure, attribute = known(plain[1].value) if len(plain) > 1 else (False, None)
     if plain and name == "getattr" and not sure:
-        return _any_field(state, plain[0].value)
+        key = plain[1].value if len(plain) > 1 else UNKNOWN
+        return namespaces.any_field(state, plain[0].value, key)
+    if name == "setattr" and len(plain) > 2 and not sure:
+        new = consume(m, f, state, plain[2].value, plain[2].place)
+        namespaces.set_computed(state, plain[0].value, new)
     if not sure or not isinstance(attribute, str):
         return m.unknown(m, f, state, call, [], name)
     if name == "setattr" and len(plain) > 2:
@@ -137,14 +153,6 @@ def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value
         return UNKNOWN  # it may be missing: `getattr(x, "grad", None)`
     found = access.attribute(m, f, state, plain[0].value, attribute, call.place)
     return found | (plain[2].value if len(plain) > 2 else NOTHING)
-
-
-def _any_field(state: State, value: Value) -> Value:
-    found = NOTHING
-    for thing in of_kind(value, "instance"):
-        for field in state.get((thing, "#fields"), frozenset()):
-            found |= state.get((thing, field), NOTHING)
-    return found | UNKNOWN
 
 
 def _super(m: Machine, f: Frame, state: State, call: Call) -> Value:
@@ -175,7 +183,7 @@ def _class_of_method(m: Machine, f: Frame, instances: list[Thing]) -> list[Thing
         cls = instance.data if instance.kind == "instance" else instance
         if not isinstance(cls, Thing) or not isinstance(cls.data, Code):
             continue
-        for base in access.linear_bases(cls):
+        for base in classes.linear_bases(cls):
             if base.name == name and base.data.module.path == f.module.path:
                 found.append(base)
     return found
@@ -205,7 +213,14 @@ def _vars(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -
     instances = of_kind(values[0], "instance") if values else []
     if not instances or len(instances) != len(values[0]):
         return UNKNOWN
-    return access.namespace(m, f, state, instances, call.place)
+    return namespaces.namespace(m, f, state, instances, call.place)
+
+
+def _new_object(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    made = [
+        instances.bare(m, f, state, call.place, t) for v in values[:1] for t in of_kind(v, "class")
+    ]
+    return frozenset(made) or UNKNOWN
 
 
 def _wrapped(kind: str) -> Handler:
@@ -312,6 +327,7 @@ _HANDLERS: dict[str, Handler] = {
     "staticmethod": _wrapped("staticmethod"),
     "dict": _dict,
     "vars": _vars,
+    "object.__new__": _new_object,
     "map": _map,
     "iter": _same,
     "range": _range,

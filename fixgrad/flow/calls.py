@@ -18,7 +18,7 @@ from fixgrad.flow.differentiation import may_run_backward
 from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.idle import is_idle, values_inside
-from fixgrad.flow.ir import Op
+from fixgrad.flow.ir import Function, Op
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
 from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import call_module
@@ -250,8 +250,7 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         own = call_modelled(m, f, state, call, m.models, name, skip) if name else None
         if own is not None:
             return own
-    again = sum(1 for running in m.stack if running is function)
-    if len(f.path) >= LONGEST_PATH or again > 1 or m.budget < 0:
+    if len(f.path) >= LONGEST_PATH or _recurs(m, call, function) or m.budget < 0:
         if ".backward" in function.tokens:
             inside = containers.reachable(state, values_inside(m, state, call, code))
             may_run_backward(state, inside)
@@ -289,6 +288,16 @@ def _enter_once(m: Machine, f: Frame, state: State, call: Call, code: Code) -> V
     return value
 
 
+MOST_RECURSIONS = 6  # of a function that is called with something else each time
+
+
+def _recurs(m: Machine, call: Call, function: Function) -> bool:
+    """Say whether a function has called itself often enough for what it does to be known."""
+    given = [a.value for a in call.arguments]
+    before = [others for running, others in m.running if running is function]
+    return len(before) > (1 if given in before else MOST_RECURSIONS - 1)
+
+
 def _execute(
     m: Machine, f: Frame, state: State, call: Call, code: Code, path: tuple[Site, ...]
 ) -> Value:
@@ -301,7 +310,9 @@ def _execute(
     mode = state.get(MODE, "on")
     if code.mode:
         state.set(MODE, code.mode)
+    m.running.append((function, [a.value for a in call.arguments]))
     value = m.enter(frame, state)
+    m.running.pop()
     if frame.private is not None:
         state.forget(mark, owner)
     if code.mode:

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fixgrad.flow import containers
+from fixgrad.flow import containers, texts
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
@@ -125,6 +125,8 @@ def part_of_set(m: Machine, f: Frame, op: Op, state: State, left: Value, right: 
 
 def text_call(m: Machine, f: Frame, state: State, call: Call, text: str, name: str) -> Value:
     """Call a method of a text that is known."""
+    if name == "format":
+        return texts.filled(text, [a.value for a in call.arguments], "{")
     given: list[Any] = []
     for argument in call.arguments:
         sure, value = known(argument.value)

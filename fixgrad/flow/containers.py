@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import texts
 from fixgrad.flow.arrays import array_item, hold, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op, Place
@@ -129,8 +130,21 @@ def hand_out(state: State, value: Value) -> None:
         state.set((thing, "#sure"), frozenset())
 
 
+def _write_through(state: State, thing: Thing, key: Value, value: Value) -> None:
+    """Let the objects whose attributes a dict is have what is put into it."""
+    sure, name = known(key)
+    for owner in state.get((thing, "#owner"), ()):
+        if sure and isinstance(name, str):
+            state.set((owner, name), value)
+            state.add((owner, "#fields"), frozenset((name,)))
+        else:
+            state.add((owner, "*"), value)
+
+
 def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool) -> None:
     """Write an item."""
+    if thing.name == "namespace":
+        _write_through(state, thing, key, value)
     field = _index(state, thing, key) if thing.kind == "list" else field_of(key)
     if field is not None:
         again = strong and bool(state.get((thing, field)))
@@ -178,7 +192,17 @@ def item(state: State, thing: Thing, key: Value) -> Value:
         found = state.get((thing, field))
         if found:
             return frozenset(found)
+    ends = texts.ends_of(key)
+    if ends and thing.kind == "dict" and _all_known(state, thing):
+        fitting = [(k, v) for k, v in known_items(state, thing) or [] if _fits(ends, k)]
+        if fitting:
+            return union(v for _, v in fitting)
     return frozenset(state.get((thing, "[*]"), NOTHING)) or UNKNOWN
+
+
+def _fits(ends: tuple[str, str], key: Value) -> bool:
+    _, name = known(key)
+    return isinstance(name, str) and texts.fits(ends, name)
 
 
 def part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
@@ -284,6 +308,12 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
         else:
             found.append(carry(m, f, state, op.place, [frozenset((thing,))], "element"))
     return union(found) or UNKNOWN
+
+
+def given(state: State, value: Value) -> Value:
+    """Return a value with what stands in its lists, where they hold tensors."""
+    listed: Value = union(state.get((t, "[*]"), NOTHING) for t in of_kind(value, "list", "tuple"))
+    return value | listed if any(t.kind == "tensor" for t in listed) else value
 
 
 def reachable(state: State, values: Iterable[Value]) -> list[Thing]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixgrad.flow import containers, importing, variables
+from fixgrad.flow import containers, importing, instances, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.gradients import (
@@ -341,10 +341,10 @@ def _class(m: Machine, f: Frame, op: Op, state: State) -> None:
     f.registers[op.out] = frozenset((thing,))
     body = Frame(thing, f.module, code, frames, f.path)
     m.enter(body, state)
-    names = frozenset(o.target for o in code.body if o.kind == "store")
-    state.set((thing, "#fields"), names)
+    state.set((thing, "#fields"), frozenset(o.target for o in code.body if o.kind == "store"))
     declared = tuple(o.target for o in code.body if o.kind in ("declare", "store"))
     state.set((thing, "#declared"), declared)
+    instances.announce_class(m, f, state, op.place, thing)
 
 
 def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:

@@ -60,7 +60,7 @@ def backward(
             if tracked(state, thing) == "no" or thing.kind != "tensor":
                 continue
             spoiled = state.get((thing, "#spoiled"), "no")
-            if spoiled != "no":
+            if spoiled != "no" and thing in latest:
                 log(m, f, state, "modified", thing, place, detail=spoiled)
             outpaced = state.get((thing, "#outpaced"))
             if outpaced and thing in latest:

@@ -6,6 +6,7 @@ Behind such a test (#guarded) the read is optional, unless the tensor itself is 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,20 @@ def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Plac
 
 
 OPTIONAL = "optional"  # the detail of a read behind a test for None
+# What stands in these is no tensor, or its row says what it is.
+_NO_TENSORS = frozenset((*sys.stdlib_module_names, "numpy", "scipy", "torch"))
+
+
+def _without_foreign(value: Value) -> Value:
+    """Take what stands in a module of others for something unknown: it may be a tracked tensor."""
+    foreign = [t for t in value if t.kind == "external" and _root(t) not in _NO_TENSORS]
+    return value.difference(foreign) | UNKNOWN if foreign else value
+
+
+def _root(thing: Thing) -> str:
+    return thing.name.partition(".")[0]
+
+
 _HOUSEKEEPING = ("zero_", "detach_", "requires_grad_")
 
 
@@ -39,8 +54,9 @@ def consume(
 
     Zeroing a gradient behind a test for None asks for nothing.
     """
-    if not any(t.kind == "grad" for t in value):
+    if not any(t.kind in ("grad", "external") for t in value):
         return value
+    value = _without_foreign(value)
     result: set[Thing] = set()
     for thing in ordered(value):
         if thing.kind != "grad":

@@ -115,6 +115,11 @@ class FlowGraph:
         self.of_numbers: set[Thing] = set()  # conversions of a single NumPy number
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 
+    def take_some(self, tensors: list[Thing]) -> None:
+        """Note that some of these are taken and nobody knows which."""
+        self.picked.update(t for t in tensors if self.loops.get(t))
+        self.chosen.update(tensors)
+
     def of_kind(self, *kinds: str) -> Iterator[Use]:
         """Yield the uses of these kinds in the order in which they were first met."""
         return (use for use in self.uses.values() if use.kind in kinds)

@@ -110,8 +110,7 @@ def choose(m: Machine, state: State, thing: Thing) -> None:
 
 def sort_out(m: Machine, tensors: list[Thing]) -> None:
     """Note that some of these are taken, nobody knows which; one may stand for all that a loop makes."""
-    m.graph.picked.update(t for t in tensors if m.graph.loops.get(t))
-    m.graph.chosen.update(tensors)
+    m.graph.take_some(tensors)
 
 
 def _items(state: State, thing: Thing) -> list[Thing]:

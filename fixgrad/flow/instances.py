@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import access, containers
+from fixgrad.flow import access, classes, containers
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.ir import Place
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.optimizers import demand_parameters
+from fixgrad.flow.protocols import special
 from fixgrad.flow.state import State
 from fixgrad.flow.values import (
     NOTHING,
@@ -13,7 +15,9 @@ from fixgrad.flow.values import (
     Site,
     Thing,
     Value,
+    constant,
     of_kind,
+    ordered,
 )
 
 _CONTAINER_BASES = {
@@ -29,26 +33,64 @@ def instantiate(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> V
     site = Site(f.module.path, call.place)
     if site not in m.graph.roots:
         m.graph.called_here.add(Site(cls.data.module.path, cls.data.function.place))
-    thing = m.thing("instance", site, f.path, cls.name, cls)
-    for field in state.get((thing, "#fields"), frozenset()):
-        state.set((thing, field), NOTHING)
-    state.set((thing, "#fields"), frozenset())
-    found, _ = access.lookup_class(state, cls, "__init__")
+    made = _made_by_new(m, f, state, call, cls)
+    if made and all(t.kind in ("tensor", "array") for t in made):
+        return made
+    things = [t for t in ordered(made) if t.kind == "instance" and t.data is cls]
+    things = things or [bare(m, f, state, call.place, cls)]
+    for thing in things:
+        _initialise(m, f, state, call, cls, thing)
+    return frozenset(things)
+
+
+def _initialise(m: Machine, f: Frame, state: State, call: Call, cls: Thing, thing: Thing) -> None:
+    found, _ = classes.lookup_class(state, cls, "__init__")
     me = frozenset((thing,))
     if found:
         fill_items(m, f, state, call._replace(arguments=()), thing)
         m.apply(m, f, state, call.with_first(Argument(me, call.place)), found)
-    elif any(b.startswith("torch.optim.") for b in access.external_bases(cls)):
+    elif any(b.startswith("torch.optim.") for b in classes.external_bases(cls)):
         demand_parameters(m, f, state, call, "torch.optim.Optimizer")
     elif not fill_items(m, f, state, call, thing):
         _fill_declared_fields(m, f, state, call, cls, me)
         _list_fields(m, f, state, call, thing)
-    return me
+
+
+def announce_class(m: Machine, f: Frame, state: State, place: Place, cls: Thing) -> None:
+    """Tell a new class to what hears of it: its descriptors, and its bases' `__init_subclass__`."""
+    me = frozenset((cls,))
+    for name, value in _class_fields(state, cls):
+        for member in of_kind(value, "instance"):
+            special(m, f, state, place, member, "__set_name__", (me, constant(name)))
+    for base in classes.linear_bases(cls)[1:]:
+        for hook in of_kind(state.get((base, "__init_subclass__"), NOTHING), "function"):
+            call = Call(place, (Argument(me, place),))
+            m.apply(m, f, state, call, frozenset((hook,)))
+            return
+
+
+def _made_by_new(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> Value:
+    """Return what the class's own `__new__` gives, or nothing where it has none."""
+    found, _ = classes.lookup_class(state, cls, "__new__")
+    functions = frozenset(t for t in found if t.kind == "function")
+    if not functions:
+        return NOTHING
+    me = Argument(frozenset((cls,)), call.place)
+    return m.apply(m, f, state, call.with_first(me), functions)
+
+
+def bare(m: Machine, f: Frame, state: State, place: Place, cls: Thing) -> Thing:
+    """Return a new instance without attributes, as `object.__new__` makes it."""
+    thing = m.thing("instance", Site(f.module.path, place), f.path, cls.name, cls)
+    for field in state.get((thing, "#fields"), frozenset()):
+        state.set((thing, field), NOTHING)
+    state.set((thing, "#fields"), frozenset())
+    return thing
 
 
 def fill_items(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> bool:
     """Let an instance of a subclass of list or dict hold what the base's constructor makes."""
-    bases = [b for b in access.external_bases(thing.data) if b in _CONTAINER_BASES]
+    bases = [b for b in classes.external_bases(thing.data) if b in _CONTAINER_BASES]
     for name in bases:
         base = frozenset((m.thing("external", None, (), _CONTAINER_BASES[name]),))
         state.set((thing, "#items"), m.apply(m, f, state, call, base))
@@ -57,7 +99,7 @@ def fill_items(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> 
 
 def _declared(state: State, cls: Thing) -> list[str]:
     declared: list[str] = []
-    for base in reversed(access.linear_bases(cls)):
+    for base in reversed(classes.linear_bases(cls)):
         names = state.get((base, "#declared"), ())
         declared += [n for n in names if n not in declared] if names != "maybe" else []
     return declared
@@ -67,7 +109,7 @@ def _list_fields(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -
     """Let the fields of a named tuple be its items."""
     if thing.kind == "opaque":
         names = list(state.get((thing, "#declared"), ()))
-    elif any(b.endswith(".NamedTuple") for b in access.external_bases(thing.data)):
+    elif any(b.endswith(".NamedTuple") for b in classes.external_bases(thing.data)):
         functions = [n for n, v in _class_fields(state, thing.data) if of_kind(v, "function")]
         names = [n for n in _declared(state, thing.data) if n not in functions]
     else:
@@ -104,7 +146,7 @@ def _fill_declared_fields(
     """Bind the arguments of a dataclass or a NamedTuple to its fields, in the order declared."""
     declared = _declared(state, cls)
     for name in declared:
-        default, _ = access.lookup_class(state, cls, name)
+        default, _ = classes.lookup_class(state, cls, name)
         for factory in of_kind(default, "factory"):
             made = m.apply(m, f, state, Call(call.place), factory.data)
             access.write_attribute(m, f, state, me, name, made, call.place)
@@ -113,7 +155,7 @@ def _fill_declared_fields(
         name = argument.name or (queue.pop(0) if queue else "")
         if name and name not in ("*", "**"):
             access.write_attribute(m, f, state, me, name, argument.value, call.place)
-    found, _ = access.lookup_class(state, cls, "__post_init__")
+    found, _ = classes.lookup_class(state, cls, "__post_init__")
     if found:
         m.apply(m, f, state, Call(call.place, (Argument(me, call.place),)), found)
 
@@ -137,13 +179,13 @@ def make_record(m: Machine, f: Frame, state: State, call: Call, thing: Thing) ->
 def call_instance(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
     me = Argument(frozenset((thing,)), call.place)
     if any(
-        base.startswith("torch.autograd.Function") for base in access.external_bases(thing.data)
+        base.startswith("torch.autograd.Function") for base in classes.external_bases(thing.data)
     ):
         return m.unknown(
             m, f, state, call, [], "function"
         )  # it runs unrecorded, its backward counts
     for name in ("__call__", "forward"):
-        found, _ = access.lookup_class(state, thing.data, name)
+        found, _ = classes.lookup_class(state, thing.data, name)
         if found:
             return m.apply(m, f, state, call.with_first(me), found)
     return m.unknown(m, f, state, call, [thing], "")

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fixgrad.edits import Operation
 from fixgrad.flow import (
-    access,
     arithmetic,
     calls,
+    classes,
     containers,
     control,
     displays,
@@ -297,7 +297,7 @@ class Linker:
         made = [t for t in self.machine.instances_of(cls) if self.globals.get((t, "#fields"))]
         me: Value = frozenset(made)
         if not made:
-            init, _ = access.lookup_class(state, cls, "__init__")
+            init, _ = classes.lookup_class(state, cls, "__init__")
             function = next((t.data.function for t in of_kind(init, "function")), None)
             arguments = (
                 [

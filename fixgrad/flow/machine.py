@@ -136,6 +136,7 @@ class Machine:
             tuple[Thing, Thing], Site
         ] = {}  # what is appended to a list, and where
         self.stack: list[Function] = []
+        self.running: list[tuple[Function, list[Value]]] = []  # the calls, with what was given
         self.entries: Counter[tuple[str, Place]] = Counter()
         self.saved: set[Thing] = set()  # tracked tensors that torch.save has written
         self.cached: dict[tuple[object, ...], tuple[int, Value]] = {}  # results of @lru_cache

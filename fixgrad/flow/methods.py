@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import access, containers, instances
+from fixgrad.flow import access, classes, containers, instances
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import (
     arrays_in,
@@ -141,7 +141,7 @@ def instance_method(
     """Call a method that an instance of a project's class does not define itself."""
     if name in ("assertRaises", "assertRaisesRegex"):
         return frozenset((m.thing("context", None, (), "raises"),))
-    bases = access.external_bases(thing.data)
+    bases = classes.external_bases(thing.data)
     if any(b.startswith("torch.nn.") for b in bases):
         return module_method(m, f, state, call, thing, name, True)
     if any(b.startswith("torch.optim.") for b in bases) and name == "add_param_group":
@@ -168,7 +168,7 @@ def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
             )
         return NONE
     if name == "__init__":
-        bases = access.external_bases(instance.data) if instance.kind == "instance" else []
+        bases = classes.external_bases(instance.data) if instance.kind == "instance" else []
         if any(b.startswith("torch.optim.") for b in bases):
             demand_parameters(m, f, state, call, "torch.optim.Optimizer", by=instance)
         for argument in call.arguments:
@@ -178,6 +178,8 @@ def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
         return NONE
     if instance.kind == "instance":
         return instance_method(m, f, state, call, instance, name)
+    if name == "__new__" and instance.kind == "class":
+        return frozenset((instances.bare(m, f, state, call.place, instance),))
     return UNKNOWN
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow.access import lookup_class
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, NUMBER, Thing, Value, of_kind, ordered, union

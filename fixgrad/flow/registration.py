@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import access
-from fixgrad.flow.access import external_bases, lookup_class
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.array_dtypes import named_dtype
+from fixgrad.flow.classes import external_bases, lookup_class
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, log

@@ -10,6 +10,7 @@ from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype
 from fixgrad.flow.iterators import ITERATORS
 from fixgrad.flow.memory import SHALLOW
+from fixgrad.flow.operator_library import OPERATORS
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import cut_from, dtype, identity, leaf, log, make, tracked
 from fixgrad.flow.type_tests import is_instance, is_sparse
@@ -37,6 +38,13 @@ def _partial(m: Machine, f: Frame, state: State, call: Call) -> Value:
     first, *rest = call.arguments
     data = (first.value, tuple(rest))
     return frozenset((m.thing("partial", Site(f.module.path, call.place), f.path, "", data),))
+
+
+def _partial_method(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    if not call.arguments:
+        return UNKNOWN
+    inner = _partial(m, f, state, call)
+    return frozenset((m.thing("wrapped", None, f.path, "partialmethod", inner),))
 
 
 def _deque(m: Machine, f: Frame, state: State, call: Call) -> Value:
@@ -238,6 +246,7 @@ _QUEUES = (
 
 SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     **ITERATORS,
+    **OPERATORS,
     "asyncio.create_task": _awaited,
     "asyncio.ensure_future": _awaited,
     "asyncio.gather": _gather,
@@ -247,6 +256,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "asyncio.wait_for": _awaited,
     "functools.reduce": _reduce,
     "functools.partial": _partial,
+    "functools.partialmethod": _partial_method,
     "functools.wraps": _wraps,
     "functools.lru_cache": _cache,
     "importlib.import_module": importing.import_module,

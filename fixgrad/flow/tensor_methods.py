@@ -295,14 +295,13 @@ def _gathered(
     m: Machine, f: Frame, state: State, call: Call, row: TensorOp, first: list[Thing]
 ) -> tuple[list[list[Thing]], bool]:
     """Return the tensors that go in, by operand, and whether something unknown goes in too."""
-    operands = [list(first)]
-    unknown = False
+    operands, unknown = [list(first)], False
     for argument in call.arguments:
         value = consume(m, f, state, argument.value, argument.place)
         m.callbacks(m, f, state, call, [value], ())
         if row.first_only and any(operands):
             continue
-        unknown = unknown or any(t.kind in _MAY_HOLD_LEAVES for t in value)
+        unknown |= any(t.kind in _MAY_HOLD_LEAVES for t in containers.given(state, value))
         operands += _operands(state, value)
         for array in arrays_in(state, value):
             read_array(m, f, state, array, argument.place)

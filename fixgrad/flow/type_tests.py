@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import access, containers
+from fixgrad.flow import classes, containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
@@ -157,10 +157,10 @@ def _is_of_type(thing: Thing, types: Value) -> bool | None:
 
 
 def _is_instance_of(thing: Thing, cls: Thing) -> bool | None:
-    classes = access.linear_bases(thing.data)
-    if cls in classes:
+    own = classes.linear_bases(thing.data)
+    if cls in own:
         return True
-    bases = [b for c in classes for value in c.data.bases for b in value]
+    bases = [b for c in own for value in c.data.bases for b in value]
     return False if all(b.kind in ("class", "external") for b in bases) else None
 
 
@@ -170,8 +170,8 @@ def _holds_no_tensors(of_type: Thing) -> bool:
         return of_type.name == "torch.nn.Module"
     if of_type.kind != "class":
         return False
-    classes = access.linear_bases(of_type)
-    bases = [b for c in classes for v in c.data.bases for b in v]
-    return bool(classes) and all(
+    own = classes.linear_bases(of_type)
+    bases = [b for c in own for v in c.data.bases for b in v]
+    return bool(own) and all(
         b.kind == "class" or b.name in ("torch.nn.Module", "builtins.object") for b in bases
     )

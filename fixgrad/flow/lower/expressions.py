@@ -170,8 +170,17 @@ def _walrus(b: Builder, node: ast.NamedExpr) -> int:
 
 
 def _format(b: Builder, node: ast.JoinedStr) -> int:
-    values = [v for v in node.values if isinstance(v, ast.FormattedValue)]
-    return b.emit("format", node, args=tuple(lower(b, v.value) for v in values))
+    args: list[int] = []
+    names: list[str] = []
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            plain = part.conversion == -1 and part.format_spec is None
+            args.append(lower(b, part.value))
+            names.append("" if plain else "changed")
+        else:
+            args.append(lower(b, part))
+            names.append("")
+    return b.emit("format", node, args=tuple(args), names=tuple(names))
 
 
 def _await(b: Builder, node: ast.Await) -> int:

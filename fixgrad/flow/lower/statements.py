@@ -115,14 +115,34 @@ def _delete(b: Builder, node: ast.Delete) -> None:
 def _function(b: Builder, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     decorators = [lower(b, d) for d in node.decorator_list]
     value = b.unit.lower_function(b, node, node.name)
+    if _may_register(node):
+        b.tokens.add(node.name)
     for decorator in reversed(decorators):
         value = b.emit("call", node, "decorator", (decorator, value), ("", ""))
     b.store(node.name, value, node)
 
 
+_PLAIN = {"property", "staticmethod", "classmethod", "cached_property", "no_grad", "dataclass"}
+
+
+def _may_register(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Say whether a decorator may keep what it decorates: it is reached without its name."""
+    called = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+    names = [d.attr if isinstance(d, ast.Attribute) else getattr(d, "id", "") for d in called]
+    return any(name not in _PLAIN for name in names)
+
+
+def _heard_of(b: Builder, node: ast.ClassDef) -> bool:
+    """Say whether a base of this file hears of the class: by `__init_subclass__`."""
+    hooks = {f"{base.id}.__init_subclass__" for base in node.bases if isinstance(base, ast.Name)}
+    return any(f is not None and f.name in hooks for f in b.unit.functions)
+
+
 def _class(b: Builder, node: ast.ClassDef) -> None:
     decorators = [lower(b, d) for d in node.decorator_list]
     value = b.unit.lower_class(b, node)
+    if _may_register(node) or _heard_of(b, node):
+        b.tokens.add(node.name)
     for decorator in reversed(decorators):
         value = b.emit("call", node, "decorator", (decorator, value), ("", ""))
     b.store(node.name, value, node)

@@ -1,0 +1,44 @@
+"""The classes of the project: their bases, and what stands in them."""
+
+from __future__ import annotations
+
+from fixgrad.flow.state import State
+from fixgrad.flow.values import NOTHING, Code, Thing, Value, of_kind
+
+
+def lookup_class(state: State, of_class: Thing, name: str) -> tuple[Value, Thing]:
+    """Return a class attribute and the class that has it, nearest first."""
+    for candidate in linear_bases(of_class):
+        found = state.get((candidate, name))
+        if found:
+            return frozenset(found), candidate
+    return NOTHING, of_class
+
+
+def linear_bases(of_class: Thing) -> tuple[Thing, ...]:
+    """Return a class of the project and its bases in the project, nearest first."""
+    if of_class.bases is None:
+        of_class.bases = _linear_bases(of_class)
+    return of_class.bases
+
+
+def _linear_bases(of_class: Thing) -> tuple[Thing, ...]:
+    found: dict[Thing, None] = {}
+    pending = [of_class]
+    while pending:
+        cls = pending.pop(0)
+        if cls in found or not isinstance(cls.data, Code):
+            continue
+        found[cls] = None
+        pending.extend(b for value in cls.data.bases for b in of_kind(value, "class"))
+    return tuple(found)
+
+
+def external_bases(of_class: Thing) -> list[str]:
+    """Return the names of the bases that are not of the project: "torch.nn.Module"."""
+    return [
+        t.name
+        for cls in linear_bases(of_class)
+        for value in cls.data.bases
+        for t in of_kind(value, "external")
+    ]

@@ -1,0 +1,60 @@
+"""Attributes by names that are computed: `obj.__dict__`, `vars(obj)`, `setattr(obj, f"w{i}", x)`.
+
+Cells: #owner of a dict, the instances whose attributes it is; "*" of an instance, what stands under a name
+that nobody knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import containers, texts
+from fixgrad.flow.ir import Place
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import identity
+from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, constant, of_kind, union
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def namespace(m: Machine, f: Frame, state: State, instances: list[Thing], place: Place) -> Value:
+    """Return the attributes of instances as a dict: `vars(self)`."""
+    made = containers.make(m, f, state, place, "dict", [], name="namespace")
+    state.set((made, "#owner"), frozenset())
+    for instance in instances:
+        for field in sorted(state.get((instance, "#fields"), frozenset())):
+            value = frozenset(state.get((instance, field), NOTHING))
+            containers.set_item(state, made, constant(field), value, len(instances) == 1)
+        computed_ones = state.get((instance, "*"))
+        if computed_ones:
+            containers.set_item(state, made, UNKNOWN, frozenset(computed_ones), False)
+    state.set((made, "#owner"), frozenset(instances))
+    return frozenset((made,))
+
+
+def set_computed(state: State, owner: Value, new: Value) -> None:
+    """Write an attribute whose name is not known."""
+    for thing in of_kind(owner, "instance"):
+        state.add((thing, "*"), new)
+
+
+def computed(m: Machine, state: State, thing: Thing) -> Value:
+    """Return what an attribute may be that was written under a computed name: any one of these."""
+    found = frozenset(state.get((thing, "*"), NOTHING))
+    m.graph.take_some([identity(t) for t in of_kind(found, "tensor")])
+    return found
+
+
+def any_field(state: State, value: Value, key: Value) -> Value:
+    """Return what an attribute of a name that is not known, or in part, may be."""
+    owners = of_kind(value, "instance")
+    ends = texts.ends_of(key)
+    fields = [(t, n) for t in owners for n in state.get((t, "#fields"), frozenset())]
+    fitting = [state.get(c, NOTHING) for c in fields if ends and texts.fits(ends, c[1])]
+    if any(fitting) and len(owners) == len(value):
+        return union(fitting) | union(state.get((t, "*"), NOTHING) for t in owners)
+    computed_ones = [frozenset(state.get((t, "*"), NOTHING)) for t in owners]
+    if owners and all(computed_ones) and len(owners) == len(value):
+        return union(computed_ones)  # written under computed names, read under them
+    return union(state.get(cell, NOTHING) for cell in fields) | UNKNOWN
