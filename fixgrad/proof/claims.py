@@ -11,6 +11,7 @@ from fixgrad.proof.places import Moves
 from fixgrad.source import Span
 
 _GRANT = "requires_grad"
+_WIDE = 1 << 20  # the end of a line, however long
 
 
 class Claim(NamedTuple):
@@ -21,6 +22,7 @@ class Claim(NamedTuple):
     demand: Span | None  # where the gradient is asked for; None: where the tensor is made
     grants: tuple[Span, ...]  # expressions that make the leaf
     touched: tuple[Span, ...]  # all that is edited
+    added: tuple[Span, ...] = ()  # statements, once for each line that is added after them
 
 
 def claim_of(repair: Repair) -> Claim:
@@ -35,6 +37,7 @@ def claim_of(repair: Repair) -> Claim:
         asked[-1] if asked else None,
         tuple(dict.fromkeys(o.span for o in repair.operations if _grants(o))),
         tuple(touched),
+        tuple(o.span for o in repair.operations if o.kind == "insert-after"),
     )
 
 
@@ -44,8 +47,13 @@ def after_repair(claim: Claim, moves: Mapping[str, Moves]) -> Claim:
     def moved(span: Span) -> Span:
         return moves[span.path].moved(span) if span.path in moves else span
 
+    def grown(span: Span) -> Span:
+        found, lines = moved(span), claim.added.count(span)
+        wide = found._replace(end_line=found.end_line + lines, end_column=_WIDE)
+        return wide if lines else found
+
     def all_moved(spans: Iterable[Span]) -> tuple[Span, ...]:
-        return tuple(moved(span) for span in spans)
+        return tuple(grown(span) for span in spans)
 
     return claim._replace(
         conversion=moved(claim.conversion),
