@@ -30,7 +30,7 @@ _KINDS = {
     "file": "the name of a file",
     "tables": "tables",
 }
-VERBS = ("", "rule", "why", "graph", "verify", "lsp")
+VERBS = ("", *cli.VERBS)
 
 
 def pages() -> dict[str, str]:

@@ -191,13 +191,21 @@ class TestAnswers:
         shown = played("n y n")[1]
         assert re.findall(r"\[(\d/\d)\] repair", shown) == ["1/3", "2/3", "3/3"]
 
+    def test_calls_that_the_settings_describe(self, played: Played) -> None:
+        made = READ.format("w").replace("torch.from_numpy", "mylib.to_tensor")
+        write("a.py", f"import mylib\n{HEAD}{made}")
+        assert "repair this?" not in played("")[1]
+        write("pyproject.toml", '[[tool.fixgrad.sources]]\ncall = "mylib.to_tensor"\n')
+        assert "[1/1] repair this?" in played("y")[1]
+        assert "mylib.to_tensor(np.ones(2)).requires_grad_()" in Path("a.py").read_text()
+
     def test_a_bug_of_ours_in_one_file(
         self, played: Played, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write("b.py", HEAD + READ.format("d"))
         real = analysis.study
 
-        def buggy(sources: Sequence[Source], around: object) -> object:
+        def buggy(sources: Sequence[Source], *more: object) -> object:
             if any(source.path == "b.py" for source in sources):
                 raise RecursionError
             return real(sources)

@@ -466,6 +466,14 @@ class TestEffects:
         assert fixgrad("graph", "src/made.py").code == 2
         assert fixgrad("graph", "--isolated", "src/made.py").code == 0
 
+    def test_explanations_know_the_same_calls(self, fixgrad: Fixgrad) -> None:
+        text = PROGRAM.replace("torch.from_numpy", "mylib.to_tensor")
+        write("src/fit.py", f"import mylib\n{text}")
+        settings('sources = [{ call = "mylib.to_tensor" }]')
+        assert fixgrad.found("src") == ["src/fit.py:5 FG102*"]
+        assert "repaired because of FG102" in fixgrad("why", "src/fit.py:5").out
+        assert "repaired because of FG102" not in fixgrad("why", "--isolated", "src/fit.py:5").out
+
     def test_standard_input_has_the_settings_of_its_name(
         self, fixgrad: Fixgrad, monkeypatch: pytest.MonkeyPatch
     ) -> None:

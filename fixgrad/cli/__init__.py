@@ -13,7 +13,7 @@ from fixgrad.errors import FixgradError
 
 INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
 
-_VERBS: dict[str, click.Command] = {
+VERBS: dict[str, click.Command] = {
     "rule": rule.command,
     "why": why.command,
     "graph": graph.command,
@@ -26,11 +26,11 @@ _VERBS: dict[str, click.Command] = {
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a first argument that is no verb is a path."""
     if completion.VARIABLE in os.environ:
-        return completion.answer(check.command, _VERBS)
+        return completion.answer(check.command, VERBS)
     command: click.Command = check.command
     prefix = "fixgrad"
-    if arguments and arguments[0] in _VERBS:
-        command, prefix = _VERBS[arguments[0]], f"fixgrad {arguments[0]}"
+    if arguments and arguments[0] in VERBS:
+        command, prefix = VERBS[arguments[0]], f"fixgrad {arguments[0]}"
         arguments = arguments[1:]
     try:
         code = command.main(args=list(arguments), prog_name=prefix, standalone_mode=False)

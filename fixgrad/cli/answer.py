@@ -191,7 +191,9 @@ def _inventory(outcome: Outcome, options: Options) -> tuple[Conversion, ...]:
     paths = [source.path for source in outcome.sources]
     known = all(map(project.is_file, paths))
     around = project.Surroundings(paths, options.paths, options.exclude) if known else None
-    return tuple(inventory(follow(outcome.sources, around=around), paths))
+    return tuple(
+        inventory(follow(outcome.sources, around=around, models=options.known_calls()), paths)
+    )
 
 
 def _exit_code(outcome: Outcome, options: Options, output: Output) -> int:

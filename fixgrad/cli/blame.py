@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from fixgrad.cli.listing import globs_left_out
+from fixgrad.cli.listing import options_around
 from fixgrad.cli.streams import colour_wanted, emit, note
 from fixgrad.errors import FixgradError
 from fixgrad.explain import question, records, text
@@ -16,7 +16,8 @@ from fixgrad.explain.run import follow
 def blame(pasted: str, paths: tuple[str, ...], form: str, color: str, looked: Any) -> int:
     """Answer for the frames of a traceback that lie in the project."""
     traceback = read_traceback(_read(pasted))
-    left_out = globs_left_out(".", paths, looked)
+    options = options_around(".", paths, looked)
+    left_out = options.exclude
     frames = files_of(traceback, known_files(paths, left_out))
     if not frames:
         raise FixgradError(
@@ -26,7 +27,7 @@ def blame(pasted: str, paths: tuple[str, ...], form: str, color: str, looked: An
     files = question.read(frames[-1].path, paths, left_out)
     for problem in files.problems:
         note(str(problem))
-    run = follow(files.sources)
+    run = follow(files.sources, models=options.known_calls())
     found = blamed(run, frames)
     if form == "json":
         emit(records.render(found))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fixgrad.cli.listing import globs_left_out, looking
+from fixgrad.cli.listing import looking, options_around
 from fixgrad.cli.streams import colour_wanted, emit, note
 
 _FORMS = ("text", "dot", "mermaid")
@@ -50,8 +50,9 @@ def command(what: str, paths: tuple[str, ...], form: str, color: str, **looked: 
     path, function = what, ""
     if not os.path.exists(what) and ":" in what:
         path, _, function = what.rpartition(":")
-    files = question.read(path, paths, globs_left_out(path, paths, looked))
-    run = follow(files.sources)
+    options = options_around(path, paths, looked)
+    files = question.read(path, paths, options.exclude)
+    run = follow(files.sources, models=options.known_calls())
     for problem in (*files.problems, *run.analysis.problems):
         note(str(problem))
     if any(problem.path == files.path for problem in run.analysis.problems):

@@ -12,7 +12,7 @@ from fixgrad.cli.completion import codes
 from fixgrad.settings.table import FILES, REPAIRS, REPORT, RULES, SETTINGS, Setting, Value
 
 if TYPE_CHECKING:
-    from fixgrad.options import Globs
+    from fixgrad.options import Options
 
 WORK, PROGRAM = "What to do", "This program"
 _SECTIONS = (WORK, RULES, FILES, REPAIRS, REPORT, PROGRAM)
@@ -134,15 +134,15 @@ def looking(command: _Decorated) -> _Decorated:
     return command
 
 
-def globs_left_out(path: str, paths: Sequence[str], looked: Mapping[str, Any]) -> Globs:
-    """Return what a command leaves out, by the options of `looking` or by the settings."""
+def options_around(path: str, paths: Sequence[str], looked: Mapping[str, Any]) -> Options:
+    """Return what a command takes of the files around one, by `looking` or by the settings."""
     from fixgrad.settings.resolve import options_of, resolve  # noqa: PLC0415  (not for --help)
 
     given = {"exclude": looked["exclude"] or None}
     resolved = resolve(
         paths or (path,), given, config=looked["config"], isolated=looked["isolated"]
     )
-    return options_of(resolved).exclude
+    return options_of(resolved)
 
 
 def reason(given: str | None) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fixgrad.cli.listing import globs_left_out, looking
+from fixgrad.cli.listing import looking, options_around
 from fixgrad.cli.streams import colour_wanted, emit, note
 
 _EPILOG = """\b
@@ -67,11 +67,12 @@ def command(
     from fixgrad.explain.run import follow  # noqa: PLC0415
 
     asked = question.place_of(place)
-    files = question.read(asked.path, paths, globs_left_out(asked.path, paths, looked))
+    options = options_around(asked.path, paths, looked)
+    files = question.read(asked.path, paths, options.exclude)
     line = question.line_of(files, asked)
     for problem in files.problems:
         note(str(problem))
-    run = follow(files.sources)
+    run = follow(files.sources, models=options.known_calls())
     for problem in run.analysis.problems:
         note(str(problem))
     if any(problem.path == files.path for problem in run.analysis.problems):

@@ -15,6 +15,7 @@ from fixgrad.flow.link import Linker, Project
 from fixgrad.flow.lower import lower
 from fixgrad.flow.neighbours import neighbours
 from fixgrad.flow.values import Site, Thing
+from fixgrad.knowledge.models import Models
 from fixgrad.policy import Policy
 from fixgrad.project import Surroundings
 from fixgrad.source import Problem, Source, Span
@@ -54,14 +55,18 @@ class Run(NamedTuple):
 
 
 def follow(
-    sources: Sequence[Source], *, unsafe: bool = True, around: Surroundings | None = None
+    sources: Sequence[Source],
+    *,
+    unsafe: bool = True,
+    around: Surroundings | None = None,
+    models: Models | None = None,
 ) -> Run:
     """Follow a project as the analysis does."""
     lowered = [lower(source) for source in sources]
     modules = [m for m in lowered if isinstance(m, Module)]
     others = neighbours(modules, around) if around is not None else {}
     given = frozenset(m.path for m in modules) if others else None
-    project = Project([*modules, *others.values()], around, given)
+    project = Project([*modules, *others.values()], around, given, models)
     sources = [*sources, *others]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     by_path = {source.path: source for source in sources}

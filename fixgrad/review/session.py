@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from fixgrad.analysis import Analysis, Study, study
 from fixgrad.edits import Patch
 from fixgrad.findings import Applicability, Finding, Repair
+from fixgrad.knowledge.models import Models
 from fixgrad.options import Options
 from fixgrad.patching import Plan, plan_patches
 from fixgrad.pipeline import Opened, entries_of
@@ -64,7 +65,7 @@ class Session:
     def __init__(self, opened: Opened, options: Options, decisions: Iterable[Decision]) -> None:
         self._opened = opened
         self._options = options._replace(unsafe=True, diff=True)
-        self._studies = _studies(opened)
+        self._studies = _studies(opened, options.known_calls())
         self._policy = self._options.policy()
         self._names: dict[Place, str] = {}  # fingerprints
         self._answers: dict[Place, bool] = {}
@@ -225,15 +226,15 @@ class Session:
         )
 
 
-def _studies(opened: Opened) -> list[Study]:
+def _studies(opened: Opened, models: Models | None) -> list[Study]:
     """Follow the project or, where a bug of ours stops that, each file by itself, as a run does."""
     if not opened.sources:
         return []
     try:
-        return [study(opened.sources, opened.around)]
+        return [study(opened.sources, opened.around, models)]
     except Exception:  # the run at the end tells of it
         alone = [opened._replace(sources=(source,)) for source in opened.sources]
-        return [each for one in alone for each in _studies(one)] if len(alone) > 1 else []
+        return [each for one in alone for each in _studies(one, models)] if len(alone) > 1 else []
 
 
 def _concluded(each: Study, policy: Policy) -> Analysis | None:
