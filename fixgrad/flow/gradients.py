@@ -34,9 +34,15 @@ OPTIONAL = "optional"  # the detail of a read behind a test for None
 _NO_TENSORS = frozenset((*sys.stdlib_module_names, "numpy", "scipy", "torch"))
 
 
-def _without_foreign(value: Value) -> Value:
-    """Take what stands in a module of others for something unknown: it may be a tracked tensor."""
+def _without_foreign(m: Machine, value: Value) -> Value:
+    """Take what stands in a module of others for something unknown: it may be a tracked tensor.
+
+    What the user's settings describe, and the modules that it stands in, are known.
+    """
     foreign = [t for t in value if t.kind == "external" and _root(t) not in _NO_TENSORS]
+    if foreign and m.models is not None:
+        described = [f"{name}." for name in m.models.names()]
+        foreign = [t for t in foreign if not any(d.startswith(f"{t.name}.") for d in described)]
     return value.difference(foreign) | UNKNOWN if foreign else value
 
 
@@ -56,7 +62,7 @@ def consume(
     """
     if not any(t.kind in ("grad", "external") for t in value):
         return value
-    value = _without_foreign(value)
+    value = _without_foreign(m, value)
     result: set[Thing] = set()
     for thing in ordered(value):
         if thing.kind != "grad":
