@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import tracemalloc
 from collections.abc import Iterator
@@ -46,7 +47,6 @@ ANALYSED = {
 
 # What Python's own parser or compiler does not take is a problem with the file.
 REFUSED = {
-    "chained operators": (HEAD + "y = " + "+".join(["x"] * 5_000) + "\n" + TAIL, "cannot parse"),
     "too many parentheses": (HEAD + "y = " + "(" * 1_000 + "x" + ")" * 1_000 + "\n", "parenth"),
     "a null byte": (HEAD + "y = '\0'\n", "null byte"),
     "a line of 10 MB": (HEAD + "s = '" + "a" * 10_000_000 + "'\n", "too large"),
@@ -82,6 +82,17 @@ def test_what_python_refuses_is_a_problem_of_that_file(here: Path, name: str) ->
     (problem,) = outcome.problems
     assert problem.path == "odd.py"
     assert message in problem.message
+
+
+def test_chained_operators_are_read_where_python_reads_them(here: Path) -> None:
+    text = HEAD + "y = " + "+".join(["x"] * 5_000) + "\n" + TAIL
+    outcome = diff(text)
+    try:
+        compile(text, "odd.py", "exec", flags=ast.PyCF_ONLY_AST)
+    except (RecursionError, MemoryError):
+        assert [problem.path for problem in outcome.problems] == ["odd.py"]
+    else:
+        assert [patch.path for _, patch in outcome.patches] == ["odd.py", "plain.py"]
 
 
 @pytest.mark.parametrize(
