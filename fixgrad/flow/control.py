@@ -17,10 +17,10 @@ from fixgrad.flow.gradients import (
 )
 from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, sift, weighed_by
 from fixgrad.flow.ir import Block, Op
-from fixgrad.flow.liveness import forget_last_turn
+from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
-from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State
+from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State, Trail
 from fixgrad.flow.tensors import log
 from fixgrad.flow.type_tests import narrow
 from fixgrad.flow.values import (
@@ -113,8 +113,11 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
     def end(s: State) -> None:
         m.block(f, orelse, s)
 
+    def matters(changes: Trail) -> bool:
+        return matters_to_next(m, f, op, changes)
+
     if op.target == "for":
-        _for(m, f, op, state, end if orelse else None)
+        _for(m, f, op, state, matters, end if orelse else None)
     else:
         endless = len(head) == 1 and head[0].kind == "const" and bool(head[0].constant)
 
@@ -124,10 +127,17 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
             if not s.dead:
                 m.block(f, body, s)
 
-        m.loop(f, state, turn, endless, end if orelse else None)
+        m.loop(f, state, turn, matters, endless, end if orelse else None)
 
 
-def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None] | None) -> None:
+def _for(
+    m: Machine,
+    f: Frame,
+    op: Op,
+    state: State,
+    matters: Callable[[Trail], bool],
+    end: Callable[[State], None] | None,
+) -> None:
     targets = _targets(op)
     f.loop_variables.update(targets)
     f.iterated.update(dict.fromkeys(targets, f.registers[op.args[0]]))
@@ -142,7 +152,8 @@ def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None
         _unrolled(m, f, op, state, elements)
         return
     element = containers.any_element(m, f, state, iterable, op)
-
+    for thing in built_by(f, op):
+        state.set((thing, "#length"), "maybe")
     whole = elements_of(state, iterable)
 
     def turn(s: State) -> None:
@@ -152,7 +163,7 @@ def _for(m: Machine, f: Frame, op: Op, state: State, end: Callable[[State], None
         m.block(f, op.blocks[1], s)
 
     m.elements.append(whole)
-    m.loop(f, state, turn, False, end)
+    m.loop(f, state, turn, matters, False, end)
     m.elements.pop()
 
 

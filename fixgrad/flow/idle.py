@@ -42,6 +42,8 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
         return False
     if where in m.productive:
         m.graph.capped.add(where)
+    if code.frames or any(t.kind == "function" for v in values for t in v):
+        m.passed_over.add(where)
     may_run_backward(state, inside)
     return True
 

@@ -175,7 +175,19 @@ class Linker:
             if thing.kind == "class" or where not in self.machine.entered or only is not None:
                 self._visit(where)
                 (self._run_class if thing.kind == "class" else self._run_function)(frame, thing)
+        self._allow_for_more()
         return self.machine.graph
+
+    def _allow_for_more(self) -> None:
+        """Note where NumPy may be given other things by calls that were not followed."""
+        project, kinds = self.project, self.machine.graph.kinds
+        passed_over = self.machine.passed_over
+        if not passed_over:
+            return
+        more = relevance.below(project.modules, project.relevance.callers, passed_over)
+        for site, found in kinds.items():
+            if found == {"tensor"} and project.function_at(site.path, site.place) in more:
+                found.add("whatever else")
 
     def _visit(self, root: Where) -> None:
         self.machine.visited = self.machine.graph.visits.setdefault(root, {root})

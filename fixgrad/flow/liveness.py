@@ -7,11 +7,11 @@ Those of a function that has returned; and those that a turn of a loop writes be
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow.ir import Block, Function, Module, Op
-from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING
+from fixgrad.flow.state import ABSENT, State, Trail
+from fixgrad.flow.values import NOTHING, Value
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -23,14 +23,41 @@ def forget_last_turn(m: Machine, f: Frame, state: State, op: Op) -> None:
     """Empty the variables that the turn of a loop which begins here writes before it reads them."""
     if m.tries:
         return  # conservative: an exception may leave the turn before it writes them
-    key = (f.module.path, op.place)
-    names = m.overwritten.get(key)
-    if names is None:
-        names = m.overwritten[key] = overwritten(f.module, f.function, op.blocks)
-    owner = m.module_thing(f.module.path) if f.function.kind == "module" else f.thing
-    for name in names:
-        if state.get((owner, name)):
-            state.set((owner, name), NOTHING)
+    for name in _variables_of(m, f, op).overwritten:
+        if state.get((f.thing, name)):
+            state.set((f.thing, name), NOTHING)
+
+
+def matters_to_next(m: Machine, f: Frame, op: Op | None, changes: Trail) -> bool:
+    """Say whether what a turn of a loop has changed may make the next one another.
+
+    Given are the cells that changed and what they held before. What the turn itself has made, the next one
+    makes anew; a variable that it writes before it reads it, and a comprehension's result, it never asks for.
+    """
+    aside = {cell[0] for cell, old in changes if old is ABSENT and cell[1] in _OF_NEW_THINGS}
+    aside.update(built_by(f, op) if op is not None else ())
+    exposed = _variables_of(m, f, op).exposed if op is not None else None
+    for (owner, name), old in changes:
+        if owner is f.thing:
+            if exposed is None or name in exposed:
+                return True
+        elif owner not in aside and not (old is ABSENT and owner and owner.kind == "frame"):
+            return True
+    return False
+
+
+_OF_NEW_THINGS = ("#dtype", "#fields")  # of tensors and arrays, of containers and instances
+
+
+def built_by(f: Frame, op: Op) -> Value:
+    """Return the container that a loop of a comprehension fills."""
+    body = op.blocks[1]
+    if any(inner.kind == "stmt" for inner in body):
+        return NOTHING
+    while body and body[-1].kind in ("branch", "loop"):
+        body = body[-1].blocks[0 if body[-1].kind == "branch" else 1]
+    collects = body and body[-1].kind in ("collect", "setindex")
+    return f.registers[body[-1].args[0]] if collects else NOTHING
 
 
 def forget_locals(m: Machine, state: State, f: Frame) -> None:
@@ -54,8 +81,23 @@ def _stored(block: Block) -> Iterator[str]:
             yield from _stored(inner)
 
 
-def overwritten(module: Module, function: Function, blocks: tuple[Block, ...]) -> tuple[str, ...]:
-    """Return the variables of a function that a loop's head and body write before they read them."""
+class LoopVariables(NamedTuple):
+    """The variables of a function in the turns of one loop."""
+
+    overwritten: tuple[str, ...]  # each turn writes them before it reads them
+    exposed: frozenset[str]  # a turn may read what the one before has written
+
+
+def _variables_of(m: Machine, f: Frame, op: Op) -> LoopVariables:
+    key = (f.module.path, op.place)
+    found = m.loop_variables.get(key)
+    if found is None:
+        found = m.loop_variables[key] = loop_variables(f.module, f.function, op.blocks)
+    return found
+
+
+def loop_variables(module: Module, function: Function, blocks: tuple[Block, ...]) -> LoopVariables:
+    """Return what a loop's head and body do to the variables of a function."""
     own = -1 if function.kind == "module" else 0
     head, body, _ = blocks
     turn = _Turn(own)
@@ -64,7 +106,8 @@ def overwritten(module: Module, function: Function, blocks: tuple[Block, ...]) -
     around = function.place
     inside = (f for f in module.functions if f is not function and _stands_in(f.place, around))
     read_elsewhere = frozenset[str]().union(*(f.tokens for f in inside))
-    return tuple(sorted(turn.written - turn.read - read_elsewhere))
+    exposed = read_elsewhere | turn.read
+    return LoopVariables(tuple(sorted(turn.written - exposed)), exposed)
 
 
 def _stands_in(place: tuple[int, int, int, int], around: tuple[int, int, int, int]) -> bool:

@@ -15,7 +15,7 @@ from fixgrad.edits import Operation
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Block, Function, Module, Op, Place
-from fixgrad.flow.state import MODE, Changes, State
+from fixgrad.flow.state import MODE, Changes, State, Trail
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from fixgrad.knowledge.models import Models
+
+if TYPE_CHECKING:
+    from fixgrad.flow.liveness import LoopVariables
 
 Handler: TypeAlias = Callable[["Machine", "Frame", Op, State], None]
 Apply: TypeAlias = Callable[["Machine", "Frame", State, Call, Value], Value]  # call a value
@@ -129,6 +132,7 @@ class Machine:
         self.graph = FlowGraph()
         self.models: Models | None = None  # what the user's settings say of calls
         self.entered: set[Where] = set()  # functions executed
+        self.passed_over: set[Where] = set()  # functions that call others, and were not executed
         self.expecting_failure = 0
         self.absent_imports = 0  # of what may not be installed, so far
         self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
@@ -159,7 +163,7 @@ class Machine:
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
-        self.overwritten: dict[Where, tuple[str, ...]] = {}  # by loop: see `liveness`
+        self.loop_variables: dict[Where, LoopVariables] = {}  # by loop
         self.variables: dict[Where, frozenset[str]] = {}  # by function
         self.named_in: dict[Thing, dict[str, None]] = {}  # by file: the names it was given
         self._things: dict[tuple[object, ...], Thing] = {}
@@ -281,10 +285,11 @@ class Machine:
         f: Frame,
         state: State,
         turn: Callable[[State], None],
+        matters: Callable[[Trail], bool],
         endless: bool,
         orelse: Callable[[State], None] | None = None,
     ) -> None:
-        """Repeat a turn until the state at its head no longer changes; `orelse` follows no break.
+        """Repeat a turn until it changes nothing that matters to the next; `orelse` follows no break.
 
         The body is taken to run at least once: loops over nothing are rare, and gradients granted or
         filled in a loop are counted on after it.
@@ -306,7 +311,10 @@ class Machine:
             if not path.dead:
                 last.append(path.changes())
             path.undo()
-            if not last or not state.merge([{}, *last], turns=True):
+            before = len(state.trail)
+            if last:
+                state.merge([{}, *last], turns=True)
+            if not last or not matters(state.trail[before:]):
                 break
         if orelse is not None and last and not endless:
             path = state.path()

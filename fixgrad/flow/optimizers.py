@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.guards import elements_of
+from fixgrad.flow.liveness import matters_to_next
 from fixgrad.flow.memory import move
 from fixgrad.flow.protocols import callables, iterated
 from fixgrad.flow.sharing import overwrite_arrays
@@ -98,5 +99,5 @@ def _closure(m: Machine, f: Frame, state: State, call: Call) -> Value:
     def turn(s: State) -> None:
         results.append(m.apply(m, f, s, Call(call.place), argument.value))
 
-    m.loop(f, state, turn, endless=False)
+    m.loop(f, state, turn, lambda changes: matters_to_next(m, f, None, changes), endless=False)
     return results[-1] if results else UNKNOWN

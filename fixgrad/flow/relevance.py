@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow.ir import Block, Module, Place
@@ -40,6 +40,7 @@ class Relevance(NamedTuple):
         tuple[str, Place]
     ]  # of classes: a conversion or a demand is reached, or an attribute is set
     imported: frozenset[str]  # files that another file imports
+    callers: Mapping[Unit, list[Unit]]
 
 
 def relevance(
@@ -79,7 +80,23 @@ def relevance(
         _places(places, closure(_torch_units(modules, names, find) | classes, callers)),
         _methods(modules, names, find, converting | asking),
         frozenset(file for path, each in imports for file in each.every() if file != path),
+        callers,
     )
+
+
+def below(
+    modules: Mapping[str, Module],
+    callers: Mapping[Unit, list[Unit]],
+    functions: Set[tuple[str, Place]],
+) -> frozenset[tuple[str, Place]]:
+    """Return the functions that some functions name, with those that these name, and so on."""
+    found = {
+        (path, unit_name(function.name))
+        for path in {path for path, _ in functions}
+        for function in modules[path].functions
+        if (path, function.place) in functions
+    }
+    return _places(_places_of_units(modules), _below(found, callers))
 
 
 def _mentioning(names: Names, calls: Iterable[str]) -> set[Unit]:

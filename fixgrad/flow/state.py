@@ -216,19 +216,17 @@ class State:
         for cell, value in changes.items():
             self.set(cell, value)
 
-    def merge(self, paths: list[Changes], *, turns: bool = False) -> bool:
+    def merge(self, paths: list[Changes], *, turns: bool = False) -> None:
         """Join paths that each began here; without a path nothing is reached any more.
 
-        Says whether something changed that was there before the paths. `turns` says that they are the
-        turns of a loop, and none.
+        `turns` says that they are the turns of a loop, and none.
         """
         if not paths:
             self.dead = True
-            return False
+            return
         if len(paths) == 1:
             self.apply(paths[0])
-            return True
-        changed = False
+            return
         cells, trail = self.cells, self.trail
         lost = Lost(cells, paths, turns=turns)
         every = paths[0] if paths[0] else paths[1]
@@ -252,11 +250,5 @@ class State:
                     break
                 new = join_facts(field, new, found)
             if new is not old and new is not ABSENT and new != old:
-                changed = changed or old is not ABSENT or self._known(cell)
                 trail.append((cell, old))
                 cells[cell] = new
-        return changed
-
-    def _known(self, cell: Cell) -> bool:
-        """Say whether a new fact is one about something older than these paths."""
-        return cell[1][0] == "#" and (cell[0], "#dtype") in self.cells
