@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, leaf, log, tracked
-from fixgrad.flow.values import Site, Thing, ordered
+from fixgrad.flow.values import NOTHING, Site, Thing, ordered
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -21,16 +21,13 @@ def upstream(state: State, roots: Iterable[Thing], *, latest: bool = False) -> l
     """
     found: dict[Thing, None] = {}
     pending = [identity(t) for t in roots]
-    while pending:
-        thing = pending.pop(0)
-        if thing in found:
-            continue
-        if thing.kind == "tensor" and tracked(state, thing) == "no":
+    for thing in pending:  # it grows meanwhile
+        if thing in found or (thing.kind == "tensor" and tracked(state, thing) == "no"):
             continue
         found[thing] = None
-        inputs = state.get((thing, "#inputs"), frozenset())
+        inputs = state.get((thing, "#inputs"), NOTHING)
         if latest:
-            inputs -= state.get((thing, "#earlier"), frozenset())
+            inputs -= state.get((thing, "#earlier"), NOTHING)
         pending.extend(ordered(inputs))
     return list(found)
 
@@ -92,9 +89,20 @@ def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
 
 def may_run_backward(state: State, things: Iterable[Thing]) -> None:
     """Note that unknown code got these tensors and modules and may have differentiated them."""
-    for thing in upstream(state, _with_parameters(state, things)):
-        if thing.kind == "tensor" and tracked(state, thing) != "no" and leaf(state, thing) != "no":
-            state.set((thing, "#gradient"), "maybe")
+    cells = state.cells
+    seen: set[Thing] = set()
+    pending: list[Thing] = _with_parameters(state, things)
+    while pending:  # often, of large graphs: in no order, and the facts read as they are
+        thing = identity(pending.pop())
+        if thing in seen:
+            continue
+        seen.add(thing)
+        if thing.kind == "tensor":
+            if cells.get((thing, "#tracked"), "maybe") == "no":
+                continue
+            if cells.get((thing, "#leaf"), "maybe") != "no":
+                state.set((thing, "#gradient"), "maybe")
+        pending.extend(cells.get((thing, "#inputs"), ()))
 
 
 def _with_parameters(state: State, things: Iterable[Thing]) -> list[Thing]:

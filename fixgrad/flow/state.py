@@ -65,30 +65,46 @@ class Lost:
     What an earlier turn of a loop did to such a tensor no longer matters.
     """
 
-    def __init__(self, cells: dict[Cell, Any], paths: list[Changes], *, turns: bool) -> None:
-        self.cells = cells
+    def __init__(self, state: State, paths: list[Changes], *, turns: bool) -> None:
+        self.cells = state.cells
+        self.trail = state.trail
         self.paths = paths
         self.turns = turns
-        self._known: dict[int, set[Thing]] = {}
+        self._first: dict[Cell, Any] | None = None
+        self._known: dict[tuple[int, bool], set[Thing]] = {}
 
     def is_lost(self, cell: Cell) -> bool:
         """Say whether nothing holds a tensor on the paths where an earlier fact of it still stands."""
         old = self.cells.get(cell)
         if not isinstance(old, frozenset):
             return False
+        young = self._is_young(cell[0], "#dtype")
         stale = [n for n, path in enumerate(self.paths) if path.get(cell, old)]
-        return not any(cell[0] in self._held(n) for n in stale)
+        return not any(cell[0] in self._held(n, young) for n in stale)
 
-    def _held(self, number: int) -> set[Thing]:
-        found = self._known.get(number)
+    def _before(self) -> dict[Cell, Any]:
+        """Return what the cells that the trail has written held when it began."""
+        if self._first is None:
+            self._first = {}
+            for cell, old in self.trail:
+                self._first.setdefault(cell, old)
+        return self._first
+
+    def _is_young(self, thing: Thing | None, fact: str) -> bool:
+        return self._before().get((thing, fact)) is ABSENT
+
+    def _held(self, number: int, young: bool) -> set[Thing]:
+        """Return what is held on a path; what is young can only be where the trail has written."""
+        found = self._known.get((number, young))
         if found is None:
             path = self.paths[number]
             holders: dict[Thing | None, list[Any]] = {}
-            for cell, value in {**self.cells, **path}.items():
+            for cell in {**self._before(), **path} if young else {**self.cells, **path}:
                 if cell[1][0] != "#" or cell[1] in _HOLDS:
-                    holders.setdefault(cell[0], []).append(value)
+                    content = path.get(cell, self.cells.get(cell, ()))
+                    holders.setdefault(cell[0], []).append(content)
             found = set()
-            pending = [v for t, v in holders.items() if t is None or t.kind not in _HELD_BY_OTHERS]
+            pending = [v for t, v in holders.items() if self._stands_alone(t, young)]
             while pending:
                 new = set().union(*pending.pop()) - found
                 found |= new
@@ -96,10 +112,18 @@ class Lost:
                 pending += [[behind] for t in new if (behind := _behind(t))]
             if not self.turns:  # a turn computes anew what it uses; a path not taken does not
                 self._add_inputs(found, path)
-            self._known[number] = found
+            self._known[number, young] = found
         return found
 
+    def _stands_alone(self, holder: Thing | None, young: bool) -> bool:
+        """Say whether a holder is there though nothing holds it; of one that is older, nobody asks."""
+        if holder is None or holder.kind not in _HELD_BY_OTHERS:
+            return True
+        return young and not self._is_young(holder, "#fields")
+
     def _add_inputs(self, found: set[Thing], path: Changes) -> None:
+        changed = (t for t, field in {**self._before(), **path} if field == "#inputs")
+        found.update(t for t in changed if t is not None and not self._is_young(t, "#dtype"))
         pending = list(found)
         while pending:
             thing = pending.pop()
@@ -228,7 +252,7 @@ class State:
             self.apply(paths[0])
             return
         cells, trail = self.cells, self.trail
-        lost = Lost(cells, paths, turns=turns)
+        lost = Lost(self, paths, turns=turns)
         every = paths[0] if paths[0] else paths[1]
         if any(path and path is not every for path in paths):
             every = {cell: None for path in paths for cell in path}
