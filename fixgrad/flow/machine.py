@@ -143,7 +143,7 @@ class Machine:
         self.running: list[tuple[Function, list[Value]]] = []  # the calls, with what was given
         self.entries: Counter[tuple[str, Place]] = Counter()
         self.saved: set[Thing] = set()  # tracked tensors that torch.save has written
-        self.cached: dict[tuple[object, ...], tuple[int, Value]] = {}  # results of @lru_cache
+        self.cached: dict[tuple[object, ...], Value] = {}  # results of @lru_cache
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around
