@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, NamedTuple
 
+from fixgrad.flow.handed_on import TorchNames
 from fixgrad.flow.ir import Block, Module, Place
 from fixgrad.flow.names import Find, Names, Unit, closure, unit_name
 
@@ -183,8 +184,9 @@ def _torch_units(modules: Mapping[str, Module], named: Names, find: Find) -> set
     """Return the units that mention something of torch."""
     found: set[Unit] = set()
     units = named.by_file()
+    torch = TorchNames(modules, find, CONVERSIONS)
     for path, module in modules.items():
-        own = (entry for entry in module.imports if _of_torch(find, path, *entry[1:]))
+        own = (entry for entry in module.imports if torch.of_torch(path, *entry[1:]))
         names = {local for local, _, _ in own}
         if "*" in names:
             found.update(units.get(path, ()))
@@ -193,21 +195,16 @@ def _torch_units(modules: Mapping[str, Module], named: Names, find: Find) -> set
     return found
 
 
-def _of_torch(find: Find, path: str, name: str, member: str) -> bool:
-    # A file of the project may hand torch on, whole or name by name.
-    handed_on = member in ("torch", "*") or member in CONVERSIONS
-    return name.partition(".")[0] == "torch" or (handed_on and find(path, name) is not None)
-
-
 def converting_units(modules: Mapping[str, Module], named: Names, find: Find) -> set[Unit]:
     """Return the units that write a conversion."""
     found: set[Unit] = set()
     units = named.by_file()
+    torch = TorchNames(modules, find, CONVERSIONS)
     for path, module in modules.items():
         names = {"." + name for name in CONVERSIONS}
         uses_torch = False
         for local, name, member in module.imports:
-            if _of_torch(find, path, name, member):
+            if torch.of_torch(path, name, member):
                 uses_torch = True
                 if member in CONVERSIONS or member == "*":
                     names.add(local)
