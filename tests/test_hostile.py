@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixgrad import pipeline
+from fixgrad.flow import link
 from fixgrad.pipeline import Options, Outcome
 
 HEAD = "import numpy as np\nimport torch\nx = torch.from_numpy(np.ones(3))\n"
@@ -108,3 +109,32 @@ def test_memory_grows_in_proportion(here: Path, repeated: str) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 5 * peaks[0]
+
+
+FAR = """import numpy as np
+import torch
+
+
+def read(numbers):
+    return torch.from_numpy(np.array(numbers))
+
+
+def fit(numbers):
+    w = read(numbers)
+    (w * w).sum().backward()
+    return w.grad
+
+
+def run(numbers):
+    return fit(numbers)
+"""
+
+
+def test_a_project_that_takes_too_long_is_followed_near_its_conversions(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "PATIENCE", 0)
+    alone = FAR.replace("w = read(numbers)", "w = torch.from_numpy(np.array(numbers))")
+    Path("near.py").write_text(alone.replace("def run", "def also"))
+    outcome = diff(FAR)
+    assert [patch.path for _, patch in outcome.patches] == ["near.py", "odd.py", "plain.py"]

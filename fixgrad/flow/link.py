@@ -39,6 +39,8 @@ from fixgrad.progress import counted
 from fixgrad.project.imports import Imports, listing
 
 BUDGET = 10_000  # operations executed from one root
+# Operations after which only what is near a conversion is followed; 140,000 lines take some 750,000.
+PATIENCE = 1_000_000
 
 HANDLERS: dict[str, Handler] = {
     **control.HANDLERS,
@@ -172,11 +174,19 @@ class Linker:
             where = (thing.data.module.path, thing.data.function.place)
             if only is not None and where not in only:
                 continue
+            if only is None and self._is_too_far(where):
+                self.machine.passed_over.add(where)
+                continue
             if thing.kind == "class" or where not in self.machine.entered or only is not None:
                 self._visit(where)
                 (self._run_class if thing.kind == "class" else self._run_function)(frame, thing)
         self._allow_for_more()
         return self.machine.graph
+
+    def _is_too_far(self, where: Where) -> bool:
+        """Say whether a root is passed over as the project has taken long enough already."""
+        out_of_patience = self.machine.executed > PATIENCE
+        return out_of_patience and where not in self.project.relevance.nearest
 
     def _allow_for_more(self) -> None:
         """Note where NumPy may be given other things by calls that were not followed."""

@@ -132,6 +132,7 @@ class Machine:
         self.graph = FlowGraph()
         self.models: Models | None = None  # what the user's settings say of calls
         self.entered: set[Where] = set()  # functions executed
+        self.executed = 0  # operations, from all roots
         self.passed_over: set[Where] = set()  # functions that call others, and were not executed
         self.expecting_failure = 0
         self.absent_imports = 0  # of what may not be installed, so far
@@ -224,6 +225,7 @@ class Machine:
             if open_statement is not None and open_statement.deleted:
                 continue
             self.budget -= 1
+            self.executed += 1
             if f.overlay and op.out >= 0 and op.place in f.overlay:
                 self.handlers["overlay"](self, f, op, state)
                 continue

@@ -41,7 +41,11 @@ class Relevance(NamedTuple):
         tuple[str, Place]
     ]  # of classes: a conversion or a demand is reached, or an attribute is set
     imported: frozenset[str]  # files that another file imports
+    nearest: frozenset[tuple[str, Place]]  # roots that convert, or call in few steps what does
     callers: Mapping[Unit, list[Unit]]
+
+
+NEAR = 1  # calls from a conversion
 
 
 def relevance(
@@ -81,8 +85,17 @@ def relevance(
         _places(places, closure(_torch_units(modules, names, find) | classes, callers)),
         _methods(modules, names, find, converting | asking),
         frozenset(file for path, each in imports for file in each.every() if file != path),
+        _places(places, _near(makers, callers) & roots),
         callers,
     )
+
+
+def _near(units: set[Unit], callers: Mapping[Unit, list[Unit]]) -> set[Unit]:
+    found, last = set(units), set(units)
+    for _ in range(NEAR):
+        last = {caller for unit in last for caller in callers.get(unit, ())} - found
+        found |= last
+    return found
 
 
 def below(
