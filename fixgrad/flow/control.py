@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixgrad.flow import containers, importing, instances, variables
+from fixgrad.flow import containers, definitions, importing, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.gradients import (
@@ -26,7 +26,6 @@ from fixgrad.flow.type_tests import narrow
 from fixgrad.flow.values import (
     NONE,
     UNKNOWN,
-    Code,
     Site,
     Value,
     known,
@@ -328,36 +327,6 @@ def _display(m: Machine, f: Frame, op: Op, state: State) -> None:
     consume(m, f, state, f.registers[op.args[0]], op.place)
 
 
-def _function(m: Machine, f: Frame, op: Op, state: State) -> None:
-    assert isinstance(op.constant, int)
-    code = f.module.functions[op.constant]
-    plain = tuple(f.registers[n] for n, name in zip(op.args, op.names, strict=True) if not name)
-    keyword = tuple(
-        (name, f.registers[n]) for n, name in zip(op.args, op.names, strict=True) if name
-    )
-    frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
-    data = Code(f.module, code, frames, plain, keyword)
-    f.registers[op.out] = frozenset(
-        (m.thing("function", Site(f.module.path, op.place), f.path, code.name, data),)
-    )
-
-
-def _class(m: Machine, f: Frame, op: Op, state: State) -> None:
-    assert isinstance(op.constant, int)
-    code = f.module.functions[op.constant]
-    site = Site(f.module.path, op.place)
-    frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
-    data = Code(f.module, code, frames, (), (), tuple(f.registers[n] for n in op.args))
-    thing = m.thing("class", site, f.path, code.name, data)
-    f.registers[op.out] = frozenset((thing,))
-    body = Frame(thing, f.module, code, frames, f.path)
-    m.enter(body, state)
-    state.set((thing, "#fields"), frozenset(o.target for o in code.body if o.kind == "store"))
-    declared = tuple(o.target for o in code.body if o.kind in ("declare", "store"))
-    state.set((thing, "#declared"), declared)
-    instances.announce_class(m, f, state, op.place, thing)
-
-
 def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:
     values = f.values(op)
     if op.target == "from":
@@ -403,8 +372,8 @@ HANDLERS: dict[str, Handler] = {
     "with": _with,
     "assert": _assert,
     "display": _display,
-    "function": _function,
-    "class": _class,
+    "function": definitions.make_function,
+    "class": definitions.make_class,
     "yield": _yield,
     "opaque": _opaque,
     "inserted": _inserted,

@@ -1,0 +1,39 @@
+"""Executes definitions: a function or a class becomes a value."""
+
+from __future__ import annotations
+
+from fixgrad.flow import instances
+from fixgrad.flow.ir import Op
+from fixgrad.flow.machine import Frame, Machine
+from fixgrad.flow.state import State
+from fixgrad.flow.values import Code, Site
+
+
+def make_function(m: Machine, f: Frame, op: Op, state: State) -> None:
+    assert isinstance(op.constant, int)
+    code = f.module.functions[op.constant]
+    plain = tuple(f.registers[n] for n, name in zip(op.args, op.names, strict=True) if not name)
+    keyword = tuple(
+        (name, f.registers[n]) for n, name in zip(op.args, op.names, strict=True) if name
+    )
+    frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
+    data = Code(f.module, code, frames, plain, keyword)
+    f.registers[op.out] = frozenset(
+        (m.thing("function", Site(f.module.path, op.place), f.path, code.name, data),)
+    )
+
+
+def make_class(m: Machine, f: Frame, op: Op, state: State) -> None:
+    assert isinstance(op.constant, int)
+    code = f.module.functions[op.constant]
+    site = Site(f.module.path, op.place)
+    frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
+    data = Code(f.module, code, frames, (), (), tuple(f.registers[n] for n in op.args))
+    thing = m.thing("class", site, f.path, code.name, data)
+    f.registers[op.out] = frozenset((thing,))
+    body = Frame(thing, f.module, code, frames, f.path)
+    m.enter(body, state)
+    state.set((thing, "#fields"), frozenset(o.target for o in code.body if o.kind == "store"))
+    declared = tuple(o.target for o in code.body if o.kind in ("declare", "store"))
+    state.set((thing, "#declared"), declared)
+    instances.announce_class(m, f, state, op.place, thing)
