@@ -138,3 +138,15 @@ def test_a_project_that_takes_too_long_is_followed_near_its_conversions(
     Path("near.py").write_text(alone.replace("def run", "def also"))
     outcome = diff(FAR)
     assert [patch.path for _, patch in outcome.patches] == ["near.py", "odd.py", "plain.py"]
+
+
+def test_what_is_far_from_a_conversion_is_passed_over_then(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = FAR.replace("    (w * w).sum().backward()\n    return w.grad\n", "    return w\n")
+    far = far.replace(
+        "return fit(numbers)", "w = fit(numbers)\n    w.sum().backward()\n    return w.grad"
+    )
+    assert "odd.py" in [patch.path for _, patch in diff(far).patches]
+    monkeypatch.setattr(link, "PATIENCE", 0)
+    assert "odd.py" not in [patch.path for _, patch in diff(far).patches]
