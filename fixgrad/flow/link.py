@@ -20,6 +20,7 @@ from fixgrad.flow import (
     instances,
     items,
     iteration,
+    liveness,
     registration,
     relevance,
     variables,
@@ -361,7 +362,7 @@ class Linker:
                 after = state.path()
                 for instance in ordered(me):
                     self._call_method(frame, after, instance, method)
-                changes = after.changes()
+                changes = liveness.without_memory(after.changes(), state)
                 after.undo()
                 stored |= any(owner in me for owner, _ in changes)
                 state.merge([{}, changes])

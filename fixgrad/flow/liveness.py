@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow.ir import Block, Function, Module, Op
-from fixgrad.flow.state import ABSENT, State, Trail
+from fixgrad.flow.state import ABSENT, Changes, State, Trail
 from fixgrad.flow.values import NOTHING, Value
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 _LEAVE = ("break", "continue")  # the variables keep what they hold
+_END = ("return", "raise")  # nobody reads the variables after it
 
 
 def forget_last_turn(m: Machine, f: Frame, state: State, op: Op) -> None:
@@ -81,6 +82,21 @@ def _stored(block: Block) -> Iterator[str]:
             yield from _stored(inner)
 
 
+def without_memory(changes: Changes, before: State) -> Changes:
+    """Return what a method changed, but for what objects that were there before it were given in it.
+
+    Unknown ones may hand it on, but not out of a call that the program need not make before the next.
+    """
+    return {
+        (thing, field): value
+        for (thing, field), value in changes.items()
+        if field != "#inputs"
+        or thing is None
+        or thing.kind != "opaque"
+        or (thing.name.startswith("result ") and before.get((thing, field)) is None)
+    }
+
+
 class LoopVariables(NamedTuple):
     """The variables of a function in the turns of one loop."""
 
@@ -140,8 +156,13 @@ class _Turn:
                 self._may_run(op)
 
     def _may_run(self, op: Op) -> None:
+        parts = []
         for inner in op.blocks:
             part = _Turn(self.own, self.written)
             part.follow(inner)
             self.read |= part.read
             self.left |= part.left and op.kind != "loop"
+            if not inner or inner[-1].kind not in _END:
+                parts.append(part)
+        if op.kind == "branch" and parts and not self.left:
+            self.written |= set.intersection(*(part.written for part in parts))
