@@ -15,6 +15,7 @@ from fixgrad.flow.memory import move
 from fixgrad.flow.modules import parameter_of
 from fixgrad.flow.protocols import special
 from fixgrad.flow.sharing import grant, overwrite_arrays
+from fixgrad.flow.stars import module_attribute
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
     derive,
@@ -40,9 +41,6 @@ from fixgrad.flow.values import (
 )
 from fixgrad.knowledge import (
     array_method,
-    conversion,
-    factory,
-    tensor_function,
     tensor_method,
 )
 
@@ -64,19 +62,6 @@ _PLAIN_TENSOR_FACTS = {
     "itemsize",
     "nbytes",
 }
-
-
-def module_attribute(m: Machine, state: State, module: Thing, name: str) -> Value:
-    """Return a global of a module of the project, if it is bound."""
-    found = state.get((module, name))
-    if found:
-        return frozenset(found)
-    for star in state.get((module, "#stars"), ()):  # `from torch import *` in it
-        qualified = f"{star}.{name}"
-        is_known = conversion(qualified) or factory(qualified) or tensor_function(qualified)
-        if is_known or star.startswith("numpy"):
-            return frozenset((m.thing("external", None, (), qualified),))
-    return NOTHING
 
 
 def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:

@@ -14,6 +14,7 @@ from fixgrad.flow import (
     instances,
     iteration,
     namespaces,
+    stars,
     texts,
 )
 from fixgrad.flow.arguments import Argument, Call
@@ -66,6 +67,8 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         return _by_name(m, f, state, call, name)
     if name == "super":
         return _super(m, f, state, call)
+    if name == "globals":
+        stars.forget_stars(m, f, state)
     if name == "__import__":
         return importing.import_builtin(m, f, state, call)
     if name == "bool" and call.arguments and of_kind(call.arguments[0].value, "grad"):

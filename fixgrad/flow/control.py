@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fixgrad.flow import containers, definitions, importing, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
+from fixgrad.flow.failures import ends_program
 from fixgrad.flow.gradients import (
     consume,
     deny_flag,
@@ -16,7 +17,7 @@ from fixgrad.flow.gradients import (
     weigh_gradient,
 )
 from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, sift, weighed_by
-from fixgrad.flow.ir import Block, Op
+from fixgrad.flow.ir import Op
 from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
@@ -56,7 +57,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
 
     def way(block: int, copy: State) -> None:
         other = op.blocks[1 - block]
-        insists = _ends_in_raise(other) and not m.tries
+        insists = ends_program(m, other)
         for thing in [] if insists else guards[block]:
             copy.set((thing, "#guarded"), True)
         for thing in guards[1 - block]:
@@ -68,7 +69,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         m.block(f, op.blocks[block], copy)
         m.arms.pop()
         del m.guards[begun]
-        if copy.dead and not (_ends_in_raise(op.blocks[block]) and not m.tries):
+        if copy.dead and not ends_program(m, op.blocks[block]):
             leaves.append(guard)
 
     m.branches += 1
@@ -79,7 +80,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def _insist_on_none(m: Machine, f: Frame, state: State, op: Op, test: Value) -> None:
     """Note that the program raises where a tensor has a gradient: `if x.grad is not None: raise`."""
-    if m.tries or not _ends_in_raise(op.blocks[0]):
+    if not ends_program(m, op.blocks[0]):
         return
     for thing in of_kind(test, "none-test"):
         if thing.data[1] and len(test) == 1:
@@ -87,10 +88,6 @@ def _insist_on_none(m: Machine, f: Frame, state: State, op: Op, test: Value) -> 
                 log(m, f, state, "no-grad-expected", tensor, op.place)
     if known(test) == (True, False):
         deny_flag(m, f, state, test, op.place)
-
-
-def _ends_in_raise(block: Block) -> bool:
-    return bool(block) and block[-1].kind == "raise"
 
 
 def _truth(test: Value, target: str) -> tuple[bool, bool]:
@@ -249,6 +246,8 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     inside, absent = state.path(), m.absent_imports
     f.tries += bool(handlers)
     m.tries += bool(handlers)
+    caught = op.target.split()
+    m.caught += caught
     begun = len(m.guards)
     m.guards.append(weighed_by(m, f, state, op))
     about = {word for name in op.names for word in name.split()}
@@ -261,6 +260,7 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     f.careless -= "passes" in about
     m.expecting_failure -= "expects" in about
     del m.guards[begun]
+    del m.caught[len(m.caught) - len(caught) :]
     m.tries -= bool(handlers)
     f.tries -= bool(handlers)
     after = inside.changes()

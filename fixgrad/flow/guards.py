@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow import containers
 from fixgrad.flow.containers import reachable
+from fixgrad.flow.failures import ends_program
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
@@ -37,7 +38,7 @@ def weighed_by(m: Machine, f: Frame, state: State, op: Op) -> Guard:
     found: set[Thing] = set()
     among: set[Thing] = set()
     names: set[tuple[Thing, str]] = set()
-    insists = any(block and block[-1].kind == "raise" for block in op.blocks) and not m.tries
+    insists = any(ends_program(m, block) for block in op.blocks)
     for mention in op.constant.split():
         name, _, scope = mention.rpartition(":")
         names.add((f.thing, name))

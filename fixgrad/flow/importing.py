@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import access, containers, variables
+from fixgrad.flow import containers, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.ir import Op
+from fixgrad.flow.stars import add_stars, module_attribute
 from fixgrad.flow.state import State
 from fixgrad.flow.values import FALSE, UNKNOWN, Thing, Value, known
 from fixgrad.knowledge import mirrored
@@ -44,7 +45,7 @@ def _import_from(m: Machine, f: Frame, op: Op, state: State) -> None:
     name = str(op.constant)
     module = m.load_module(m, f.module.path, op.target)
     if module is not None:
-        found = access.module_attribute(m, state, module, name)
+        found = module_attribute(m, state, module, name)
         if not found:
             inner = m.submodule(module, name)
             found = frozenset((inner,)) if inner is not None else UNKNOWN
@@ -66,22 +67,15 @@ def _import_star(m: Machine, f: Frame, op: Op, state: State) -> None:
     module = m.load_module(m, f.module.path, op.target)
     if module is None:
         _note_if_absent(m, op.target)
-        _add_stars(state, f.thing, (mirrored(op.target),))
+        add_stars(state, f.thing, (mirrored(op.target),))
         return
     for name in _public_names(m, f, op, state, module):
-        value = access.module_attribute(m, state, module, name)
+        value = module_attribute(m, state, module, name)
         if not value:
             inner = m.submodule(module, name)
             value = frozenset((inner,)) if inner is not None else UNKNOWN
         variables.bind(m, f, state, f.thing, name, value)
-    _add_stars(state, f.thing, state.get((module, "#stars"), ()))
-
-
-def _add_stars(state: State, owner: Thing, names: tuple[str, ...]) -> None:
-    """Note the modules that are not the project's and whose every name a file has."""
-    if names:
-        before = state.get((owner, "#stars"), ())
-        state.set((owner, "#stars"), (*before, *(n for n in names if n not in before)))
+    add_stars(state, f.thing, state.get((module, "#stars"), ()))
 
 
 def _public_names(m: Machine, f: Frame, op: Op, state: State, module: Thing) -> list[str]:

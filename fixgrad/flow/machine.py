@@ -146,6 +146,7 @@ class Machine:
         self.saved: set[Thing] = set()  # tracked tensors that torch.save has written
         self.cached: dict[tuple[object, ...], Value] = {}  # results of @lru_cache
         self.tries = 0  # how many try blocks with handlers are around, in all functions
+        self.caught: list[str] = []  # the names of the exceptions that they catch
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around
         self.arms: list[Arm] = []  # the ways of undecided branches that are being followed

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import access
 from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Op
+from fixgrad.flow.stars import module_attribute
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
     identity,
@@ -53,7 +54,7 @@ def read_variable(m: Machine, f: Frame, state: State, name: str, scope: int) -> 
         return frozenset(found)
     if name in _BUILTINS:
         return _BUILTINS[name]
-    found = access.module_attribute(m, state, module, name)
+    found = module_attribute(m, state, module, name)
     if found:
         return found
     return frozenset((m.thing("external", None, (), f"builtins.{name}"),))

@@ -25,6 +25,23 @@ def catches_only_imports(caught: ast.expr | None) -> bool:
     return len(names) == len(types) and {"ImportError", "ModuleNotFoundError"}.issuperset(names)
 
 
+def names_of(handler: ast.ExceptHandler) -> Iterator[str]:
+    """Yield the names of the exceptions that a handler catches for good; of what is computed, of any."""
+    if isinstance(handler.body[-1], ast.Raise):
+        return
+    caught = handler.type
+    types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    for each in types:
+        yield name_of(each) or "BaseException"
+
+
+def name_of(error: ast.expr | None) -> str:
+    """Return the name of an exception's class as it is written, without its module."""
+    if isinstance(error, ast.Attribute):
+        return error.attr
+    return error.id if isinstance(error, ast.Name) else ""
+
+
 def catches_only_kinds(caught: ast.expr | None) -> bool:
     """Say whether a handler is for objects that lack what the body asks of them."""
     types = caught.elts if isinstance(caught, ast.Tuple) else [caught]

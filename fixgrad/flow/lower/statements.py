@@ -13,6 +13,8 @@ from fixgrad.flow.lower.handlers import (
     catches_only_imports,
     catches_only_kinds,
     hides_mistakes,
+    name_of,
+    names_of,
 )
 from fixgrad.flow.lower.patterns import lower_match
 
@@ -214,7 +216,8 @@ def _try(b: Builder, node: ast.Try) -> None:
     body, orelse, final = (block_of(b, part) for part in (node.body, node.orelse, node.finalbody))
     place, blocks = b.unit.columns.place(node), (body, orelse, final, *handlers)
     mentioned = b.mentions(*node.body) if any(map(hides_mistakes, node.handlers)) else None
-    b.ops.append(Op("try", place, -1, "", (), tuple(caught_types), mentioned, blocks))
+    nets = " ".join(name for h in node.handlers for name in names_of(h))
+    b.ops.append(Op("try", place, -1, nets, (), tuple(caught_types), mentioned, blocks))
 
 
 def _about(b: Builder, node: ast.Try, handler: ast.ExceptHandler) -> str:
@@ -225,9 +228,10 @@ def _about(b: Builder, node: ast.Try, handler: ast.ExceptHandler) -> str:
 
 
 def _raise(b: Builder, node: ast.Raise) -> None:
-    if node.exc is not None:
-        lower(b, node.exc)
-    b.act("raise", node)
+    raised = node.exc
+    if raised is not None:
+        lower(b, raised)
+    b.act("raise", node, name_of(raised.func if isinstance(raised, ast.Call) else raised))
 
 
 def _assert(b: Builder, node: ast.Assert) -> None:
