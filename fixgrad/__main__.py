@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from fixgrad import __version__
@@ -20,5 +21,17 @@ def main() -> int:
         return 130
 
 
+def start() -> None:
+    """Run as a program; what was followed is not taken apart, which takes a tenth of the time."""
+    code = main()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):  # closed by whoever read it; Python says so itself
+        sys.exit(code)
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    start()

@@ -36,6 +36,7 @@ class Analysis(NamedTuple):
     refusals: tuple[Refusal, ...]
     problems: tuple[Problem, ...]
     deferred: int = 0  # findings that a comment leaves for later
+    study: Study | None = None  # what it is concluded from
 
 
 class Study(NamedTuple):
@@ -62,7 +63,8 @@ def analyse(
     models: Models | None = None,
 ) -> Analysis:
     """Find what has no gradient in a project and plan what gives it one."""
-    return study(sources, around, models).conclude(policy)
+    followed = study(sources, around, models)
+    return followed.conclude(policy)._replace(study=followed)
 
 
 def study(

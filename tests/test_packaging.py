@@ -58,7 +58,7 @@ def test_metadata(wheel: zipfile.ZipFile) -> None:
     assert body.startswith("# fixgrad\n")
     needed = [line for line in lines if line.startswith("Requires-Dist:") and "extra" not in line]
     assert [line.split()[1].split(">")[0] for line in needed] == ["click", "libcst", "tomli"]
-    assert "fixgrad = fixgrad.__main__:main" in wheel.read(DIST_INFO + "entry_points.txt").decode()
+    assert "fixgrad = fixgrad.__main__:start" in wheel.read(DIST_INFO + "entry_points.txt").decode()
 
 
 def test_it_runs_from_the_wheel_alone(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

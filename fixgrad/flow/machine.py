@@ -266,6 +266,9 @@ class Machine:
 
     def branch(self, f: Frame, state: State, ways: Sequence[Callable[[State], object]]) -> None:
         """Take each way on its own path and join what is left alive."""
+        if len(ways) == 1:
+            ways[0](state)
+            return
         paths: list[Changes] = []
         for way in ways:
             path = state.path()

@@ -7,6 +7,7 @@ the overlays changed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from fixgrad.flow.values import Thing, widened
@@ -56,6 +57,7 @@ _COMMON = {"#earlier", "#sure"}
 _UNLESS_SET: dict[str, Any] = {"#read": False}  # what a path says that does not mention it
 # Of what one path makes anew, though the other does not come to it, the other says nothing.
 _RENEWED: dict[str, Any] = {"#outpaced": frozenset(), "#spoiled": "no"}
+_SPEAKS_FOR_OTHERS = frozenset((*_UNLESS_SET, *_RENEWED))  # what is said where a path says nothing
 _DISAGREE = {"#dtype": "unknown"}
 
 
@@ -161,10 +163,11 @@ class State:
     are undone before the next path; `merge` then applies the join of the paths.
     """
 
-    __slots__ = ("cells", "dead", "mark", "trail")
+    __slots__ = ("cells", "dead", "get", "mark", "trail")
 
     def __init__(self, cells: dict[Cell, Any] | None = None, trail: Trail | None = None) -> None:
         self.cells: dict[Cell, Any] = {} if cells is None else cells
+        self.get: Callable[..., Any] = self.cells.get  # what a cell holds here, or a default
         self.trail: Trail = [] if trail is None else trail  # (cell, what it held), oldest first
         self.mark = len(self.trail)  # where this path began
         self.dead = False  # no execution comes here
@@ -176,10 +179,6 @@ class State:
     def permanent(self) -> State:
         """Begin changes that no path around takes back: an import made inside one."""
         return State(self.cells)
-
-    def get(self, cell: Cell, default: Any = None) -> Any:
-        """Return what a cell holds here."""
-        return self.cells.get(cell, default)
 
     def set(self, cell: Cell, value: Any) -> None:
         """Write a cell; the old content is gone on this path."""
@@ -253,13 +252,21 @@ class State:
             return
         cells, trail = self.cells, self.trail
         lost = Lost(self, paths, turns=turns)
-        every = paths[0] if paths[0] else paths[1]
-        if any(path and path is not every for path in paths):
-            every = {cell: None for path in paths for cell in path}
+        every: Changes = {}
+        for path in paths:
+            every.update(path)
         for cell in every:
             field = cell[1]
             old = cells.get(cell, ABSENT)
             new: Any = ABSENT
+            if old is ABSENT and field not in _SPEAKS_FOR_OTHERS:
+                for path in paths:
+                    found = path.get(cell, ABSENT)
+                    if found is not ABSENT and found is not new:
+                        new = found if new is ABSENT else join_facts(field, new, found)
+                trail.append((cell, old))
+                cells[cell] = new
+                continue
             for path in paths:
                 found = path.get(cell, old)
                 if found is ABSENT:

@@ -132,7 +132,8 @@ def make(
         # An earlier turn of a loop made it too: what was computed from that one is still around.
         earlier = state.get((thing, "#inputs"), earlier) if m.loops else earlier
         for field, nothing in _FRESH:
-            state.set((thing, field), nothing)
+            if (thing, field) in state.cells:
+                state.set((thing, field), nothing)
         descendants.forget(m, state, thing, "#results")
         descendants.forget(m, state, thing, "#consumers")
     state.set((thing, "#dtype"), of_dtype)

@@ -7,6 +7,7 @@ expression makes under one chain of calls; what can change about it is kept in t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from fixgrad.flow.ir import Function, Module, Place
@@ -92,16 +93,20 @@ def is_constant(value: Value, what: object) -> bool:
 def ordered(things: Iterable[Thing]) -> list[Thing]:
     """Return the things in the order they were first made."""
     found = list(things)
-    return found if len(found) < 2 else sorted(found, key=_number)
+    if len(found) > 1:
+        found.sort(key=_NUMBER)
+    return found
 
 
-def _number(thing: Thing) -> int:
-    return thing.number
+_NUMBER = attrgetter("number")
 
 
 def of_kind(value: Iterable[Thing], *kinds: str) -> list[Thing]:
     """Return the things of these kinds, in the order they were first made."""
-    return ordered(t for t in value if t.kind in kinds)
+    found = [t for t in value if t.kind in kinds]
+    if len(found) > 1:
+        found.sort(key=_NUMBER)
+    return found
 
 
 def union(values: Iterable[Value]) -> Value:
