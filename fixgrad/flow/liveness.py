@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow.ir import Block, Function, Module, Op
 from fixgrad.flow.state import ABSENT, Changes, State, Trail
-from fixgrad.flow.values import NOTHING, Value
+from fixgrad.flow.values import NOTHING, Thing, Value
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -36,6 +36,9 @@ def matters_to_next(m: Machine, f: Frame, op: Op | None, changes: Trail) -> bool
     makes anew; a variable that it writes before it reads it, and a comprehension's result, it never asks for.
     """
     aside = {cell[0] for cell, old in changes if old is ABSENT and cell[1] in _OF_NEW_THINGS}
+    aside.update(
+        cell[0] for cell, old in changes if old is ABSENT and _is_new_result(cell[0], cell[1])
+    )
     aside.update(built_by(f, op) if op is not None else ())
     exposed = _variables_of(m, f, op).exposed if op is not None else None
     for (owner, name), old in changes:
@@ -45,6 +48,16 @@ def matters_to_next(m: Machine, f: Frame, op: Op | None, changes: Trail) -> bool
         elif owner not in aside and not (old is ABSENT and owner and owner.kind == "frame"):
             return True
     return False
+
+
+def _is_new_result(thing: Thing | None, field: str) -> bool:
+    """Say whether what is noted first of what unknown code has returned is being noted."""
+    return (
+        field == "#inputs"
+        and thing is not None
+        and thing.kind == "opaque"
+        and thing.name.startswith("result ")
+    )
 
 
 _OF_NEW_THINGS = ("#dtype", "#fields")  # of tensors and arrays, of containers and instances
