@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.ir import Op
+from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, union
 
 
-def call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
+def call_of(m: Machine, f: Frame, op: Op, state: State, *, receiver: Place | None = None) -> Call:
     """Return the call of an operation, its star-arguments spread as far as they are known."""
     arguments: list[Argument] = []
-    dropped = {o.argument for o in f.overlay.get(op.place, ()) if o.kind == "drop-keyword"}
+    planned = f.overlay.get(op.place, ()) if f.overlay else ()
+    dropped = {o.argument for o in planned if o.kind == "drop-keyword"}
+    registers, places = f.registers, f.function.places
     for register, name in zip(op.args[1:], op.names[1:], strict=True):
-        value, place = f.registers[register], f.place_of(register)
+        value, place = registers[register], places[register]
         if name in dropped:
             continue
         if name[:1] == "*":  # what is written here is not what is given
@@ -35,7 +37,7 @@ def call_of(m: Machine, f: Frame, op: Op, state: State) -> Call:
         arguments.append(Argument(value, place, name))
     direct = _is_written(m, f, op, state)
     parts = op.constant if isinstance(op.constant, int) else 0
-    return Call(op.place, tuple(arguments), direct=direct, written=True, parts=parts)
+    return Call(op.place, tuple(arguments), receiver, direct, True, parts)
 
 
 def _is_written(m: Machine, f: Frame, op: Op, state: State) -> bool:

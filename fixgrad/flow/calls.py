@@ -61,8 +61,7 @@ def execute_call(m: Machine, f: Frame, op: Op, state: State) -> None:
 def execute_method(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `receiver.name(...)`."""
     receiver = consume(m, f, state, f.registers[op.args[0]], op.place, op.target)
-    call = call_of(m, f, op, state)
-    call = call._replace(receiver=f.place_of(op.args[0]))
+    call = call_of(m, f, op, state, receiver=f.place_of(op.args[0]))
     m.beside = frozenset(detached_ones(m, receiver))
     f.registers[op.out] = send(m, f, state, call, receiver, op.target) or UNKNOWN
     m.beside = frozenset()

@@ -316,6 +316,11 @@ def given(state: State, value: Value) -> Value:
     return value | listed if any(t.kind == "tensor" for t in listed) else value
 
 
+_HOLD_NOTHING = frozenset(
+    ("array", "class", "const", "external", "file", "function", "grad", "number", "text")
+)
+
+
 def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
     """Return the tensors, and what unknown code carries of tensors, inside values."""
     found: dict[Thing, None] = {}
@@ -323,7 +328,7 @@ def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
     pending = [t for v in values for t in ordered(v)]
     while pending:
         thing = pending.pop()
-        if thing in seen:
+        if thing.kind in _HOLD_NOTHING or thing in seen:
             continue
         seen.add(thing)
         if thing.kind == "tensor":
@@ -331,8 +336,6 @@ def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
         elif thing.kind == "opaque":
             if state.get((thing, "#inputs")):
                 found[thing] = None
-        elif thing.kind == "grad":
-            continue
         elif thing.kind == "method" and isinstance(thing.data, Thing):
             pending.append(thing.data)
         elif thing.kind == "method" and isinstance(thing.data, tuple):

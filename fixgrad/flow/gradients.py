@@ -50,6 +50,7 @@ def _root(thing: Thing) -> str:
     return thing.name.partition(".")[0]
 
 
+_NOT_AS_IT_IS = ("grad", "external")
 _HOUSEKEEPING = ("zero_", "detach_", "requires_grad_")
 
 
@@ -60,7 +61,10 @@ def consume(
 
     Zeroing a gradient behind a test for None asks for nothing.
     """
-    if not any(t.kind in ("grad", "external") for t in value):
+    for thing in value:
+        if thing.kind in _NOT_AS_IT_IS:
+            break
+    else:
         return value
     value = _without_foreign(m, value)
     result: set[Thing] = set()

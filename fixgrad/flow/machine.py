@@ -214,10 +214,12 @@ class Machine:
         """Execute operations in order until the block or the path ends."""
         statements = self.statement_overlay.get(f.module.path)
         open_statement = OpenStatement(self, f, state) if statements else None
+        handlers, overlay = self.handlers, f.overlay
         for op in block:
             if state.dead:
                 break
-            if op.kind == "stmt":
+            kind = op.kind
+            if kind == "stmt":
                 f.statement = op.place
                 if open_statement is not None and statements is not None:
                     open_statement.close()
@@ -227,10 +229,10 @@ class Machine:
                 continue
             self.budget -= 1
             self.executed += 1
-            if f.overlay and op.out >= 0 and op.place in f.overlay:
-                self.handlers["overlay"](self, f, op, state)
+            if overlay and op.out >= 0 and op.place in overlay:
+                handlers["overlay"](self, f, op, state)
                 continue
-            handler = self.handlers.get(op.kind)
+            handler = handlers.get(kind)
             if handler is not None:
                 handler(self, f, op, state)
         if open_statement is not None:

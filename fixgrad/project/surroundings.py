@@ -36,6 +36,7 @@ class Surroundings(Imports):
         unsaved: Mapping[str, bytes] | None = None,
     ) -> None:
         self._here = os.getcwd().replace(os.sep, "/")
+        self._places: dict[str, str] = {}  # by path
         self._shown = {self._place(path): path for path in given}
         self._given = frozenset(given)
         self._folders = [
@@ -51,7 +52,10 @@ class Surroundings(Imports):
         super().__init__(self._listed_on_disk, self._top, _Lazily(self._known_places))
 
     def _place(self, path: str) -> str:
-        return os.path.abspath(path).replace(os.sep, "/")
+        found = self._places.get(path)
+        if found is None:
+            found = self._places[path] = os.path.abspath(path).replace(os.sep, "/")
+        return found
 
     def _path(self, place: str) -> str:
         known = self._shown.get(place)
