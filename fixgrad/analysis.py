@@ -20,7 +20,7 @@ from fixgrad.progress import counted
 from fixgrad.project import Surroundings
 from fixgrad.repair.bounds import is_ours, said_at
 from fixgrad.repair.plan import Planned, plan
-from fixgrad.repair.targets import Target
+from fixgrad.repair.targets import INTEGER, Target
 from fixgrad.source import Problem, Source, Span
 from fixgrad.suppressions import Suppressions, unused_suppression
 from fixgrad.suppressions.unused_suppression import unused
@@ -236,16 +236,21 @@ def _finding(project: Project, graph: FlowGraph, planned: Planned) -> Finding:
     return _finding_of_target(project, graph, planned.target, planned.refusal[0])
 
 
+_WHOLE = ("FG201", "FG203", INTEGER)  # what these rules say is a sentence by itself
+
+
 def _finding_of_target(project: Project, graph: FlowGraph, target: Target, refusal: str) -> Finding:
     demand = target.demands[0]
     name = graph.variables.get((target.thing.path, graph.identity(target.thing)))
     tensor = f"`{name}`" if name else "this tensor"
     said = "demanded here"
-    if target.rule in ("FG201", "FG203", "FG204"):
+    if demand.rule in _WHOLE:
         message = demand.what
     else:
-        place = line_of(demand.use.site)
-        message = f"{tensor} is not tracked by autograd, but {demand.what} at {place}"
+        state = "is not tracked by autograd"
+        if target.rule == INTEGER:
+            state = f"is made of {graph.made[graph.identity(target.thing)].dtype}"
+        message = f"{tensor} {state}, but {demand.what} at {line_of(demand.use.site)}"
         said = f"{said}: {demand.what}"
     where = said_at(project, target)
     tracer = Tracer(project, graph)

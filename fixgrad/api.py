@@ -125,13 +125,15 @@ def check_source(
     unsafe_fixes: bool = False,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    config: str | None = None,
 ) -> Checked:
     """Find what lacks a gradient in one text.
 
     Where `path` is a file, the text is taken for what it is about to hold, and the other files of
-    its project are looked into as far as they matter. Settings files are not read.
+    its project are looked into as far as they matter. No settings file is read but the one that
+    `config` names; what is given here comes before that.
     """
-    options = Options(unsafe=unsafe_fixes, select=tuple(select), ignore=tuple(ignore))
+    options = _options(path, unsafe_fixes, select, ignore, config)
     outcome = _run(path, text, options)
     return Checked(_diagnostics(outcome.entries, outcome.sources), _problems(outcome))
 
@@ -143,12 +145,13 @@ def fix_source(
     unsafe_fixes: bool = False,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    config: str | None = None,
 ) -> Fixed:
     """Repair one text, as `fixgrad --fix` would; every character outside the edits stays.
 
-    Repairs that need edits in other files are among what remains.
+    Repairs that need edits in other files are among what remains. `config` names a settings file.
     """
-    options = Options(fix=True, unsafe=unsafe_fixes, select=tuple(select), ignore=tuple(ignore))
+    options = _options(path, unsafe_fixes, select, ignore, config)._replace(fix=True)
     outcome = _run(path, text, options)
     after = text
     for source, patch in outcome.patches:
@@ -206,6 +209,19 @@ def analyze_project(
         render(planned.patches) if planned.patches else b"",
         lambda: write.write(planned.patches),
     )
+
+
+def _options(
+    path: str, unsafe: bool, select: Sequence[str], ignore: Sequence[str], config: str | None
+) -> Options:
+    if config is None:
+        return Options(unsafe=unsafe, select=tuple(select), ignore=tuple(ignore))
+    given = {
+        "unsafe-fixes": unsafe or None,
+        "select": tuple(select) or None,
+        "ignore": tuple(ignore) or None,
+    }
+    return options_of(resolve((path,), given, config=config))
 
 
 def _run(path: str, text: str | bytes, options: Options) -> Outcome:

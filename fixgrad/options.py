@@ -56,6 +56,11 @@ class Options(NamedTuple):
             raise FixgradError(problems[0])
         return models
 
+    def words(self) -> tuple[str, ...]:
+        """Return what the calls are called by which the settings say that tensors are made."""
+        sources = (str(table.get("call", "")) for table in self.models.get("sources", ()))
+        return tuple(sorted({call.rpartition(".")[2] for call in sources} - {""}))
+
     @property
     def writes(self) -> bool:
         """Whether files are changed."""

@@ -16,6 +16,7 @@ from fixgrad.findings import Refusal, Repair
 from fixgrad.source import Problem, Source
 
 UNPLACEABLE = "FG908"
+_BUG = "fixgrad has a bug"
 _PLEASE_REPORT = "please report it to fixgrad with the file, and with what `fixgrad -v` says"
 
 _Result = TypeVar("_Result")
@@ -104,7 +105,7 @@ def _broken(patches: Iterable[tuple[Source, Patch]], traceback: bool) -> list[Pr
         if isinstance(wrong, Problem):
             problems.append(wrong)
         elif wrong is not None:
-            message = f"fixgrad has a bug: {wrong}; the file is left as it is; {_PLEASE_REPORT}"
+            message = f"{_BUG}: {wrong}; the file is left as it is; {_PLEASE_REPORT}"
             problems.append(Problem(source.path, 0, 0, message))
     return problems
 
@@ -140,10 +141,15 @@ def guarded(
     except FixgradError:
         raise
     except Exception as error:
-        message = f"fixgrad has a bug: {stage} failed ({type(error).__name__}: {error})"
+        message = f"{_BUG}: {stage} failed ({type(error).__name__}: {error})"
         if traceback:
             message = f"{message}\n{tracebacks.format_exc()}"
         return Problem(path, 0, 0, f"{message}; {_PLEASE_REPORT}")
+
+
+def is_bug(problem: Problem) -> bool:
+    """Say whether a problem is ours, not one of the user's file."""
+    return problem.message.startswith(_BUG)
 
 
 def _paths(repair: Repair) -> set[str]:

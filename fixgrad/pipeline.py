@@ -11,7 +11,15 @@ from fixgrad.edits import Patch
 from fixgrad.findings import Refusal, Repair
 from fixgrad.options import Options
 from fixgrad.passed_over import PassedOver
-from fixgrad.patching import UNPLACEABLE, as_read, guarded, mini_diff, plan_patches, rewritten
+from fixgrad.patching import (
+    UNPLACEABLE,
+    as_read,
+    guarded,
+    is_bug,
+    mini_diff,
+    plan_patches,
+    rewritten,
+)
 from fixgrad.policy import Policy
 from fixgrad.progress import counted
 from fixgrad.project.changes import changed_lines
@@ -19,6 +27,8 @@ from fixgrad.report import Entry
 from fixgrad.source import Problem, Source
 
 __all__ = ["Options", "Outcome", "entries_of", "run", "run_on_source", "run_on_text"]
+
+_TOGETHER = "fixgrad"  # in place of a path: a problem with all the files of a run together
 
 
 class Outcome(NamedTuple):
@@ -65,7 +75,9 @@ def opened(options: Options, known: Baseline | None = None) -> Opened:
     changed = None if options.since is None else changed_lines(options.since, files)
     interrupted = _take_back_interrupted(options)
     around = project.Surroundings(files, options.paths, options.exclude)
-    sources, unreadable = project.read_all(files, leads_to_torch=around.leads_to_torch)
+    sources, unreadable = project.read_all(
+        files, leads_to_torch=around.leads_to_torch, words=options.words()
+    )
     passed_over = PassedOver(None if options.write_baseline else known, changed)
     problems = (*interrupted, *unreadable)
     return Opened(files, tuple(sources), around, passed_over, problems)
@@ -100,7 +112,7 @@ def _with_baseline(
 ) -> Outcome:
     """Write the baseline anew where that is asked for, and without what is repaired."""
     wrong = {problem.path for problem in outcome.problems}
-    judged = [path for path in files if path not in wrong]
+    judged = [path for path in files if path not in wrong and _TOGETHER not in wrong]
     if options.write_baseline:
         findings = [entry.finding for entry in outcome.entries]
         sources = {source.path: source for source in outcome.sources}
@@ -132,7 +144,7 @@ def run_on_source(
     path = source.path
     known = project.is_file(path)  # an editor's buffer, with a project around it
     around = project.Surroundings([path], [path], options.exclude, unsaved) if known else None
-    matters = project.mentions_torch(source.text) or (
+    matters = project.mentions_torch(source.text, options.words()) or (
         around is not None and around.leads_to_torch({path: source.text.encode("utf-8", "replace")})
     )
     sources = [source] if matters else []
@@ -211,7 +223,7 @@ def _analysed(
 
         return _Analysed(*analyse(sources, policy, around, models))
 
-    path = sources[0].path if len(sources) == 1 else "fixgrad"
+    path = sources[0].path if len(sources) == 1 else _TOGETHER
     result = guarded("the analysis", path, attempt, options.traceback)
     if not isinstance(result, Problem):
         return result
@@ -219,10 +231,13 @@ def _analysed(
         return _Analysed(problems=(result,))
     # A bug of ours in one file must not silence the others: each is looked at by itself.
     alone = [_analysed([source], options, policy, None) for source in sources]
+    problems = [problem for each in alone for problem in each.problems]
+    if not any(map(is_bug, problems)):
+        problems.insert(0, result)  # it takes several files to meet it
     return _Analysed(
         tuple(repair for each in alone for repair in each.repairs),
         tuple(refusal for each in alone for refusal in each.refusals),
-        tuple(problem for each in alone for problem in each.problems),
+        tuple(problems),
         sum(each.deferred for each in alone),
     )
 

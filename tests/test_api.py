@@ -92,6 +92,21 @@ class TestFix:
         assert texts(fixed.text.encode())[1].startswith("x = torch.tensor(np.ones(2), requires_")
         assert fixed.fixed[0].location.cell == 2
 
+    def test_the_settings_that_are_named_hold(self, tmp_path: Path) -> None:
+        settings = tmp_path / "own.toml"
+        settings.write_text(
+            'unsafe-fixes = true\n[[sources]]\ncall = "mylib.to_tensor"\ndtype = "float64"\n'
+        )
+        text = f"import mylib\n{HEAD}{GRAD}".replace("torch.from_numpy", "mylib.to_tensor")
+        assert fixgrad.check_source(text).diagnostics == ()
+        (found,) = fixgrad.check_source(text, config=str(settings)).diagnostics
+        assert found.code == "FG101"
+        fixed = fixgrad.fix_source(text, config=str(settings))
+        assert "mylib.to_tensor(np.ones(2)).requires_grad_()" in fixed.text
+        assert fixgrad.fix_source(HEAD + INTEGER, config=str(settings)).changed
+        left = fixgrad.fix_source(text, ignore=["FG1"], config=str(settings))
+        assert (left.changed, left.remaining) == (False, ())
+
     def test_what_is_broken_stays(self) -> None:
         fixed = fixgrad.fix_source("import torch\nx = (\n")
         assert (fixed.text, len(fixed.problems)) == ("import torch\nx = (\n", 1)

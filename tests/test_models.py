@@ -112,6 +112,35 @@ class TestAnalysis:
         assert [entry.tag for entry in outcome.entries] == ["FG902"]
 
 
+class TestAsking:
+    """`why` and the inventory know the calls of the settings too, and what they are imported as."""
+
+    PROGRAM = (
+        "import numpy as np\nimport mylib\nfrom mylib import to_tensor as made\n\n"
+        "def load():\n    return mylib.to_tensor(np.ones(2))\n\n"
+        "w = made(np.ones(2))\nmylib.fit(w)\n"
+    )
+
+    @pytest.fixture(autouse=True)
+    def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("main.py").write_text(self.PROGRAM)
+        Path("fixgrad.toml").write_text(SETTINGS.replace('"params"', "0"))
+
+    def test_why(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert cli.run(["why", "main.py:8"]) == 0
+        assert "  repaired because of FG102: `w` is not tracked" in capfd.readouterr().out
+        assert cli.run(["why", "main.py:6"]) == 0
+        said = capfd.readouterr().out.splitlines()
+        assert said[0] == "main.py:6:12 mylib.to_tensor(np.ones(2))"
+        assert said[1] == "  left alone: nothing that can reach this line asks for a gradient"
+
+    def test_csv(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert cli.run(["-q", "--output-format", "csv", "main.py"]) == 1
+        rows = [row.split(",") for row in capfd.readouterr().out.splitlines()[1:]]
+        assert [(row[2], row[7]) for row in rows] == [("6", "left alone"), ("8", "repaired")]
+
+
 SETTINGS = """\
 [[sources]]
 call = "mylib.to_tensor"

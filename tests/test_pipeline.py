@@ -273,6 +273,26 @@ def test_a_bug_in_one_file_leaves_the_others(
     assert granted("b.py") == [True]
 
 
+def test_a_bug_that_takes_several_files_is_told_of(
+    analysis: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("a.py", "safe")
+    make("b.py", "safe")
+    real = analysis.analyse
+
+    def bug(sources: Sequence[Source], *more: object) -> Analysis:
+        if len(sources) > 1:
+            raise RecursionError("too deep")
+        found: Analysis = real(sources, *more)
+        return found
+
+    monkeypatch.setattr(analysis, "analyse", bug)
+    outcome = pipeline.run(Options(fix=True))
+    assert granted("a.py") == granted("b.py") == [True]
+    (problem,) = outcome.problems
+    assert str(problem).startswith("fixgrad: fixgrad has a bug: the analysis failed (RecursionErr")
+
+
 @pytest.mark.parametrize("where", ["analyse", "rewrite", "check"])
 def test_a_bug_of_ours_is_a_problem_and_nothing_is_written(
     analysis: ModuleType, monkeypatch: pytest.MonkeyPatch, where: str

@@ -85,6 +85,15 @@ class TestFindFiles:
         with pytest.raises(FixgradError, match="null"):
             find_files(["a\0b"])
 
+    @pytest.mark.skipif(os.sep != "/", reason="backslashes part folders on this system")
+    def test_a_path_of_windows_is_told_how_it_is_written_here(self, here: Path) -> None:
+        Path("sub").mkdir(exist_ok=True)
+        Path("sub/a.py").write_text("x = 1\n")
+        with pytest.raises(FixgradError, match=r"or folder; did you mean sub/a\.py\?$"):
+            find_files([r"sub\a.py"])
+        with pytest.raises(FixgradError, match=r"or folder; check the path$"):
+            find_files([r"sub\nix.py"])
+
     def test_a_folder_that_may_not_be_listed_is_an_error(
         self, here: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

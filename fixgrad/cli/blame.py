@@ -24,7 +24,7 @@ def blame(pasted: str, paths: tuple[str, ...], form: str, color: str, looked: An
             f"{traceback.frames[-1].path}: no frame of the traceback is in a file that is looked at"
             "; name the project's folder"
         )
-    files = question.read(frames[-1].path, paths, left_out)
+    files = question.read(frames[-1].path, paths, left_out, options.words())
     for problem in files.problems:
         note(str(problem))
     run = follow(files.sources, models=options.known_calls())

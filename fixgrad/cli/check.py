@@ -33,11 +33,11 @@ Examples:
   fixgrad --diff src              preview the repairs as a patch
   fixgrad --fix --unsafe-fixes .  write every repair there is
 
-\b
 `fixgrad rule FG102` explains a code, `fixgrad why train.py:12` what became of
 the conversion there, `fixgrad graph train.py` draws how tensors flow, and
 `fixgrad verify -- python train.py` proves repairs by running the program;
 `fixgrad trace` records what its gradients do.
+
 Exit code: 0 nothing found or all repaired, 1 findings remain, 2 a problem
 with a file or an option."""
 

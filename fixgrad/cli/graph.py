@@ -51,7 +51,7 @@ def command(what: str, paths: tuple[str, ...], form: str, color: str, **looked: 
     if not os.path.exists(what) and ":" in what:
         path, _, function = what.rpartition(":")
     options = options_around(path, paths, looked)
-    files = question.read(path, paths, options.exclude)
+    files = question.read(path, paths, options.exclude, options.words())
     run = follow(files.sources, models=options.known_calls())
     for problem in (*files.problems, *run.analysis.problems):
         note(str(problem))

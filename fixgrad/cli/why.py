@@ -68,7 +68,7 @@ def command(
 
     asked = question.place_of(place)
     options = options_around(asked.path, paths, looked)
-    files = question.read(asked.path, paths, options.exclude)
+    files = question.read(asked.path, paths, options.exclude, options.words())
     line = question.line_of(files, asked)
     for problem in files.problems:
         note(str(problem))

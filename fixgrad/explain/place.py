@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fixgrad.explain.answer import DEMANDS, Answer, answers, conversions
 from fixgrad.explain.journey import Stage
@@ -86,11 +86,14 @@ def spelled(run: Run, path: str) -> list[Site]:
     if module is None:
         return []
     torch = {local for local, name, _ in module.imports if name.partition(".")[0] == "torch"}
+    imported = {
+        local: ".".join(filter(None, (origin, name))) for local, origin, name in module.imports
+    }
     return [
         Site(path, op.place)
         for function in module.functions
         for op in _calls(function.body)
-        if _converts(run, path, function, op, torch)
+        if _converts(run, path, function, op, torch) or _modelled(run, path, function, op, imported)
     ]
 
 
@@ -108,6 +111,16 @@ def _converts(run: Run, path: str, function: Function, op: Op, torch: set[str]) 
     if op.kind == "method":
         return op.target in CONVERSIONS and spelled.partition(".")[0] in torch
     return spelled in CONVERSIONS and spelled in torch
+
+
+def _modelled(run: Run, path: str, function: Function, op: Op, imported: Mapping[str, str]) -> bool:
+    """Say whether the user's settings call it a conversion."""
+    if run.project.models is None:
+        return False
+    place = function.places[op.args[0]]
+    spelled = run.text(Site(path, place)) + f".{op.target}" * (op.kind == "method")
+    local, dot, rest = spelled.partition(".")
+    return f"{imported.get(local, local)}{dot}{rest}" in run.project.models.sources
 
 
 def _why_not(run: Run, site: Site) -> str:

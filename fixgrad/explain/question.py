@@ -51,7 +51,12 @@ def place_of(text: str) -> Place:
     )
 
 
-def read(path: str, paths: Sequence[str], exclude: Sequence[str | project.Glob] = ()) -> Files:
+def read(
+    path: str,
+    paths: Sequence[str],
+    exclude: Sequence[str | project.Glob] = (),
+    words: Sequence[str] = (),
+) -> Files:
     """Read a file and what is to be known beside it: `paths`, else the current folder around it."""
     real = os.path.realpath(path)
     inside = real.startswith(os.path.realpath(".").rstrip(os.sep) + os.sep)
@@ -60,7 +65,7 @@ def read(path: str, paths: Sequence[str], exclude: Sequence[str | project.Glob] 
     shown = next((found for found in files if os.path.realpath(found) == real), None)
     if shown is None:
         raise FixgradError(f"{path}: not a Python file that is looked at; check the path")
-    sources, problems = project.read_all(files)
+    sources, problems = project.read_all(files, words=words)
     own = [problem for problem in problems if problem.path == shown]
     if own:
         raise FixgradError(str(own[0]))

@@ -82,7 +82,8 @@ def follow(
 
 def follow_wider(run: Run, site: Site) -> Run:
     """Follow what reaches a place, for longer, and also where nothing asks for a gradient."""
-    project = Project(list(run.project.modules.values()), run.project.imports)
+    modules = list(run.project.modules.values())
+    project = Project(modules, run.project.imports, models=run.project.models)
     reaching = relevance.reaching(project.modules, project.find, site.path, run.function(site).name)
     productive = reaching | project.relevance.productive
     project.relevance = project.relevance._replace(roots=reaching, productive=productive)

@@ -60,8 +60,8 @@ def relevance(
     makers = converting_units(modules, names, find)
     demanding = demanding_units(modules, names)
     if models is not None:
-        makers |= _mentioning(names, models.sources)
-        demanding |= _mentioning(names, models.sinks)
+        makers |= _mentioning(modules, names, models.sources)
+        demanding |= _mentioning(modules, names, models.sinks)
     converting = closure(makers, callers)
     asking = closure(demanding, callers)
     roots = converting & asking
@@ -113,11 +113,19 @@ def below(
     return _places(_places_of_units(modules), _below(found, callers))
 
 
-def _mentioning(names: Names, calls: Iterable[str]) -> set[Unit]:
-    """Return the units that write the last part of some names."""
+def _mentioning(modules: Mapping[str, Module], names: Names, calls: Iterable[str]) -> set[Unit]:
+    """Return the units that write the last part of some names, or what a file imports it as."""
     last = {name.rpartition(".")[2] for name in calls}
     tokens = last | {f".{name}" for name in last}
-    return {unit for unit, mentioned in names.tokens.items() if mentioned & tokens}
+    local = {
+        path: {here for here, _, name in module.imports if name in last}
+        for path, module in modules.items()
+    }
+    return {
+        unit
+        for unit, mentioned in names.tokens.items()
+        if mentioned & tokens or mentioned & local.get(unit[0], set())
+    }
 
 
 def reaching(

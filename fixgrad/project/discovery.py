@@ -47,7 +47,7 @@ def _find(
         if is_folder:
             os.scandir(given).close()  # below, a folder that may not be listed is passed over
     except (OSError, ValueError) as error:
-        raise FixgradError(f"{given}: {_why_not(error)}; check the path") from error
+        raise FixgradError(f"{given}: {_why_not(error)}; {_hint(given)}") from error
     place = os.path.realpath(given)
     if not is_folder:
         if not excluded(path):
@@ -173,6 +173,14 @@ def _as_shown(given: str) -> str:
     path = (given + os.sep).removeprefix(here).replace(os.sep, "/")
     absolute = "/" if path.startswith("/") else ""
     return absolute + "/".join(part for part in path.split("/") if part not in ("", ".")) or "."
+
+
+def _hint(given: str) -> str:
+    """Return what a path may be meant to be: one of Windows, where that means nothing."""
+    meant = given.replace("\\", "/")
+    return (
+        f"did you mean {meant}?" if meant != given and os.path.exists(meant) else "check the path"
+    )
 
 
 def _why_not(error: OSError | ValueError) -> str:

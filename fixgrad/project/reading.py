@@ -23,9 +23,12 @@ def is_notebook(path: str) -> bool:
     return path.endswith(".ipynb")
 
 
-def mentions_torch(text: str) -> bool:
-    """Say whether a file can matter by itself: without this word no tensor is made in it."""
-    return "torch" in text
+def mentions_torch(text: str, words: Iterable[str] = ()) -> bool:
+    """Say whether a file can matter by itself: without this word no tensor is made in it.
+
+    `words` are others of which the user says that they make one.
+    """
+    return "torch" in text or any(word in text for word in words)
 
 
 def is_file(path: str) -> bool:
@@ -44,26 +47,30 @@ def read_all(
     *,
     max_bytes: int | None = None,
     leads_to_torch: Callable[[Mapping[str, bytes]], bool] = lambda contents: False,
+    words: Iterable[str] = (),
 ) -> tuple[list[Source], list[Problem]]:
     """Read the files of a project; where nothing leads to torch, nothing is even decoded.
 
-    A notebook is nobody's module: one that does not mention torch itself is passed over.
+    A notebook is nobody's module: one that does not mention torch itself, or one of the `words`,
+    is passed over.
     """
+    known = tuple(word.encode() for word in ("torch", *words))
     contents: dict[str, bytes] = {}
     problems: list[Problem] = []
     for path in paths:
         data = read_bytes(path, max_bytes=max_bytes)
         if isinstance(data, Problem):
             problems.append(data)
-        elif b"torch" in data or not is_notebook(path):
+        elif not is_notebook(path) or any(word in data for word in known):
             contents[path] = data
     sources: list[Source] = []
-    if any(b"torch" in data for data in contents.values()) or leads_to_torch(contents):
+    mentioned = any(word in data for data in contents.values() for word in known)
+    if mentioned or leads_to_torch(contents):
         for path in list(contents):
             source = decode(path, contents.pop(path))
             if isinstance(source, Problem):
                 problems.append(source)
-            elif mentions_torch(source.text) or source.notebook is None:
+            elif source.notebook is None or mentions_torch(source.text, words):
                 sources.append(source)
     return sources, sorted(problems)
 
