@@ -10,7 +10,7 @@ import traceback as tracebacks
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple, TypeVar
 
-from fixgrad.edits import Operation, Patch
+from fixgrad.edits import Edit, Operation, Patch
 from fixgrad.errors import FixgradError
 from fixgrad.findings import Refusal, Repair
 from fixgrad.source import Problem, Source
@@ -123,6 +123,16 @@ def as_read(sources: Mapping[str, Source], patches: Mapping[str, Patch]) -> list
     from fixgrad.rewrite.notebooks import as_read  # noqa: PLC0415  (few files need it)
 
     return [part for path, patch in patches.items() for part in as_read(sources[path], patch)]
+
+
+def edits_in_files(sources: Mapping[str, Source], patches: Mapping[str, Patch]) -> tuple[Edit, ...]:
+    """Return the edits of patches in the lines of the files, where these are not those of the code."""
+    if not any(sources[path].notebook for path in patches):
+        return ()
+    from fixgrad.rewrite.notebooks import file_patch  # noqa: PLC0415  (few files need it)
+
+    made = (file_patch(sources[path], patch) for path, patch in patches.items())
+    return tuple(edit for patch in made for edit in patch.edits)
 
 
 def mini_diff(patches: Sequence[Patch]) -> str:

@@ -14,6 +14,7 @@ from fixgrad.passed_over import PassedOver
 from fixgrad.patching import (
     UNPLACEABLE,
     as_read,
+    edits_in_files,
     guarded,
     is_bug,
     mini_diff,
@@ -261,7 +262,7 @@ def _reported(
             edits = tuple(edit for part in parts for edit in part.edits)
             barred = not policy.fixable(repair.finding.rule)
             entry = Entry(repair, _applied(repair, policy), edits, mini_diff(parts), barred)
-            entries.append(entry)
+            entries.append(entry._replace(json_edits=edits_in_files(by_path, patches)))
     entries.sort(key=lambda entry: (entry.finding.span, entry.finding.rule, entry.finding.message))
     return Outcome(
         len(sources),

@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from fixgrad import cli
+from tests import reports
+from tests.explained import HEAD
+from tests.notebooks import jupyter, markdown
 from tests.programs import Programs
 
 
@@ -46,3 +52,36 @@ def programs() -> Iterator[Programs]:
         pytest.skip("torch is not installed")
     with Programs() as child:
         yield child
+
+
+@pytest.fixture
+def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a repository with findings of all kinds, and work in a folder of it."""
+    top = tmp_path / "repository"
+    here = top / "src dir"
+    (here / "lib").mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    (here / "lib/sgd.py").write_text(reports.STEP)
+    (here / "fit größe.py").write_text(HEAD + reports.FIT, "utf-8")
+    (here / "levels.py").write_text(HEAD + reports.LEVELS)
+    (here / "cut.py").write_text(HEAD + reports.CUT)
+    (here / "two.py").write_text(HEAD + reports.TWO)
+    (here / "n.ipynb").write_bytes(jupyter(markdown("# on"), HEAD, "".join(reports.NOTEBOOK)))
+    monkeypatch.chdir(here)
+    for name in ("NO_COLOR", "GITHUB_STEP_SUMMARY", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    return here
+
+
+@pytest.fixture
+def say(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return fixgrad's standard output as a function of its options."""
+
+    def run(*arguments: str, code: int = 1) -> str:
+        capfd.readouterr()
+        got = cli.run(arguments)
+        out, err = capfd.readouterr()
+        assert got == code, err
+        return out
+
+    return run

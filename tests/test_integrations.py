@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.explained import FILES, HEAD
-from tests.test_report_formats import FIT, LEVELS, STEP
+from tests.reports import FIT, LEVELS, STEP
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -22,7 +22,7 @@ from fixgrad.patching import plan_patches
 from tests.browser import browser
 from tests.explained import HEAD
 from tests.notebooks import jupyter
-from tests.test_report_formats import CUT, FIT, LEVELS, STEP, TWO
+from tests.reports import CUT, FIT, LEVELS, STEP, TWO
 
 pytest.importorskip("jinja2", reason="the extra `review` is not installed")
 pytest.importorskip("pygments", reason="the extra `review` is not installed")

@@ -9,206 +9,27 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
 from fixgrad import cli
-from fixgrad.catalogue import rules
 from fixgrad.report import FORMATS
 from fixgrad.report.csv import COLUMNS
 from fixgrad.report.markdown import LONGEST
-from fixgrad.source import split_lines
 from tests.explained import HEAD
-from tests.notebooks import jupyter, markdown
-from tests.reports import REFUSED, REPAIRED, SOURCES, WAITING, render
-
-SCHEMAS = Path(__file__).parent / "schemas"
-STEP = """\
-import torch
-
-
-def step(params, lr):
-    for p in params:
-        p -= lr * p.grad
-        p.grad = None
-"""
-FIT = """\
-from lib.sgd import step
-s = "größe"; w = torch.from_numpy(np.array([8.0]))
-for _ in range(2):
-    (w ** 2).sum().backward()
-    step([w], 0.25)
-"""
-LEVELS = "levels = torch.tensor(np.arange(3), requires_grad=True)\nlevels.pow(2).sum().backward()\n"
-CUT = (
-    "c = torch.from_numpy(np.ones(2))\nd = torch.from_numpy(np.ones(2))  # data\n"
-    "value = (c > d).double().sum()\nvalue.backward()\nprint(c.grad)\n"
+from tests.reports import (
+    REFUSED,
+    REPAIRED,
+    SOURCES,
+    WAITING,
+    contents,
+    render,
+    repaired,
+    schema,
+    text_at,
 )
-TWO = """\
-a = torch.from_numpy(np.ones(2)); b = torch.from_numpy(np.zeros(2))
-(a * b).sum().backward()
-print(a.grad, b.grad)
-"""
-NOTEBOOK = ['t = "é\\n"; w = torch.from_numpy(np.ones(2))\n', "w.sum().backward()\nprint(w.grad)"]
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a repository with findings of all kinds, and work in a folder of it."""
-    top = tmp_path / "repository"
-    here = top / "src dir"
-    (here / "lib").mkdir(parents=True)
-    subprocess.run(["git", "init", "-q", str(top)], check=True)
-    (here / "lib/sgd.py").write_text(STEP)
-    (here / "fit größe.py").write_text(HEAD + FIT, "utf-8")
-    (here / "levels.py").write_text(HEAD + LEVELS)
-    (here / "cut.py").write_text(HEAD + CUT)
-    (here / "two.py").write_text(HEAD + TWO)
-    (here / "n.ipynb").write_bytes(jupyter(markdown("# on"), HEAD, "".join(NOTEBOOK)))
-    monkeypatch.chdir(here)
-    for name in ("NO_COLOR", "GITHUB_STEP_SUMMARY", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-    return here
-
-
-@pytest.fixture
-def say(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Return fixgrad's standard output as a function of its options."""
-
-    def run(*arguments: str, code: int = 1) -> str:
-        capfd.readouterr()
-        got = cli.run(arguments)
-        out, err = capfd.readouterr()
-        assert got == code, err
-        return out
-
-    return run
-
-
-def text_at(path: Path, line: int, column: int, end_line: int, end_column: int) -> str:
-    """Return a stretch of a file; lines and columns from 1, columns in characters."""
-    lines = split_lines(path.read_text("utf-8"))
-    start = sum(map(len, lines[: line - 1])) + column - 1
-    return "".join(lines)[start : sum(map(len, lines[: end_line - 1])) + end_column - 1]
-
-
-def schema(name: str, data: object) -> None:
-    """Check data against a schema."""
-    jsonschema = pytest.importorskip("jsonschema", reason="pip install 'fixgrad[test]' brings it")
-    jsonschema.validate(data, json.loads((SCHEMAS / f"{name}.json").read_text()))
-
-
-def repaired(project: Path, *arguments: str) -> dict[str, str]:
-    """Return what the files are once `--fix` was run."""
-    cli.run(["--fix", "-q", *arguments])
-    files = list(project.rglob("*.py"))
-    return {path.relative_to(project).as_posix(): path.read_text("utf-8") for path in files}
-
-
-class TestSarif:
-    @pytest.fixture
-    def log(self, say: Callable[..., str]) -> Any:
-        return json.loads(say("--output-format", "sarif"))
-
-    def results(self, log: Any, code: str) -> list[Any]:
-        return [result for result in log["runs"][0]["results"] if result["ruleId"] == code]
-
-    def test_schema(self, log: Any) -> None:
-        schema("sarif-2.1.0", log)
-        assert len(log["runs"][0]["results"]) == 6
-
-    def test_schema_with_problems(self, say: Callable[..., str], project: Path) -> None:
-        (project / "broken.py").write_text("import torch\nx = (\n")
-        log = json.loads(say("--output-format", "sarif", code=2))
-        schema("sarif-2.1.0", log)
-        (invocation,) = log["runs"][0]["invocations"]
-        assert invocation["executionSuccessful"] is False
-        (told,) = invocation["toolExecutionNotifications"]
-        assert told["locations"][0]["physicalLocation"]["region"]["startLine"] == 2
-
-    def test_rules_have_help(self, log: Any) -> None:
-        described = log["runs"][0]["tool"]["driver"]["rules"]
-        assert [rule["id"] for rule in described] == [rule.code for rule in rules()]
-        for rule in described:
-            assert "## Repair" in rule["help"]["markdown"]
-            assert rule["helpUri"].startswith("https://")
-        for result in log["runs"][0]["results"]:
-            assert described[result["ruleIndex"]]["id"] == result["ruleId"]
-
-    def test_places_are_in_the_files(self, log: Any, project: Path) -> None:
-        for result in log["runs"][0]["results"]:
-            flow = result["codeFlows"][0]["threadFlows"][0]["locations"]
-            for place in (*result["locations"], *(step["location"] for step in flow)):
-                at = place["physicalLocation"]
-                path = project.parent / unquote(at["artifactLocation"]["uri"])
-                text = text_at(path, *(at["region"][key] for key in REGION))
-                snippet = at["region"].get("snippet", {"text": text})
-                assert snippet["text"] == text
-                assert ("snippet" in at["region"]) is (path.suffix == ".py")
-                assert re.fullmatch(r"(torch\.\w+\(.*\)|\(?[\w.]+.*)", text), text
-
-    def test_the_flow_leads_to_the_cut(self, log: Any) -> None:
-        (result,) = [r for r in self.results(log, "FG101") if "refusal" in r["properties"]]
-        assert result["level"] == "note"
-        flow = result["codeFlows"][0]["threadFlows"][0]["locations"]
-        assert [step["properties"]["effect"] for step in flow] == [
-            "made", "demand", "cut", "carries", "carries", "backward",
-        ]  # fmt: skip
-        assert [step["importance"] for step in flow][:2] == ["essential", "essential"]
-
-    def test_a_fix_applied_is_the_repair(self, log: Any, project: Path) -> None:
-        safe = [r for r in log["runs"][0]["results"] if r["properties"].get("safety") == "safe"]
-        before = {path.relative_to(project.parent).as_posix(): path.read_text("utf-8")
-                  for path in project.rglob("*.py")}  # fmt: skip
-        wanted: dict[str, list[tuple[int, int, str]]] = {}
-        for change in (c for r in safe for f in r.get("fixes", ()) for c in f["artifactChanges"]):
-            path = unquote(change["artifactLocation"]["uri"])
-            lines = split_lines(before[path])
-            for replacement in change["replacements"]:
-                line, column, end_line, end_column = (
-                    replacement["deletedRegion"][key] for key in REGION
-                )
-                start = sum(map(len, lines[: line - 1])) + column - 1
-                end = sum(map(len, lines[: end_line - 1])) + end_column - 1
-                text = replacement["insertedContent"]["text"]
-                wanted.setdefault(path, []).append((start, end, text))
-        for path, edits in wanted.items():
-            for start, end, text in sorted(edits, reverse=True):
-                before[path] = before[path][:start] + text + before[path][end:]
-        after = repaired(project)
-        assert before == {f"{project.name}/{path}": text for path, text in after.items()}
-        assert len(wanted) == 3
-
-    def test_a_notebook_has_places_but_no_fix(self, log: Any) -> None:
-        (result,) = [
-            r for r in log["runs"][0]["results"]
-            if r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].endswith(".ipynb")
-        ]  # fmt: skip
-        assert "fixes" not in result
-
-    def test_fingerprints_outlive_moves(self, say: Callable[..., str], project: Path) -> None:
-        def prints() -> list[str]:
-            runs = json.loads(say("--output-format", "sarif", str(project)))["runs"]
-            return [r["partialFingerprints"]["fixgrad/v1"] for r in runs[0]["results"]]
-
-        first = prints()
-        assert len(set(first)) == len(first)
-        for path in project.glob("*.py"):
-            path.write_text("# above\n\n" + path.read_text("utf-8"), "utf-8")
-        assert prints() == first
-
-    def test_fingerprints_do_not_know_the_working_folder(
-        self, say: Callable[..., str], project: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        first = [row["fingerprint"] for row in json.loads(say("--output-format", "json"))]
-        monkeypatch.chdir(project.parent)
-        again = [row["fingerprint"] for row in json.loads(say("--output-format", "json"))]
-        assert sorted(again) == sorted(first)
-
-
-REGION = ("startLine", "startColumn", "endLine", "endColumn")
+pytestmark = pytest.mark.usefixtures("reported")
 
 
 class TestGitHub:
@@ -222,16 +43,16 @@ class TestGitHub:
                 given = {key: value.replace(code, character) for key, value in given.items()}
             yield found[1], given, found[3].replace("%0A", "\n").replace("%25", "%")
 
-    def test_annotations(self, say: Callable[..., str], project: Path) -> None:
-        (project / "broken.py").write_text("import torch\nx = (\n")
+    def test_annotations(self, say: Callable[..., str], reported: Path) -> None:
+        (reported / "broken.py").write_text("import torch\nx = (\n")
         told = list(self.commands(say("--output-format", "github", code=2)))
         assert [kind for kind, _, _ in told] == ["warning"] * 6 + ["error"]
         for _, given, _ in told:
-            assert (project.parent / given["file"]).is_file()
+            assert (reported.parent / given["file"]).is_file()
         _, given, message = next(t for t in told if "größe" in t[1]["file"])
         assert given["title"] == "fixgrad (FG101)"
         at = [int(given[key]) for key in ("line", "col", "endLine", "endColumn")]
-        assert text_at(project.parent / given["file"], *at) == "torch.from_numpy(np.array([8.0]))"
+        assert text_at(reported.parent / given["file"], *at) == "torch.from_numpy(np.array([8.0]))"
         assert "passed into `step`" in message
         assert message.endswith("repair: grant the gradient where the tensor is made (safe)")
 
@@ -253,8 +74,8 @@ class TestGitHub:
 
 
 class TestGitLab:
-    def test_schema(self, say: Callable[..., str], project: Path) -> None:
-        (project / "broken.py").write_text("import torch\nx = (\n")
+    def test_schema(self, say: Callable[..., str], reported: Path) -> None:
+        (reported / "broken.py").write_text("import torch\nx = (\n")
         issues = json.loads(say("--output-format", "gitlab", code=2))
         schema("gitlab-codequality", issues)
         assert sorted(issue["severity"] for issue in issues) == [
@@ -262,49 +83,56 @@ class TestGitLab:
         ]  # fmt: skip
         assert len({issue["fingerprint"] for issue in issues}) == 7
         for issue in issues:
-            assert (project.parent / issue["location"]["path"]).is_file()
+            assert (reported.parent / issue["location"]["path"]).is_file()
 
     def test_nothing(self, say: Callable[..., str]) -> None:
         assert json.loads(say("--output-format", "gitlab", "lib", code=0)) == []
 
 
 class TestReviewdog:
-    def test_schema(self, say: Callable[..., str], project: Path) -> None:
-        (project / "broken.py").write_text("import torch\nx = (\n")
+    def test_schema(self, say: Callable[..., str], reported: Path) -> None:
+        (reported / "broken.py").write_text("import torch\nx = (\n")
         whole = json.loads(say("--output-format", "rdjson", code=2))
         schema("rdjson", whole)
         lines = say("--output-format", "rdjsonl", code=2).splitlines()
         assert [json.loads(line) for line in lines] == whole["diagnostics"]
         assert len(lines) == 7
 
-    def test_columns_count_bytes(self, say: Callable[..., str], project: Path) -> None:
+    def test_columns_count_bytes(self, say: Callable[..., str], reported: Path) -> None:
         (found,) = [
             d for d in json.loads(say("--output-format", "rdjson"))["diagnostics"]
             if "größe" in d["location"]["path"]
         ]  # fmt: skip
         at = found["location"]["range"]
         line = (
-            (project / found["location"]["path"]).read_bytes().splitlines()[at["start"]["line"] - 1]
+            (reported / found["location"]["path"])
+            .read_bytes()
+            .splitlines()[at["start"]["line"] - 1]
         )
         stretch = line[at["start"]["column"] - 1 : at["end"]["column"] - 1]
         assert stretch == b"torch.from_numpy(np.array([8.0]))"
 
-    def test_a_suggestion_is_the_whole_repair(self, say: Callable[..., str], project: Path) -> None:
+    def test_a_suggestion_is_the_whole_repair(
+        self, say: Callable[..., str], reported: Path
+    ) -> None:
+        before = contents(reported)
         found = json.loads(say("--output-format", "rdjson", "--unsafe-fixes"))["diagnostics"]
         suggested = {d["location"]["path"]: d["suggestions"] for d in found if "suggestions" in d}
-        # What needs an edit in another file, and what is in a notebook, is not half suggested.
-        assert sorted(suggested) == ["levels.py", "two.py"]
-        ((suggestion,),) = [suggested["levels.py"]]
-        lines = (project / "levels.py").read_text().split("\n")
-        at = suggestion["range"]
-        lines[at["start"]["line"] - 1 : at["end"]["line"]] = suggestion["text"].split("\n")
-        assert "\n".join(lines) == repaired(project, "--unsafe-fixes")["levels.py"]
+        # What needs an edit in another file is not half suggested.
+        assert sorted(suggested) == ["levels.py", "n.ipynb", "two.py"]
+        after = repaired(reported, "--unsafe-fixes")
+        for name in ("levels.py", "n.ipynb"):
+            (suggestion,) = suggested[name]
+            lines = before[name].split("\n")
+            at = suggestion["range"]
+            lines[at["start"]["line"] - 1 : at["end"]["line"]] = suggestion["text"].split("\n")
+            assert "\n".join(lines) == after[name]
 
 
 class TestJUnit:
-    def test_it_is_read_by_a_library(self, say: Callable[..., str], project: Path) -> None:
+    def test_it_is_read_by_a_library(self, say: Callable[..., str], reported: Path) -> None:
         junitparser = pytest.importorskip("junitparser", reason="pip install 'fixgrad[test]'")
-        (project / "broken.py").write_text("import torch\nx = (\n")
+        (reported / "broken.py").write_text("import torch\nx = (\n")
         say("--output-format", "junit", "-o", "report.xml", code=2)
         suites = list(junitparser.JUnitXml.fromfile("report.xml"))
         assert {suite.name: (suite.tests, suite.failures, suite.errors) for suite in suites} == {
@@ -379,9 +207,9 @@ class TestCsv:
         }  # fmt: skip
 
     def test_what_nobody_reaches_is_listed_too(
-        self, say: Callable[..., str], project: Path
+        self, say: Callable[..., str], reported: Path
     ) -> None:
-        (project / "data.py").write_text(
+        (reported / "data.py").write_text(
             HEAD
             + "def load(a):\n    return torch.from_numpy(a)\n\ntable = torch.tensor(np.ones(2))\n"
         )
@@ -407,16 +235,14 @@ class TestCsv:
 
 
 class TestPatch:
-    def test_git_applies_it(self, say: Callable[..., str], project: Path) -> None:
+    def test_git_applies_it(self, say: Callable[..., str], reported: Path) -> None:
         patch = say("--output-format", "patch", "-o", "all.patch")
         assert patch == ""
         assert say("--diff").encode() == Path("all.patch").read_bytes()
-        subprocess.run(["git", "apply", "src dir/all.patch"], check=True, cwd=project.parent)
-        once = {path: path.read_text("utf-8") for path in project.rglob("*.py")}
-        subprocess.run(["git", "apply", "-R", "src dir/all.patch"], check=True, cwd=project.parent)
-        assert repaired(project) == {
-            path.relative_to(project).as_posix(): text for path, text in once.items()
-        }
+        subprocess.run(["git", "apply", "src dir/all.patch"], check=True, cwd=reported.parent)
+        once = contents(reported)
+        subprocess.run(["git", "apply", "-R", "src dir/all.patch"], check=True, cwd=reported.parent)
+        assert repaired(reported) == once
 
 
 class TestStatistics:

@@ -18,6 +18,7 @@ class Entry(NamedTuple):
     edits: tuple[Edit, ...] = ()  # of this repair alone
     diff: str = ""  # of this repair alone, without file headers where one file changes
     barred: bool = False  # the user wants this rule never repaired
+    json_edits: tuple[Edit, ...] = ()  # where notebooks are edited: all edits, as the files are
 
     @property
     def finding(self) -> Finding:
@@ -30,6 +31,11 @@ class Entry(NamedTuple):
         if isinstance(self.outcome, Refusal):
             return self.outcome.code
         return str(self.outcome.applicability)
+
+    @property
+    def file_edits(self) -> tuple[Edit, ...]:
+        """The edits in lines of the files as they are on disk, those of notebooks in their JSON."""
+        return self.json_edits or self.edits
 
     @property
     def waits_for_unsafe(self) -> bool:

@@ -33,6 +33,11 @@ def region(span: Span, sources: Mapping[str, Source]) -> Region:
     return Region(*first, *_in_json(source.notebook, span.end_line, span.end_column))
 
 
+def file_lines(source: Source) -> list[str]:
+    """Return the lines of the file, of a notebook those of its JSON."""
+    return source.lines() if source.notebook is None else split_lines(source.notebook.json)
+
+
 def problem_region(problem: Problem, sources: Mapping[str, Source]) -> Region | None:
     """Return where a problem stands in its file, or None where no line is known."""
     line, column = problem.line, problem.column

@@ -10,7 +10,7 @@ from typing import Any
 from fixgrad.edits import Edit
 from fixgrad.findings import Refusal
 from fixgrad.report.entry import Entry, Report
-from fixgrad.report.physical import Region, printable, problem_region, region
+from fixgrad.report.physical import Region, file_lines, printable, problem_region, region
 from fixgrad.source import Problem, Span, split_lines
 
 _MOST_LINES = 20  # of one suggestion
@@ -28,7 +28,7 @@ def diagnostics(report: Report) -> Iterator[dict[str, Any]]:
 
     Columns count bytes of UTF-8, as the format asks.
     """
-    lines = {path: source.lines() for path, source in report.sources.items()}
+    lines = {path: file_lines(source) for path, source in report.sources.items()}
     for entry in report.entries:
         yield _diagnostic(entry, report, lines)
     for problem in report.problems:
@@ -62,22 +62,21 @@ def _diagnostic(entry: Entry, report: Report, lines: dict[str, list[str]]) -> di
     ]
     if related:
         found["related_locations"] = related
-    suggestions = _suggestions(entry.edits, finding.span.path, report, lines)
+    suggestions = _suggestions(entry.file_edits, finding.span.path, lines)
     if suggestions:
         found["suggestions"] = suggestions
     return found
 
 
 def _suggestions(
-    edits: Sequence[Edit], path: str, report: Report, lines: dict[str, list[str]]
+    edits: Sequence[Edit], path: str, lines: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
     """Return the repair as one suggestion, of whole lines, or none.
 
     Each suggestion of the format is accepted by itself, and half a repair is none: so nothing is
     suggested where the edits are in several files or too far apart.
     """
-    source = report.sources.get(path)
-    if source is None or source.notebook or not edits or {e.span.path for e in edits} != {path}:
+    if path not in lines or not edits or {edit.span.path for edit in edits} != {path}:
         return []
     first = min(edit.span.line for edit in edits)
     last = min(max(edit.span.end_line for edit in edits), len(lines[path]))
@@ -104,8 +103,7 @@ def _location(span: Span, report: Report, lines: dict[str, list[str]]) -> dict[s
 
 def _range(span: Span, report: Report, lines: dict[str, list[str]]) -> dict[str, Any]:
     at = region(span, report.sources)
-    source = report.sources.get(span.path)
-    if source is not None and source.notebook is None:
+    if span.path in lines:
         at = _in_bytes(at, lines[span.path])
     return {
         "start": {"line": at.line, "column": at.column},

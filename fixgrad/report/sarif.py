@@ -90,10 +90,6 @@ class _Places:
     def problem(self, problem: Problem) -> Region | None:
         return problem_region(problem, self._report.sources)
 
-    def is_notebook(self, path: str) -> bool:
-        source = self._report.sources.get(path)
-        return source is not None and source.notebook is not None
-
 
 def _region(at: Region) -> dict[str, int]:
     line, column, end_line, end_column = at
@@ -176,12 +172,10 @@ def _flow_location(places: _Places, number: int, step: Step) -> dict[str, Any]:
 
 
 def _fix(entry: Entry, places: _Places) -> dict[str, Any] | None:
-    """Return the repair as replacements; that of a notebook is not in terms of its file."""
+    """Return the repair as replacements, in a notebook of its JSON."""
     if isinstance(entry.outcome, Refusal) or not entry.edits:
         return None
-    paths = list(dict.fromkeys(edit.span.path for edit in entry.edits))
-    if any(map(places.is_notebook, paths)):
-        return None
+    paths = list(dict.fromkeys(edit.span.path for edit in entry.file_edits))
     changes = [
         {
             "artifactLocation": places.artifact(path),
@@ -192,7 +186,7 @@ def _fix(entry: Entry, places: _Places) -> dict[str, Any] | None:
                     ),
                     "insertedContent": {"text": printable(text)},
                 }
-                for s, text in entry.edits
+                for s, text in entry.file_edits
                 if s.path == path
             ],
         }
