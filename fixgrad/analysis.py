@@ -37,6 +37,7 @@ class Analysis(NamedTuple):
     problems: tuple[Problem, ...]
     deferred: int = 0  # findings that a comment leaves for later
     study: Study | None = None  # what it is concluded from
+    others: tuple[Source, ...] = ()  # not given: of paths, or edited all the same
 
 
 class Study(NamedTuple):
@@ -61,9 +62,14 @@ def analyse(
     policy: Policy,
     around: Surroundings | None = None,
     models: Models | None = None,
+    edits_around: bool = False,
 ) -> Analysis:
-    """Find what has no gradient in a project and plan what gives it one."""
+    """Find what has no gradient in a project and plan what gives it one.
+
+    With `edits_around` a repair may change files that are only around the given ones.
+    """
     followed = study(sources, around, models)
+    followed.project.edits_around = edits_around
     return followed.conclude(policy)._replace(study=followed)
 
 
@@ -131,7 +137,21 @@ def conclude(
         tuple(sorted(refusals, key=lambda r: (r.finding.span, r.finding.rule))),
         (),
         suppressions.deferred(),
+        others=_others(project, sources, every, refusals),
     )
+
+
+def _others(
+    project: Project,
+    sources: Sequence[Source],
+    repairs: Sequence[Repair],
+    refusals: Sequence[Refusal],
+) -> tuple[Source, ...]:
+    """Return the files that nobody gave and that a finding leads to, or a repair edits."""
+    named = {operation.span.path for repair in repairs for operation in repair.operations}
+    findings = [repair.finding for repair in repairs] + [refusal.finding for refusal in refusals]
+    named.update(step.span.path for finding in findings for step in finding.trace)
+    return tuple(s for s in sources if s.path in named and not project.is_given(s.path))
 
 
 def _take_for_data(base: FlowGraph, suppressions: Suppressions) -> None:

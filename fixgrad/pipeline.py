@@ -48,6 +48,7 @@ class Outcome(NamedTuple):
     followed: object = (
         None  # kept while the process lasts: taking it apart takes a tenth of the time
     )
+    others: tuple[Source, ...] = ()  # not given: of paths, or edited all the same
 
 
 class _Analysed(NamedTuple):
@@ -58,6 +59,7 @@ class _Analysed(NamedTuple):
     problems: tuple[Problem, ...] = ()
     deferred: int = 0
     followed: object = None
+    others: tuple[Source, ...] = ()  # not given: of paths, or edited all the same
 
 
 class Opened(NamedTuple):
@@ -187,7 +189,7 @@ def _outcome_of(
         wanted = [repair for repair in found.repairs if _applied(repair, policy)]
     else:
         wanted = _marks(sources, found, options.mark)
-    plan = plan_patches(sources, wanted, options.traceback)
+    plan = plan_patches((*sources, *found.others), wanted, options.traceback)
     if options.writes and plan.patches:
         # Places move when a file is repaired, so what remains is looked for again.
         sources = _repaired(sources, plan.patches)
@@ -197,12 +199,8 @@ def _outcome_of(
         settled |= {refusal.finding for refusal in plan.refusals}
         left = [r for r in found.repairs if r.finding not in settled]
         refused = [r for r in found.refusals if r.finding not in settled]
-        rest = _Analysed(
-            tuple(left),
-            (*refused, *plan.refusals),
-            deferred=found.deferred,
-            followed=found.followed,
-        )
+        refusals = (*refused, *plan.refusals)
+        rest = found._replace(repairs=tuple(left), refusals=refusals, problems=())
     outcome = _reported(sources, rest, options, policy)
     problems = (*found.problems, *plan.problems, *outcome.problems)
     return outcome._replace(repaired=plan.repairs, patches=plan.patches, problems=problems)
@@ -222,7 +220,7 @@ def _analysed(
     def attempt() -> _Analysed:
         from fixgrad.analysis import analyse  # noqa: PLC0415  (only where a tensor may be made)
 
-        return _Analysed(*analyse(sources, policy, around, models))
+        return _Analysed(*analyse(sources, policy, around, models, options.edits_around))
 
     path = sources[0].path if len(sources) == 1 else _TOGETHER
     result = guarded("the analysis", path, attempt, options.traceback)
@@ -247,7 +245,7 @@ def _reported(
     sources: Sequence[Source], found: _Analysed, options: Options, policy: Policy
 ) -> Outcome:
     """Return every finding with what its repair alone would change."""
-    by_path = {source.path: source for source in sources}
+    by_path = {source.path: source for source in (*sources, *found.others)}
     entries = [Entry(refusal, fixable=False) for refusal in found.refusals]
     problems = list(found.problems)
     for repair in counted("rewriting", found.repairs):
@@ -271,6 +269,7 @@ def _reported(
         sources=tuple(sources),
         deferred=found.deferred,
         followed=found.followed,
+        others=found.others,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
+from pygls import uris
 from pygls.lsp.client import LanguageClient
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +78,72 @@ class Editor:
         self._client.text_document_did_open(types.DidOpenTextDocumentParams(document))
         return uri
 
+    def open_notebook(
+        self, path: str, cells: Sequence[str | tuple[str, str]], metadata: Any = None
+    ) -> tuple[str, list[str]]:
+        """Open a notebook of cells, which may name their language; return its address and theirs."""
+        uri = Path(path).absolute().as_uri()
+        known = [("python", cell) if isinstance(cell, str) else cell for cell in cells]
+        documents = [
+            self._cell(uri, number, language, text)
+            for number, (language, text) in enumerate(known, 1)
+        ]
+        self.versions[uri] = 1
+        notebook = types.NotebookDocument(
+            uri, "jupyter-notebook", 1, list(map(_as_cell, documents)), metadata
+        )
+        self._client.notebook_document_did_open(
+            types.DidOpenNotebookDocumentParams(notebook, documents)
+        )
+        return uri, [document.uri for document in documents]
+
+    def _cell(self, uri: str, number: int, language: str, text: str) -> types.TextDocumentItem:
+        address = f"{uri.replace('file:', 'vscode-notebook-cell:', 1)}#c{number}"
+        self.versions[address], self.texts[address] = 1, text
+        return types.TextDocumentItem(address, language, 1, text)
+
+    def type_in_cell(self, notebook: str, uri: str, text: str) -> None:
+        """Replace the text of a cell."""
+        self.versions[uri] += 1
+        self.texts[uri] = text
+        document = types.VersionedTextDocumentIdentifier(self.versions[uri], uri)
+        change = types.NotebookDocumentCellContentChanges(
+            document, [types.TextDocumentContentChangeWholeDocument(text)]
+        )
+        self._change(notebook, types.NotebookDocumentCellChanges(text_content=[change]))
+
+    def insert_cell(self, notebook: str, at: int, number: int, text: str) -> str:
+        """Put a cell before others; `number` only names it."""
+        document = self._cell(notebook, number, "python", text)
+        array = types.NotebookCellArrayChange(at, 0, [_as_cell(document)])
+        structure = types.NotebookDocumentCellChangeStructure(array, did_open=[document])
+        self._change(notebook, types.NotebookDocumentCellChanges(structure=structure))
+        return document.uri
+
+    def remove_cell(self, notebook: str, at: int, uri: str) -> None:
+        array = types.NotebookCellArrayChange(at, 1)
+        structure = types.NotebookDocumentCellChangeStructure(
+            array, did_close=[types.TextDocumentIdentifier(uri)]
+        )
+        self._change(notebook, types.NotebookDocumentCellChanges(structure=structure))
+
+    def _change(self, notebook: str, cells: types.NotebookDocumentCellChanges) -> None:
+        self.versions[notebook] += 1
+        document = types.VersionedNotebookDocumentIdentifier(self.versions[notebook], notebook)
+        self._client.notebook_document_did_change(
+            types.DidChangeNotebookDocumentParams(
+                document, types.NotebookDocumentChangeEvent(cells=cells)
+            )
+        )
+
+    def close_notebook(self, notebook: str, cells: Sequence[str]) -> None:
+        self._client.notebook_document_did_close(
+            types.DidCloseNotebookDocumentParams(
+                types.NotebookDocumentIdentifier(notebook),
+                list(map(types.TextDocumentIdentifier, cells)),
+            )
+        )
+
     def type(self, uri: str, text: str) -> None:
         """Replace a text."""
         self.versions[uri] += 1
@@ -127,20 +194,32 @@ class Editor:
         return list(found or [])
 
     def apply(self, uri: str, action: types.CodeAction) -> str:
-        """Return the text with the edits of an action."""
+        """Return the text with the edits of an action, which changes no other."""
+        ((changed, text),) = self.applied(action).items()
+        assert changed == uri
+        return text
+
+    def applied(self, action: types.CodeAction) -> dict[str, str]:
+        """Return the texts that an action changes, also those of files that are not open."""
         assert action.edit is not None
-        if self._document_changes:
-            assert action.edit.document_changes is not None
-            (change,) = action.edit.document_changes
-            assert isinstance(change, types.TextDocumentEdit)
-            assert change.text_document.version == self.versions[uri]
-            edits = [edit for edit in change.edits if isinstance(edit, types.TextEdit)]
-        else:
+        if not self._document_changes:
             assert action.edit.changes is not None
-            edits = list(action.edit.changes[uri])
-        lines = [*self.texts[uri].splitlines(keepends=True), ""]
+            return {uri: self._edited(uri, edits) for uri, edits in action.edit.changes.items()}
+        found = {}
+        for change in action.edit.document_changes or ():
+            assert isinstance(change, types.TextDocumentEdit)
+            uri = change.text_document.uri
+            assert change.text_document.version == self.versions.get(uri)
+            edits = [edit for edit in change.edits if isinstance(edit, types.TextEdit)]
+            found[uri] = self._edited(uri, edits)
+        return found
+
+    def _edited(self, uri: str, edits: Sequence[types.TextEdit]) -> str:
+        text = self.texts.get(uri)
+        if text is None:
+            text = Path(str(uris.to_fs_path(uri))).read_text("utf-8")
+        lines = [*text.splitlines(keepends=True), ""]
         starts = [sum(map(len, lines[:number])) for number in range(len(lines))]
-        text = self.texts[uri]
 
         def offset(at: types.Position) -> int:
             units = {"utf-16": 2, "utf-32": 4, "utf-8": 1}[self._encoding]
@@ -152,3 +231,33 @@ class Editor:
         for edit in sorted(edits, key=lambda e: offset(e.range.start), reverse=True):
             text = text[: offset(edit.range.start)] + edit.new_text + text[offset(edit.range.end) :]
         return text
+
+
+def _as_cell(document: types.TextDocumentItem) -> types.NotebookCell:
+    written = document.language_id == "markdown"
+    kind = types.NotebookCellKind.Markup if written else types.NotebookCellKind.Code
+    return types.NotebookCell(kind, document.uri)
+
+
+def edited(
+    session: Callable[[Editor], Awaitable[None]],
+    *arguments: str,
+    encoding: str = "utf-16",
+    document_changes: bool = True,
+) -> None:
+    """Run a session with a server of its own."""
+
+    async def run() -> None:
+        editor = Editor(encoding, document_changes)
+        await editor.start("--rest", "0.05", *arguments)
+        try:
+            await session(editor)
+        finally:
+            await editor.stop()
+
+    asyncio.run(run())
+
+
+def codes(found: list[types.Diagnostic]) -> list[tuple[object, int]]:
+    """Return the rules and the lines, from 1."""
+    return [(each.code, each.range.start.line + 1) for each in found]

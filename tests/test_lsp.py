@@ -6,7 +6,6 @@ import asyncio
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ if importlib.util.find_spec("pygls") is None:
 
 from lsprotocol import types
 
-from tests.editor import Editor
+from tests.editor import Editor, codes, edited
 
 __all__ = ["here"]  # a fixture: an empty repository to be in
 
@@ -32,30 +31,6 @@ optimizer.step()
 """
 PROGRAM = HEAD + FITS
 REPAIRED = PROGRAM.replace("from_numpy(np.ones(2))", "tensor(np.ones(2), requires_grad=True)")
-
-
-def edited(
-    session: Callable[[Editor], Awaitable[None]],
-    *arguments: str,
-    encoding: str = "utf-16",
-    document_changes: bool = True,
-) -> None:
-    """Run a session with a server of its own."""
-
-    async def run() -> None:
-        editor = Editor(encoding, document_changes)
-        await editor.start("--rest", "0.05", *arguments)
-        try:
-            await session(editor)
-        finally:
-            await editor.stop()
-
-    asyncio.run(run())
-
-
-def codes(found: list[types.Diagnostic]) -> list[tuple[object, int]]:
-    """Return the rules and the lines, from 1."""
-    return [(each.code, each.range.start.line + 1) for each in found]
 
 
 class TestDiagnostics:

@@ -34,9 +34,7 @@ class Analysis(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def analyse(
-    sources: Sequence[Source], policy: Policy, around: object = None, models: object = None
-) -> Analysis:
+def analyse(sources: Sequence[Source], policy: Policy, *_: object) -> Analysis:
     """Find what the comments `# safe`, `# unsafe`, `# display` and `# refused` announce.
 
     Findings with the same word behind that, `# safe together`, are one repair.

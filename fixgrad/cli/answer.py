@@ -177,7 +177,7 @@ def _report(outcome: Outcome, options: Options, output: Output) -> str:
 
 
 def _contents(outcome: Outcome, output: Output) -> Report:
-    sources = {source.path: source for source in outcome.sources}
+    sources = {source.path: source for source in (*outcome.others, *outcome.sources)}
     return Report(
         outcome.entries, sources, outcome.problems, outcome.files, output.colour, output.width
     )

@@ -91,6 +91,7 @@ class Project:
         for path, module in self.modules.items():
             self.imports.add_search(path, module.search)
         self.given = given  # the files that findings and edits are for; None is all
+        self.edits_around = False  # repairs of given files may change others too
         self.generated: frozenset[str] = frozenset()  # those left out as a program makes them
         self.models = models  # what the user's settings say of calls
         self.relevance = relevance.relevance(self.modules, self.find, given, models)
@@ -102,8 +103,12 @@ class Project:
         return found if ours else None
 
     def is_given(self, path: str) -> bool:
-        """Say whether a file may be edited."""
+        """Say whether findings are looked for in a file."""
         return self.given is None or path in self.given
+
+    def may_edit(self, path: str) -> bool:
+        """Say whether a repair may change a file."""
+        return self.is_given(path) or (self.edits_around and path not in self.generated)
 
     def packages_around(self, importer: str, name: str) -> list[str]:
         """Return the packages whose `__init__` Python runs before the module of this name."""

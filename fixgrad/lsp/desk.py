@@ -1,63 +1,74 @@
-"""Looks at one text as it stands in an editor, saved or not, with its project around it."""
+"""Looks at one file as it stands in an editor, saved or not, with its project around it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from fixgrad import pipeline
-from fixgrad.edits import Edit
-from fixgrad.findings import Finding
+from fixgrad.edits import Edit, Patch
+from fixgrad.findings import Finding, Repair
+from fixgrad.lsp.paper import Paper
 from fixgrad.options import Options
-from fixgrad.patching import plan_patches
-from fixgrad.project import digest, matcher
+from fixgrad.patching import as_read, plan_patches
+from fixgrad.project import matcher
 from fixgrad.report import Entry
 from fixgrad.settings.resolve import options_of, resolve
-from fixgrad.source import Source
+from fixgrad.source import Problem, Source
 from fixgrad.suppressions.insertion import insertions
 
 
 class Seen(NamedTuple):
-    """What was found in one version of a text."""
+    """What was found in one version of a file."""
 
+    paper: Paper
     source: Source
-    version: int | None
     entries: tuple[Entry, ...] = ()
-    every_repair: tuple[Edit, ...] = ()  # all that --fix would do, together
+    every_repair: tuple[Edit, ...] = ()  # all that --fix would do to this file, together
+    others: tuple[Source, ...] = ()  # files that a finding's path goes through
 
 
-def look(path: str, text: str, version: int | None, unsaved: Mapping[str, bytes]) -> Seen | None:
-    """Analyse a text; None where it cannot be, as it is not Python at the moment.
+def look(paper: Paper, languages: dict[str, str], unsaved: Mapping[str, bytes]) -> Seen | None:
+    """Analyse a file; None where it cannot be, as it is not Python at the moment.
 
     `unsaved` are the other texts in the editor, by their absolute paths.
     """
-    source = Source(path, text, "utf-8", False, digest(text.encode("utf-8", "surrogatepass")))
-    options = _options(path)
-    if matcher(options.exclude)(path):
-        return Seen(source, version)
+    source = paper.source(languages)
+    if isinstance(source, Problem):
+        return None
+    options = _options(source.path)
+    if matcher(options.exclude)(source.path):
+        return Seen(paper, source)
     outcome = pipeline.run_on_source(source, options, unsaved)
     if outcome.problems:
         return None
-    made = pipeline.entries_of(outcome.repaired, [source], options)
-    entries = sorted(
-        (*outcome.entries, *made), key=lambda entry: (entry.finding.span, entry.finding.rule)
-    )
-    edits = tuple(edit for _, patch in outcome.patches for edit in patch.edits)
-    return Seen(source, version, tuple(entries), edits)
+    mine = [entry for entry in outcome.entries if entry.finding.span.path == source.path]
+    entries = sorted(mine, key=lambda entry: (entry.finding.span, entry.finding.rule))
+    alone = [entry.outcome for entry in entries if _only(entry.edits, source.path)]
+    repairs = [outcome for outcome in alone if isinstance(outcome, Repair)]
+    patches = pipeline.patches_of([source], repairs, options)
+    return Seen(paper, source, tuple(entries), _edits(patches), outcome.others)
 
 
 def hiding(seen: Seen, finding: Finding) -> tuple[Edit, ...]:
     """Return what writes a comment that hides a finding."""
     marks = insertions([finding], {seen.source.path: seen.source}, "")
-    plan = plan_patches([seen.source], marks, traceback=False)
-    return tuple(edit for _, patch in plan.patches for edit in patch.edits)
+    return _edits(plan_patches([seen.source], marks, traceback=False).patches)
+
+
+def _only(edits: Iterable[Edit], path: str) -> bool:
+    return all(edit.span.path == path for edit in edits)
+
+
+def _edits(patches: Iterable[tuple[Source, Patch]]) -> tuple[Edit, ...]:
+    """Return the edits of patches, those of a notebook in the lines of its cells."""
+    return tuple(
+        edit
+        for source, patch in patches
+        for part in as_read({source.path: source}, {patch.path: patch})
+        for edit in part.edits
+    )
 
 
 def _options(path: str) -> Options:
-    return options_of(resolve((path,)), (path,))._replace(diff=True)
-
-
-def place_of(path: str) -> str:
-    """Return the path by which unsaved texts are known."""
-    return os.path.abspath(path).replace(os.sep, "/")
+    return options_of(resolve((path,)), (path,))._replace(edits_around=True)

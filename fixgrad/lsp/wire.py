@@ -25,13 +25,12 @@ class Wire:
 
     def __init__(self, encoding: str) -> None:
         self._codec, self._size = _UNITS.get(encoding, _UNITS["utf-16"])
-        self._lines: dict[str, list[str]] = {}
 
     def range(self, span: Span, lines: list[str]) -> types.Range:
-        """Return a span as the client counts."""
+        """Return a span as the client counts, in the lines of its text."""
+        first, last = span.rows
         return types.Range(
-            self._position(span.line, span.column, lines),
-            self._position(span.end_line, span.end_column, lines),
+            self._position(first, span.column, lines), self._position(last, span.end_column, lines)
         )
 
     def _position(self, line: int, column: int, lines: list[str]) -> types.Position:
@@ -47,10 +46,9 @@ class Wire:
     def diagnostic(self, entry: Entry, seen: Seen, related: bool) -> types.Diagnostic:
         """Return what is shown in the editor."""
         finding = entry.finding
-        lines = split_lines(seen.source.text)
         steps = finding.trace if len(finding.trace) > 1 and related else ()
         return types.Diagnostic(
-            self.range(finding.span, lines),
+            self.location(finding.span, seen).range,
             message(entry),
             severity=_severity(entry),
             code=finding.rule,
@@ -60,20 +58,23 @@ class Wire:
         )
 
     def _related(self, step: Step, seen: Seen) -> types.DiagnosticRelatedInformation:
-        location = types.Location(
-            uri_of(step.span.path), self.range(step.span, self._of(step, seen))
-        )
-        return types.DiagnosticRelatedInformation(location, step.what)
+        return types.DiagnosticRelatedInformation(self.location(step.span, seen), step.what)
 
-    def _of(self, step: Step, seen: Seen) -> list[str]:
-        if step.span.path == seen.source.path:
-            return split_lines(seen.source.text)
-        return []  # another file: its columns are taken for code units
+    def location(self, span: Span, seen: Seen) -> types.Location:
+        """Return where a place is: in this file, or in another."""
+        if span.path == seen.source.path:
+            page = seen.paper.page(span)
+            return types.Location(page.uri, self.range(span, split_lines(page.text)))
+        others = (source.lines() for source in seen.others if source.path == span.path)
+        return types.Location(uri_of(span.path), self.range(span, next(others, [])))
 
-    def edits(self, edits: Iterable[Edit], seen: Seen) -> list[types.TextEdit]:
-        """Return changes of the text."""
-        lines = split_lines(seen.source.text)
-        return [types.TextEdit(self.range(edit.span, lines), edit.text) for edit in edits]
+    def edits(self, edits: Iterable[Edit], seen: Seen) -> dict[str, list[types.TextEdit]]:
+        """Return changes of texts by their addresses."""
+        found: dict[str, list[types.TextEdit]] = {}
+        for edit in edits:
+            place = self.location(edit.span, seen)
+            found.setdefault(place.uri, []).append(types.TextEdit(place.range, edit.text))
+        return found
 
 
 def message(entry: Entry) -> str:
@@ -83,20 +84,22 @@ def message(entry: Entry) -> str:
     return entry.finding.message
 
 
-def hover(entry: Entry, texts: Mapping[str, list[str]]) -> str:
+def hover(entry: Entry, seen: Seen, texts: Mapping[str, list[str]]) -> str:
     """Return a finding with its path and its repair, as Markdown."""
     finding = entry.finding
     parts = [f"**{finding.rule}** {_plain(finding.message)} *({entry.tag}, {finding.confidence})*"]
     steps = []
     for number, step in enumerate(finding.trace, 1):
-        line, _ = step.span.rows
-        name = f"{os.path.basename(step.span.path)}:{line}"
-        lines = texts.get(step.span.path, [])
-        code = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+        span = step.span
+        row, _ = span.rows
+        mine = span.path == seen.source.path
+        uri = seen.paper.page(span).uri if mine else uri_of(span.path)
+        lines = texts.get(span.path, [])
+        code = lines[span.line - 1].strip() if 0 < span.line <= len(lines) else ""
         quoted = f" `{code}`" if code and "`" not in code else ""
-        steps.append(
-            f"{number}. [{name}]({uri_of(step.span.path)}#L{line}) {_plain(step.what)}{quoted}"
-        )
+        cell = "" if span.cell is None else f"cell {span.cell}:"
+        name = f"{os.path.basename(span.path)}:{cell}{row}"
+        steps.append(f"{number}. [{name}]({uri}#L{row}) {_plain(step.what)}{quoted}")
     parts.append("\n".join(steps))
     if isinstance(entry.outcome, Refusal):
         parts.append(f"left alone: {entry.outcome.code} {_plain(entry.outcome.reason)}")

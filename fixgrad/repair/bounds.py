@@ -18,7 +18,7 @@ def outside(project: Project, operations: Iterable[Operation]) -> tuple[str, str
     """Return the refusal of edits that would change a file which was not given."""
     for operation in operations:
         path = operation.span.path
-        if not project.is_given(path):
+        if not project.may_edit(path):
             line = operation.span.line
             if path in project.generated:
                 return OUTSIDE, f"the repair edits {path} too, at line {line}, which is generated"
@@ -31,7 +31,8 @@ def is_ours(project: Project, target: Target, operations: Iterable[Operation]) -
 
     The tensor is made there, or granted there, or made for a call there and asked for there.
     """
-    if project.given is None or any(True for _ in operations):
+    edited = [project.is_given(operation.span.path) for operation in operations]
+    if project.given is None or any(edited):
         return True
     made = [site.path for site in (target.origin.site, target.thing.site) if site is not None]
     if any(map(project.is_given, made)):

@@ -220,7 +220,7 @@ class Planner(Draft):
                 continue
             asked = [demand.use for demand in target.demands]
             placement = place(
-                contexts, target.thing, asked, step=target.step, may=self.project.is_given
+                contexts, target.thing, asked, step=target.step, may=self.project.may_edit
             )
             made = self.base.made[self.base.identity(target.thing)]
             stopped = outside(self.project, (o for form in placement.forms for o in form))
