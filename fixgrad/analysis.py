@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from fixgrad.depth import deeply
@@ -120,18 +120,25 @@ def conclude(
 
     planned = _planned(project, base, policy, hidden)
     repairs, refusals = _sorted_out(project, base, planned, policy)
+    findings = [*(r.finding for r in repairs), *(r.finding for r in refusals)]
+    shown = policy.shown_by_runs(findings)
+    contradicted = _places_of(shown) & {(finding.rule, finding.span) for finding in findings}
+    seen = [r for r in shown if _is_wanted(r.finding, policy, project, suppressions)]
     if policy.selected(unused_suppression.CODE):
         judged = (s for s in sources if s.path in project.modules and project.is_given(s.path))
         comments = [r for s in judged for r in unused(suppressions, s, policy)]
     else:
         comments = []
-    findings = [repair.finding for repair in (*repairs, *comments)]
-    aside = policy.passed_over([*findings, *(refusal.finding for refusal in refusals)])
+    findings += [comment.finding for comment in comments]
+    findings += [r.finding for r in seen if _places_of([r]).isdisjoint(contradicted)]
+    known = policy.passed_over(findings)
+    aside = known | contradicted
     if aside:
-        known = [each for each in planned if _key(project, each) in aside]
-        planned = _planned(project, base, policy, _besides(project, known, hidden))
+        without = [each for each in planned if _key(project, each) in aside]
+        planned = _planned(project, base, policy, _besides(project, without, hidden))
         repairs, refusals = _sorted_out(project, base, planned, policy)
     every = [r for r in (*repairs, *comments) if (r.finding.rule, r.finding.span) not in aside]
+    refusals += [each for each in seen if _places_of([each]).isdisjoint(known)]
     return Analysis(
         tuple(sorted(every, key=lambda r: (r.finding.span, r.finding.rule))),
         tuple(sorted(refusals, key=lambda r: (r.finding.span, r.finding.rule))),
@@ -152,6 +159,22 @@ def _others(
     findings = [repair.finding for repair in repairs] + [refusal.finding for refusal in refusals]
     named.update(step.span.path for finding in findings for step in finding.trace)
     return tuple(s for s in sources if s.path in named and not project.is_given(s.path))
+
+
+def _places_of(refusals: Iterable[Refusal]) -> set[tuple[str, Span]]:
+    return {(each.finding.rule, each.finding.span) for each in refusals}
+
+
+def _is_wanted(
+    finding: Finding, policy: Policy, project: Project, suppressions: Suppressions
+) -> bool:
+    """Say whether a finding that runs show is one to report, as those of the analysis are."""
+    rule, place = finding.rule, finding.span
+    hidden = suppressions.hide(rule, place) or policy.left_alone(rule, place)
+    wanted = policy.reports(finding.confidence) and policy.selected(rule)
+    given = project.is_given(place.path)
+    is_data = any(suppressions.is_data(step.span) for step in finding.trace)
+    return wanted and given and not hidden and not is_data
 
 
 def _take_for_data(base: FlowGraph, suppressions: Suppressions) -> None:

@@ -42,6 +42,7 @@ class Options(NamedTuple):
 
     baseline: str | None = None  # the file of findings that are passed over
     write_baseline: bool = False
+    evidence: str | None = None  # the file of what recorded runs showed
     since: str | None = None  # only what has to do with lines that changed since this revision
     edits_around: bool = False  # a repair may change files that were not given
     mark: str | None = None  # write comments that hide what is found, with this reason

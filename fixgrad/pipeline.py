@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad import baseline, project, write
 from fixgrad.baseline import Baseline
@@ -27,6 +27,9 @@ from fixgrad.project.changes import changed_lines
 from fixgrad.report import Entry
 from fixgrad.source import Problem, Source
 
+if TYPE_CHECKING:
+    from fixgrad.evidence import Runs
+
 __all__ = ["Options", "Outcome", "entries_of", "run", "run_on_source", "run_on_text"]
 
 _TOGETHER = "fixgrad"  # in place of a path: a problem with all the files of a run together
@@ -49,6 +52,8 @@ class Outcome(NamedTuple):
         None  # kept while the process lasts: taking it apart takes a tenth of the time
     )
     others: tuple[Source, ...] = ()  # not given: of paths, or edited all the same
+    stale: tuple[str, ...] = ()  # files whose evidence is of what they were before
+    is_unseen: bool = False  # there is evidence, and none of it is of these files
 
 
 class _Analysed(NamedTuple):
@@ -166,10 +171,23 @@ def patches_of(
 
 
 def entries_of(
-    repairs: Sequence[Repair], sources: Sequence[Source], options: Options
+    repairs: Sequence[Repair],
+    sources: Sequence[Source],
+    options: Options,
+    runs: Runs | None = None,
 ) -> tuple[Entry, ...]:
     """Return repairs that were made, or would be, as they are reported: with their own diffs."""
-    return _reported(sources, _Analysed(tuple(repairs)), options, options.policy()).entries
+    found = _Analysed(tuple(repairs))
+    return _reported(sources, found, options, options.policy(), runs).entries
+
+
+def runs_of(options: Options, sources: Sequence[Source]) -> Runs | None:
+    """Read what the options name as evidence."""
+    if options.evidence is None:
+        return None
+    from fixgrad import evidence  # noqa: PLC0415  (only where there is some)
+
+    return evidence.read(options.evidence, sources)
 
 
 def _outcome_of(
@@ -182,9 +200,11 @@ def _outcome_of(
     """Analyse, plan and patch; pure."""
     # Of the sources as they are then: they are analysed again when they are repaired.
     policy = policy._replace(passed_over=lambda findings: passed_over.of(findings, sources))
+    runs = runs_of(options, sources)
+    policy = with_runs(policy, runs)
     found = _analysed(sources, options, policy, around)
     if not (options.writes or options.diff):
-        return _reported(sources, found, options, policy)
+        return _reported(sources, found, options, policy, runs)
     if options.mark is None:
         wanted = [repair for repair in found.repairs if _applied(repair, policy)]
     else:
@@ -193,7 +213,8 @@ def _outcome_of(
     if options.writes and plan.patches:
         # Places move when a file is repaired, so what remains is looked for again.
         sources = _repaired(sources, plan.patches)
-        rest = _analysed(sources, options, policy, around)
+        runs = runs.after(plan.patches) if runs is not None else None
+        rest = _analysed(sources, options, with_runs(policy, runs), around)
     else:
         settled = {repair.finding for repair in plan.repairs}
         settled |= {refusal.finding for refusal in plan.refusals}
@@ -201,9 +222,14 @@ def _outcome_of(
         refused = [r for r in found.refusals if r.finding not in settled]
         refusals = (*refused, *plan.refusals)
         rest = found._replace(repairs=tuple(left), refusals=refusals, problems=())
-    outcome = _reported(sources, rest, options, policy)
+    outcome = _reported(sources, rest, options, policy, runs)
     problems = (*found.problems, *plan.problems, *outcome.problems)
     return outcome._replace(repaired=plan.repairs, patches=plan.patches, problems=problems)
+
+
+def with_runs(policy: Policy, runs: Runs | None) -> Policy:
+    """Return a policy that heeds what recorded runs show."""
+    return policy if runs is None else policy._replace(shown_by_runs=runs.settle)
 
 
 def _analysed(
@@ -242,7 +268,11 @@ def _analysed(
 
 
 def _reported(
-    sources: Sequence[Source], found: _Analysed, options: Options, policy: Policy
+    sources: Sequence[Source],
+    found: _Analysed,
+    options: Options,
+    policy: Policy,
+    runs: Runs | None,
 ) -> Outcome:
     """Return every finding with what its repair alone would change."""
     by_path = {source.path: source for source in (*sources, *found.others)}
@@ -261,6 +291,8 @@ def _reported(
             barred = not policy.fixable(repair.finding.rule)
             entry = Entry(repair, _applied(repair, policy), edits, mini_diff(parts), barred)
             entries.append(entry._replace(json_edits=edits_in_files(by_path, patches)))
+    if runs is not None:
+        entries = [entry._replace(evidence=runs.judge(entry.finding)) for entry in entries]
     entries.sort(key=lambda entry: (entry.finding.span, entry.finding.rule, entry.finding.message))
     return Outcome(
         len(sources),
@@ -270,6 +302,8 @@ def _reported(
         deferred=found.deferred,
         followed=found.followed,
         others=found.others,
+        stale=runs.stale if runs is not None else (),
+        is_unseen=runs is not None and runs.is_elsewhere,
     )
 
 

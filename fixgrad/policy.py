@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from typing import NamedTuple
 
-from fixgrad.findings import CONFIDENCES, Applicability, Finding
+from fixgrad.findings import CONFIDENCES, Applicability, Finding, Refusal
 from fixgrad.source import Span
 
 
@@ -29,6 +29,10 @@ def _none_of_them(findings: Sequence[Finding]) -> Set[tuple[str, Span]]:
     return frozenset()
 
 
+def _no_runs(findings: Sequence[Finding]) -> Sequence[Refusal]:
+    return ()
+
+
 class Policy(NamedTuple):
     """Decides by the code of a rule; the default is what fixgrad does without any settings."""
 
@@ -44,6 +48,8 @@ class Policy(NamedTuple):
     least_confidence: str = CONFIDENCES[0]
     # of all that is found, by rule and place: what the user knows of and leaves as it is
     passed_over: Callable[[Sequence[Finding]], Set[tuple[str, Span]]] = _none_of_them
+    # of all that is found: what recorded runs contradict, and what only they have found
+    shown_by_runs: Callable[[Sequence[Finding]], Sequence[Refusal]] = _no_runs
     style: Callable[[Span], str] = _any_style  # by place of the finding: how a grant is written
 
     def level(self, rule: str, level: Applicability) -> Applicability:

@@ -11,8 +11,7 @@ import shutil
 import tempfile
 from typing import Any
 
-from fixgrad.proof import store
-from fixgrad.proof.trace import STORE
+from fixgrad.evidence import store
 from fixgrad.runtime import probe, records
 
 
@@ -28,7 +27,7 @@ class Tracing:
         """Add what was recorded to the evidence."""
         self._recorder.end()
         found = records.read(self._folder)
-        store.add(os.path.join(self._root, STORE), found, self._root)
+        store.add(os.path.join(self._root, store.NAME), found, self._root)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

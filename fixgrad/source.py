@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -155,3 +156,11 @@ def split_lines(text: str) -> list[str]:
     if start < len(text):
         lines.append(text[start:])
     return lines
+
+
+def characters(lines: Sequence[str], line: int, column: int) -> int:
+    """Turn a column in bytes of UTF-8 into one in characters."""
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    if text.isascii():
+        return column
+    return len(text.encode("utf-8")[:column].decode("utf-8", "replace"))

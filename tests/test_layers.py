@@ -27,7 +27,7 @@ LAYERS = (
     ("analysis",),
     ("catalogue",),
     ("report", "runtime", "write"),
-    ("options", "baseline", "patching"),
+    ("options", "baseline", "evidence", "patching"),
     ("passed_over",),
     ("pipeline", "explain"),
     ("review", "page"),

@@ -11,9 +11,9 @@ import pytest
 
 from fixgrad import cli
 from fixgrad.errors import FixgradError
-from fixgrad.proof import store
-from fixgrad.proof.store import Seen, Spot
-from fixgrad.proof.trace import STORE, rows
+from fixgrad.evidence import store
+from fixgrad.evidence.store import Seen, Spot
+from fixgrad.proof.trace import rows
 
 PROGRAM = """\
 import numpy as np
@@ -48,7 +48,7 @@ def test_a_program_runs_as_it_is(
     command = [sys.executable, "-m", "fixgrad", "trace", "--", sys.executable, "main.py"]
     ran = subprocess.run(command, input="yes\n", capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (3, "None yes\n")
-    assert f"added to {STORE}" in ran.stderr
+    assert f"added to {store.NAME}" in ran.stderr
     assert cli.run(["trace", "--report"]) == 1
     said = capfd.readouterr()
     assert said.out.splitlines() == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,14 @@ from fixgrad.findings import CONFIDENCES, Repair
 from fixgrad.pipeline import Options, Outcome
 from fixgrad.report import INVENTORIES, Report, render, statistics, summary
 from fixgrad.report.colour import paint_diff
-from fixgrad.report.entry import Conversion
+from fixgrad.report.entry import (
+    CONFIRMED,
+    CONTRADICTED,
+    CONTRADICTS,
+    EXECUTED,
+    NEVER,
+    Conversion,
+)
 from fixgrad.report.patch import render as patches
 from fixgrad.report.summary import count
 from fixgrad.source import Source
@@ -152,6 +160,8 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
     if outcome.entries or not silent:
         note(summary(outcome.entries, files=outcome.files))
     _show_baseline(outcome, options)
+    if options.evidence is not None:
+        _show_evidence(outcome, options.evidence)
     if outcome.deferred:
         note(f"{count(outcome.deferred, 'finding')} left for later by `# fixgrad: fixme`")
 
@@ -165,6 +175,21 @@ def _show_baseline(outcome: Outcome, options: Options) -> None:
         gone = f"{count(len(outcome.gone), 'finding')} of the baseline"
         done = "taken out" if options.fix else "no longer there; --write-baseline takes that out"
         note("\n".join([f"{gone} {done}:", *(f"  {line}" for line in outcome.gone)]))
+
+
+def _show_evidence(outcome: Outcome, path: str) -> None:
+    words = Counter(entry.evidence.word for entry in outcome.entries if entry.evidence is not None)
+    parts = [
+        f"{words[word]} {word}"
+        for word in (CONFIRMED, CONTRADICTED, EXECUTED, NEVER)
+        if words[word]
+    ]
+    if parts:
+        note(f"by the runs of {path}: {', '.join(parts)}")
+    for changed in outcome.stale:
+        note(f"{changed} has changed since it was run: what {path} says of it counts for nothing")
+    if outcome.is_unseen:
+        note(f"{path} says nothing of these files")
 
 
 def _report(outcome: Outcome, options: Options, output: Output) -> str:
@@ -204,7 +229,7 @@ def _exit_code(outcome: Outcome, options: Options, output: Output) -> int:
         return 1
     if output.exit_zero or output.fail_on == "never":
         return 0
-    found = [entry.finding for entry in outcome.entries]
+    found = [e.finding for e in outcome.entries if e.tag != CONTRADICTS]
     if not options.writes:
         found += [repair.finding for repair in outcome.repaired]
     if output.strict and outcome.gone and not options.fix:

@@ -29,10 +29,10 @@ gradient is missing, else 0."""
 @click.help_option("-h", "--help")
 def command(path: str | None, report: bool, words: tuple[str, ...]) -> int:
     """Run a program once as it is, and record where gradients are asked for and arrive."""
-    from fixgrad.proof import store  # noqa: PLC0415  (not for --help)
-    from fixgrad.proof.trace import STORE, rows, table, trace  # noqa: PLC0415
+    from fixgrad.evidence import store  # noqa: PLC0415  (not for --help)
+    from fixgrad.proof.trace import rows, table, trace  # noqa: PLC0415
 
-    path = path or STORE
+    path = path or store.NAME
     code = 0
     if words:
         traced = trace(words, os.getcwd(), path)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fixgrad.edits import Operation
 from fixgrad.findings import Repair
-from fixgrad.proof.places import Moves
+from fixgrad.rewrite.moves import Moves
 from fixgrad.source import Span
 
 _GRANT = "requires_grad"

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from fixgrad.findings import Repair
 from fixgrad.proof.claims import Claim, after_repair, claim_of
 from fixgrad.proof.observed import Observed
-from fixgrad.proof.places import moves
 from fixgrad.proof.rounds import Patches, Trial
 from fixgrad.proof.verdict import PROVED, Verdict
+from fixgrad.rewrite.moves import moves
 from fixgrad.runtime.records import Event, Records
 
 Nudged = Callable[[Patches, Mapping[str, Any]], Records]

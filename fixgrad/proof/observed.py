@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,12 +10,6 @@ from fixgrad.runtime.child import Ran
 from fixgrad.runtime.records import Event, Records
 from fixgrad.source import Span
 
-# What torch says where a gradient is missing, or where a tracked tensor is in the way.
-_AUTOGRAD = re.compile(
-    r"does not require grad|requires? grad|non-leaf Tensor|retain_grad|leaf Variable|a view of a leaf"
-    r"|backward through the graph a second time|modified by an inplace operation|require gradient"
-    r"|numpy\(\) on|used in the graph|'NoneType' object"
-)
 # Where a run stops at once: exceptions that nobody catches, and failed tests.
 FATAL = ("uncaught", "failed")
 
@@ -89,14 +82,3 @@ class Observed(NamedTuple):
             for event in self.records.of("test")
             if event.facts["outcome"] == outcome
         }
-
-
-def said(error: Event) -> str:
-    """Return an exception as a message quotes it."""
-    text = " ".join(str(error.facts["message"]).split())
-    return f"{error.facts['error']}: {text}" if text else str(error.facts["error"])
-
-
-def is_of_autograd(error: Event) -> bool:
-    """Say whether an exception is about gradients."""
-    return bool(_AUTOGRAD.search(str(error.facts["message"])))

@@ -13,9 +13,9 @@ from fixgrad.edits import Patch
 from fixgrad.findings import Repair
 from fixgrad.proof.claims import after_repair, claim_of
 from fixgrad.proof.observed import Observed
-from fixgrad.proof.places import moves
 from fixgrad.proof.verdict import REFUTED, Pair, Verdict, judge
 from fixgrad.proof.worse import blamed, compare
+from fixgrad.rewrite.moves import moves
 from fixgrad.source import Source
 
 Patches = tuple[tuple[Source, Patch], ...]

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fixgrad.errors import FixgradError
-from fixgrad.proof import store
-from fixgrad.proof.store import Seen, Spot
+from fixgrad.evidence import store
+from fixgrad.evidence.store import Seen, Spot
 from fixgrad.runtime import records
 from fixgrad.runtime.launch import equip
 
-STORE = "fixgrad-evidence.jsonl"
 _ASKED = ("grad", "inputs", "optimizer", "hook")
 
 

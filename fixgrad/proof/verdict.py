@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from fixgrad.findings import Repair
 from fixgrad.proof.claims import Claim
-from fixgrad.proof.observed import Observed, is_of_autograd, said
-from fixgrad.runtime.records import Event
+from fixgrad.proof.observed import Observed
+from fixgrad.runtime.records import Event, is_of_autograd, said
 
 PROVED = "proved"
 REFUTED = "refuted"
@@ -61,7 +61,7 @@ def _missing(pair: Pair) -> _Before:
     for region in filter(None, (claim.demand, *claim.touched, claim.conversion)):
         errors = run.errors_on(region)
         if errors:
-            return _Before(True, f"{said(errors[0])} at line {_line(run, errors[0])}")
+            return _Before(True, f"{said(errors[0].facts)} at line {_line(run, errors[0])}")
     events = [event for event, _ in run.at(claim.demand or claim.conversion, *_DEMANDS)]
     linked = [event for event in events if run.came_by(event, claim.conversion)]
     for event in linked or [event for event in events if not event.facts.get("known")]:
@@ -73,7 +73,7 @@ def _missing(pair: Pair) -> _Before:
         return _Before(False, "the gradient is there")
     fatal = run.fatal()
     if fatal:
-        return _Before(True, f"ends earlier: {said(fatal[0])}")
+        return _Before(True, f"ends earlier: {said(fatal[0].facts)}")
     return _Before(True, "see after" if linked else f"nothing seen ({run.ran.ending})")
 
 
@@ -99,7 +99,7 @@ def _granted(pair: Pair) -> tuple[str, str]:
         return PROVED, _arrival(run, arrivals, leaf) if arrivals else checked[0]
     errors = [e for grant in claim.grants for e in run.errors_on(grant)]
     if errors:
-        return REFUTED, f"{said(errors[0])} at line {_line(run, errors[0])}"
+        return REFUTED, f"{said(errors[0].facts)} at line {_line(run, errors[0])}"
     if any(run.at(claim.demand, "backward", "autograd")):
         return REFUTED, "a backward pass goes through, but no gradient arrives"
     if not any(map(run.reached, (*claim.grants, claim.conversion))):
@@ -145,7 +145,7 @@ def _answers(run: Observed, claim: Claim, leaf: list[Event]) -> list[tuple[bool,
             answers.append((True, _CHECKED))
     if not answers:
         failed = [event for event in events if event.failed]
-        answers += [(False, said(event)) for event in failed if not passed]
+        answers += [(False, said(event.facts)) for event in failed if not passed]
     return answers
 
 
@@ -188,7 +188,7 @@ def _mended(pair: Pair) -> tuple[str, str]:
     """Judge a repair that makes no leaf: a line that fails no more, or a gradient that is another."""
     errors = [error for region in pair.new.touched for error in pair.after.errors_on(region)]
     if errors:
-        return REFUTED, f"{said(errors[0])} at line {_line(pair.after, errors[0])}"
+        return REFUTED, f"{said(errors[0].facts)} at line {_line(pair.after, errors[0])}"
     failed = any(pair.before.errors_on(region) for region in pair.old.touched)
     came = any(pair.after.reached(region, lines=True) for region in pair.new.touched)
     if failed or (came and pair.before.ran.code != 0):
@@ -197,9 +197,9 @@ def _mended(pair: Pair) -> tuple[str, str]:
     if better:
         return PROVED, better[0]
     there = any(pair.before.reached(region, lines=True) for region in pair.old.touched)
-    gone = [error for error in pair.before.fatal() if is_of_autograd(error)]
+    gone = [error for error in pair.before.fatal() if is_of_autograd(error.facts)]
     if there and gone and pair.after.ran.code == 0:
-        return PROVED, f"the program goes through, without {said(gone[0])}"
+        return PROVED, f"the program goes through, without {said(gone[0].facts)}"
     if not (came or there):
         return NOT_REACHED, f"the run never comes to line {pair.new.touched[0].line}"
     return NOT_REACHED, "the run shows no difference"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fixgrad.proof.claims import Claim
-from fixgrad.proof.observed import FATAL, Observed, is_of_autograd, said
-from fixgrad.proof.places import Moves
-from fixgrad.runtime.records import Event
+from fixgrad.proof.observed import FATAL, Observed
+from fixgrad.rewrite.moves import Moves
+from fixgrad.runtime.records import Event, is_of_autograd, said
 from fixgrad.source import Span
 
 
@@ -47,16 +47,18 @@ def _ending(before: Observed, after: Observed) -> Iterator[Worse]:
     if (after.ran.stopped and not before.ran.stopped) or after.ran.code < 0 <= before.ran.code:
         yield Worse(f"the repaired program is {after.ran.ending}")
     elif after.ran.code and not before.ran.stopped:
-        known = {said(event) for event in before.fatal()}
-        new = [event for event in after.fatal() if said(event) not in known]
+        known = {said(event.facts) for event in before.fatal()}
+        new = [event for event in after.fatal() if said(event.facts) not in known]
         if before.ran.code == 0:
-            what = said(new[0]) if new else after.ran.ending
+            what = said(new[0].facts) if new else after.ran.ending
             spans = _spans(after, new[0]) if new else ()
             yield Worse(f"the repaired program fails: {what}", spans)
         for event in new:
             # one that comes of going further is the program's own; one about gradients is ours
-            if before.ran.code and event.kind == "uncaught" and is_of_autograd(event):
-                yield Worse(f"the repaired program fails: {said(event)}", _spans(after, event))
+            if before.ran.code and event.kind == "uncaught" and is_of_autograd(event.facts):
+                yield Worse(
+                    f"the repaired program fails: {said(event.facts)}", _spans(after, event)
+                )
 
 
 def _tests(before: Observed, after: Observed) -> Iterator[Worse]:
@@ -65,7 +67,7 @@ def _tests(before: Observed, after: Observed) -> Iterator[Worse]:
         errors = [event for event in after.records.of(*FATAL) if event.facts.get("test") == name]
         what = f"{name} fails"
         yield Worse(
-            f"{what}: {said(errors[0])}" if errors else what,
+            f"{what}: {said(errors[0].facts)}" if errors else what,
             _spans(after, errors[0]) if errors else (),
         )
 

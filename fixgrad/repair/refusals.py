@@ -14,6 +14,8 @@ REFUSALS = {
     "FG909": "storage-conflict",
     "FG910": "unrepairable-use",
     "FG911": "file-not-given",
+    "FG912": "seen-by-runs-only",
+    "FG913": "contradicted-by-runs",
 }
 
 # Why no place was found for a grant.
@@ -143,5 +145,29 @@ in another one. The others are read for what they say, never edited.
 
 ## What you can do
 Name that file too, or the folder that holds both: `fixgrad --fix src`.
+""",
+    "FG912": """\
+Only a recorded run knows that the gradient of this tensor is asked for.
+
+## When it comes
+`--evidence` names what `fixgrad trace` recorded: a tensor that reached an optimizer, `autograd.grad`, a hook or a read
+of `.grad` untracked, on a way that the analysis does not follow: made by a name that is computed, by a library or by a
+`DataLoader`. The recorded way is shown; an edit could not be checked.
+
+## What you can do
+Grant the gradient where the tensor is made, or where it leaves the loader, and trace the program again. If it is meant
+to have none, say so with a comment: `# fixgrad: data`.
+""",
+    "FG913": """\
+A recorded run shows that the gradient is there after all.
+
+## When it comes
+`--evidence` names what `fixgrad trace` recorded: at the place where the analysis says that the gradient is missing, it
+arrived, or the tensor was tracked, in each run. The finding is shown with low confidence, is not repaired, and does not
+count for the exit code.
+
+## What you can do
+Look who tracks the tensor: code that fixgrad does not follow, often of a library; `grad-enabled` in the settings tells
+it of such calls. Where another input of the program takes another way, trace that too.
 """,
 }

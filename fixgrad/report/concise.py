@@ -15,4 +15,6 @@ def _line(entry: Entry, colour: bool) -> str:
     finding = entry.finding
     place = paint(harmless(str(finding.span)), "bold", colour)
     star = paint("[*] ", "cyan", colour) if entry.fixable else ""
-    return f"{place}: {paint(finding.rule, 'bold red', colour)} {star}{harmless(finding.message)}"
+    word = f" [{entry.evidence.word or 'not known'}]" if entry.evidence is not None else ""
+    rule = paint(finding.rule, "bold red", colour)
+    return f"{place}: {rule} {star}{harmless(finding.message)}{word}"

@@ -9,6 +9,21 @@ from fixgrad.edits import Edit
 from fixgrad.findings import Applicability, Finding, Refusal, Repair
 from fixgrad.source import Problem, Source, Span
 
+CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
+CONTRADICTS = "FG913"  # the refusal of what runs contradict
+EXECUTED, NEVER = "executed", "never executed"  # not decided; not come to
+
+
+class Evidence(NamedTuple):
+    """What recorded runs say of a finding."""
+
+    word: str  # one of those above; nothing where the runs cannot say
+    said: tuple[str, ...] = ()  # what was seen: "no gradient at fit.py:9:19, 500 times"
+
+    def __str__(self) -> str:
+        seen = "; ".join(self.said)
+        return f"{self.word}: {seen}" if self.word and seen else self.word or f"not known: {seen}"
+
 
 class Entry(NamedTuple):
     """A finding as it is reported; ordered by place."""
@@ -19,6 +34,7 @@ class Entry(NamedTuple):
     diff: str = ""  # of this repair alone, without file headers where one file changes
     barred: bool = False  # the user wants this rule never repaired
     json_edits: tuple[Edit, ...] = ()  # where notebooks are edited: all edits, as the files are
+    evidence: Evidence | None = None  # of recorded runs, where there are some
 
     @property
     def finding(self) -> Finding:

@@ -21,12 +21,13 @@ from fixgrad.findings import (
     Step,
 )
 from fixgrad.report.colour import harmless, paint
-from fixgrad.report.entry import Entry, Report
+from fixgrad.report.entry import CONFIRMED, CONTRADICTED, Entry, Report
 from fixgrad.report.excerpt import INDENT, WIDEST, columns, cut, excerpt
 from fixgrad.report.filled import filled
 from fixgrad.source import Source, Span
 
 _STYLES = {MADE: "green", CUT: "red", ASSUMED: "yellow", DEMAND: "bold red", WRONG: "bold red"}
+_WORDS = {CONFIRMED: "bold red", CONTRADICTED: "bold green"}
 _MOST_STEPS = 9  # of one path
 _LABEL_WITHIN = 120  # columns for the carets and what is said of them, where nobody says how many
 _THROUGH = "flows through "
@@ -54,7 +55,7 @@ def _paragraph(entry: Entry, lines: Mapping[str, Sequence[str]], report: Report)
     head += [(finding.message, ""), (f" ({entry.tag}, {finding.confidence})", "dim")]
     parts = filled(head, colour, report.width, indent="  ")
     parts += _path(finding.span, _shortened(_steps(entry)), lines, report)
-    return "\n".join([*parts, *_outcome(entry, report)])
+    return "\n".join([*parts, *_evidence(entry, report), *_outcome(entry, report)])
 
 
 def _shortened(steps: Sequence[Step]) -> list[Step]:
@@ -124,6 +125,15 @@ def _mark(
     wide = room if report.width else None
     for line in filled([(step.what, style)], report.colour, wide, indent=""):
         yield f"{gutter} {line}"
+
+
+def _evidence(entry: Entry, report: Report) -> list[str]:
+    if entry.evidence is None:
+        return []
+    word, said = entry.evidence.word or "not known", "; ".join(entry.evidence.said)
+    style = _WORDS.get(word, "yellow")
+    parts = [("runs:", "green"), (f"{word}:", style), (harmless(said), "")]
+    return filled(parts, report.colour, report.width, indent="    ", first="  ")
 
 
 def _outcome(entry: Entry, report: Report) -> list[str]:

@@ -29,6 +29,7 @@ def _message(entry: Entry) -> str:
     if isinstance(outcome, Refusal):
         last = f"left alone: {outcome.code} {outcome.reason}"
     path = steps if len(steps) > 1 else []
+    path += [f"runs: {entry.evidence}"] if entry.evidence is not None else []
     return "\n".join([f"{finding.rule} {finding.message}", *path, last])
 
 

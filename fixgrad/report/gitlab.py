@@ -40,9 +40,11 @@ def _is_refused(entry: Entry) -> bool:
 
 def _description(entry: Entry) -> str:
     finding, outcome = entry.finding, entry.outcome
+    runs = f"; runs: {entry.evidence}" if entry.evidence is not None else ""
     if isinstance(outcome, Refusal):
-        return f"{finding.rule}: {finding.message} (left alone: {outcome.code} {outcome.reason})"
-    return f"{finding.rule}: {finding.message} (repair: {outcome.title}, {entry.tag})"
+        left = f"left alone: {outcome.code} {outcome.reason}{runs}"
+        return f"{finding.rule}: {finding.message} ({left})"
+    return f"{finding.rule}: {finding.message} (repair: {outcome.title}, {entry.tag}{runs})"
 
 
 def _issue(

@@ -49,6 +49,7 @@ def _row(entry: Entry) -> dict[str, Any]:
             for step in finding.trace
         ],
         **_outcome(entry),
+        **evidence(entry),
     }
 
 
@@ -67,6 +68,14 @@ def _outcome(entry: Entry) -> dict[str, Any]:
     ]
     fix = {"applicability": entry.tag, "message": outcome.title, "edits": edits}
     return {"fix": fix, "refusal": None}
+
+
+def evidence(entry: Entry) -> dict[str, Any]:
+    """Return what recorded runs say of a finding; nothing where none were asked."""
+    if entry.evidence is None:
+        return {}
+    word, said = entry.evidence
+    return {"evidence": {"verdict": word or None, "observations": list(said)}}
 
 
 def place(span: Span) -> dict[str, dict[str, int]]:

@@ -40,6 +40,8 @@ def _details(entry: Entry, report: Report) -> str:
     parts = [f"\n<details>\n<summary>{mark}{where} {said} ({entry.tag})</summary>\n"]
     steps = [step for step in finding.trace if step.what]
     parts.append("\n".join(_step(n, step, report) for n, step in enumerate(steps, 1)))
+    if entry.evidence is not None:
+        parts.append(f"\nRuns: {_escaped(str(entry.evidence))}.")
     if isinstance(outcome, Refusal):
         parts.append(f"\nLeft alone: {outcome.code} {_escaped(outcome.reason)}.")
     else:

@@ -48,8 +48,9 @@ def _at(problem: Problem, report: Report) -> dict[str, Any]:
 def _diagnostic(entry: Entry, report: Report, lines: dict[str, list[str]]) -> dict[str, Any]:
     finding, outcome = entry.finding, entry.outcome
     left = f"\nleft alone: {outcome.code} {outcome.reason}" if isinstance(outcome, Refusal) else ""
+    runs = f"\nruns: {entry.evidence}" if entry.evidence is not None else ""
     found: dict[str, Any] = {
-        "message": printable(finding.message + left),
+        "message": printable(finding.message + left + runs),
         "location": _location(finding.span, report, lines),
         "severity": "INFO" if left else "WARNING",
         "source": _SOURCE,

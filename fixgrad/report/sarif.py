@@ -14,6 +14,7 @@ from fixgrad.catalogue import Rule
 from fixgrad.findings import CALL, DEMAND, MADE, WRONG, Refusal, Step
 from fixgrad.report.entry import Entry, Report
 from fixgrad.report.fingerprint import fingerprints
+from fixgrad.report.json import evidence
 from fixgrad.report.physical import Region, printable, problem_region, region, repository_names
 from fixgrad.source import Problem, Span
 
@@ -153,10 +154,11 @@ def _result(
 
 def _properties(entry: Entry) -> dict[str, Any]:
     outcome = entry.outcome
+    found = {"confidence": entry.finding.confidence, **evidence(entry)}
     if isinstance(outcome, Refusal):
         refusal = {"code": outcome.code, "reason": printable(outcome.reason)}
-        return {"confidence": entry.finding.confidence, "refusal": refusal}
-    return {"confidence": entry.finding.confidence, "safety": entry.tag}
+        return {**found, "refusal": refusal}
+    return {**found, "safety": entry.tag}
 
 
 def _flow_location(places: _Places, number: int, step: Step) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from fixgrad.findings import Applicability, Finding, Repair
 from fixgrad.knowledge.models import Models
 from fixgrad.options import Options
 from fixgrad.patching import Plan, plan_patches
-from fixgrad.pipeline import Opened, entries_of
+from fixgrad.pipeline import Opened, entries_of, runs_of, with_runs
 from fixgrad.policy import Policy
 from fixgrad.repair.responsibility import is_copy
 from fixgrad.report import Entry
@@ -66,7 +66,8 @@ class Session:
         self._opened = opened
         self._options = options._replace(unsafe=True, diff=True)
         self._studies = _studies(opened, options.known_calls())
-        self._policy = self._options.policy()
+        self._runs = runs_of(options, opened.sources)
+        self._policy = with_runs(self._options.policy(), self._runs)
         self._names: dict[Place, str] = {}  # fingerprints
         self._answers: dict[Place, bool] = {}
         self._shown: dict[Place, str] = {}  # the diff that was accepted
@@ -94,7 +95,7 @@ class Session:
         for repair in repairs:
             finding = repair.finding
             place = (finding.rule, finding.span)
-            (entry,) = entries_of([repair], self._opened.sources, self._options)
+            (entry,) = entries_of([repair], self._opened.sources, self._options, self._runs)
             answer = self._answers.get(place)
             if answer is None and (finding.rule, repair.applicability) in self._rules:
                 answer = self._answers[place] = True

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+# What torch says where a gradient is missing, or where a tracked tensor is in the way.
+_AUTOGRAD = re.compile(
+    r"does not require grad|requires? grad|non-leaf Tensor|retain_grad|leaf Variable|a view of a leaf"
+    r"|backward through the graph a second time|modified by an inplace operation|require gradient"
+    r"|numpy\(\) on|used in the graph|'NoneType' object"
+)
 
 
 class Place(NamedTuple):
@@ -149,3 +157,14 @@ def _event(
 def _telling(facts: dict[str, Any]) -> dict[str, Any]:
     """Return the facts that tell one event from others, without those written beside them."""
     return {name: value for name, value in facts.items() if name not in ("norm", "some")}
+
+
+def said(error: Mapping[str, Any]) -> str:
+    """Return an exception as a message quotes it."""
+    text = " ".join(str(error["message"]).split())
+    return f"{error['error']}: {text}" if text else str(error["error"])
+
+
+def is_of_autograd(error: Mapping[str, Any]) -> bool:
+    """Say whether an exception is about gradients."""
+    return bool(_AUTOGRAD.search(str(error["message"])))

@@ -148,4 +148,5 @@ def options_of(settings: Settings, paths: tuple[str, ...] = ()) -> Options:
         style=settings.word("style"),
         models=settings.tables(),
         baseline=settings.file_named("baseline"),
+        evidence=settings.file_named("evidence"),
     )

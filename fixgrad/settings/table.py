@@ -166,6 +166,17 @@ SETTINGS = (
         example="true",
     ),
     Setting(
+        *("evidence", "file", "", REPORT, "Say what recorded runs show of each finding."),
+        more="The file is one of `fixgrad trace` or of the plugin of pytest; files of several runs may be put together "
+        "with `cat`. A finding is confirmed, contradicted, executed without an answer, or never executed; what only a "
+        "run has found is a finding too (FG912). What a run contradicts has low confidence, is not repaired and does "
+        "not count for the exit code (FG913). Evidence of a file that has changed since counts for nothing, and that "
+        "is said. An empty name is none.",
+        metavar="FILE",
+        example='"fixgrad-evidence.jsonl"',
+        common=True,
+    ),
+    Setting(
         *("output-format", "choice", FORMATS[0], REPORT, "How the report is written."),
         metavar="FORMAT",
         choices=FORMATS,

@@ -17,16 +17,10 @@ from fixgrad.runtime.records import Event, Place, Records
 from fixgrad.source import Problem
 
 VERSION = 1
+NAME = "fixgrad-evidence.jsonl"  # of a store, where nobody says otherwise
 _KINDS = (
-    "conversion",
-    "grad",
-    "arrival",
-    "inputs",
-    "optimizer",
-    "step",
-    "hook",
-    "backward",
-    "autograd",
+    *("conversion", "grad", "arrival", "inputs", "optimizer", "step", "hook", "backward"),
+    *("autograd", "gradcheck", "refused", "export", "uncaught", "failed"),
 )
 
 
@@ -118,6 +112,8 @@ def _seen(path: str) -> Iterator[Seen]:
     try:
         with open(path, encoding="utf-8") as file:
             lines = file.readlines()
+    except FileNotFoundError:
+        raise FixgradError(f"{path}: no such evidence; `fixgrad trace` makes it") from None
     except OSError as error:
         raise FixgradError(f"{path}: cannot be read ({error.strerror or error})") from error
     for number, line in enumerate(lines, 1):
