@@ -167,6 +167,15 @@ class TestVerdicts:
         )
         assert self.verdicts(user, text) == [(7, "FG102", "confirmed"), (12, "FG101", "confirmed")]
 
+    def test_a_module_that_leaves_its_tensor_behind(self, user: User) -> None:
+        text = (
+            "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.scale = torch.from_numpy(a)\n        self.head = torch.nn.Linear(2, 1)\n\n"
+            "    def forward(self, x):\n        return self.head(x * self.scale)\n\n"
+            "Net().float()(torch.ones(2)).sum().backward()\n"
+        )
+        assert self.verdicts(user, text) == [(8, "FG301", "confirmed")]
+
     def test_two_tensors_of_one_helper(self, user: User) -> None:
         """One of them is granted by its caller: that is no evidence of the other."""
         text = (

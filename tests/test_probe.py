@@ -130,12 +130,14 @@ print("\\n".join(shown))
 """
 
 
-def watch(programs: Programs, folder: Path, text: str) -> tuple[str, records.Records]:
+def watch(
+    programs: Programs, folder: Path, text: str, *, every: bool = False
+) -> tuple[str, records.Records]:
     """Run a program under the probe; return what it prints and what was recorded."""
-    script, out = folder / "main.py", folder / "out"
+    script, out = folder / "main.py", folder / f"out{every}"
     script.write_text(text)
     out.mkdir()
-    settings = {"roots": [str(folder)], "out": str(out), "seed": None}
+    settings = {"roots": [str(folder)], "out": str(out), "seed": None, "every": every}
     ran = programs.run(script, settings=settings)
     found = records.read(str(out))
     assert not found.bugs
@@ -149,12 +151,15 @@ def lines(events: Sequence[Event]) -> list[tuple[object, ...]]:
 
 @pytest.mark.torch
 class TestUnchanged:
-    def test_everything_stays_as_it_is(self, programs: Programs, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("every", [False, True])
+    def test_everything_stays_as_it_is(
+        self, every: bool, programs: Programs, tmp_path: Path
+    ) -> None:
         """The same losses, bit for bit, and all else that a program may find out."""
         (tmp_path / "main.py").write_text(EVERYTHING)
         bare = programs.run(tmp_path / "main.py")
         assert bare.code == 0, bare.output
-        watched, found = watch(programs, tmp_path, EVERYTHING)
+        watched, found = watch(programs, tmp_path, EVERYTHING, every=every)
         assert watched == bare.output
         assert {"conversion", "grad", "arrival", "inputs", "step", "hook", "export"} <= {
             event.kind for event in found.events
@@ -252,6 +257,40 @@ class TestRecords:
         ]
         (refused,) = found.of("refused")
         assert refused.facts["message"] == "can't optimize a non-leaf Tensor"
+
+    def test_what_raises_brings_no_gradient(self, programs: Programs, tmp_path: Path) -> None:
+        text = self.HEAD + (
+            "x = torch.tensor(a)\ntry:\n    torch.autograd.grad((x * 2).sum(), [x])\n"
+            "except RuntimeError: pass\n"
+        )
+        _, found = watch(programs, tmp_path, text)
+        assert [(e.place.line, e.arrived) for e in found.of("inputs") if e.place] == [(7, False)]
+
+    def test_what_a_module_takes_along(self, programs: Programs, tmp_path: Path) -> None:
+        text = self.HEAD + (
+            "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.kept = torch.from_numpy(a)\n"
+            "        self.register_buffer('mask', torch.as_tensor(a))\n"
+            "net = torch.nn.Sequential(Net()).float()\n"
+        )
+        _, found = watch(programs, tmp_path, text)
+        kept = [(e.kind, e.route[0].place.line, e.place and e.place.line) for e in found.events]
+        assert ("left", 8, 10) in kept
+        assert ("taken", 9, 10) in kept
+        assert {e.facts["call"] for e in found.of("left", "taken")} == {"float"}
+
+    def test_parameters_of_modules(self, programs: Programs, tmp_path: Path) -> None:
+        """Only where each event is looked at, as `verify` does."""
+        text = self.HEAD + (
+            "one, two = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)\n"
+            "one(torch.ones(2)).backward()\none.weight.grad, two.weight.grad\n"
+        )
+        _, found = watch(programs, tmp_path, text)
+        assert not list(found.of("grad", "arrival"))
+        _, found = watch(programs, tmp_path, text, every=True)
+        assert sorted(e.arrived for e in found.of("grad")) == [False, True]
+        (arrival,) = found.of("arrival")
+        assert arrival.route[0].call == "nn.Parameter in linear.py:__init__"
 
     def test_exceptions_know_their_places(self, programs: Programs, tmp_path: Path) -> None:
         text = self.HEAD + (

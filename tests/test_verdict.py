@@ -23,11 +23,24 @@ FIT = HEAD + (
 )
 
 
+NET = HEAD + (
+    "first, last = torch.nn.Linear(2, 2).double(), torch.nn.Linear(2, 1).double()\n"
+    "h = torch.from_numpy(np.tanh(first(torch.ones(2).double()).detach().numpy()))\n"
+    "last(h).sum().backward()\nprint(first.weight.grad)\n"
+)
+MOVED = HEAD + (
+    "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.scale = torch.from_numpy(a)\n\nprint(Net().float().scale.dtype)\n"
+)
+
+
 class Wrong:
     """Programs with repairs that do not do what they promise."""
 
-    def __init__(self, text: str, demand: str, *operations: tuple[str, str, str]) -> None:
-        self.text, self.demand, self.operations = text, demand, operations
+    def __init__(
+        self, text: str, demand: str, *operations: tuple[str, str, str], rule: str = "FG101"
+    ) -> None:
+        self.text, self.demand, self.operations, self.rule = text, demand, operations, rule
 
 
 WRONG = {
@@ -84,6 +97,23 @@ WRONG = {
         ),
         "not finite",
     ),
+    "written in torch and cut all the same": (
+        Wrong(
+            NET,
+            "last(h)",
+            (
+                "torch.from_numpy(np.tanh(first(torch.ones(2).double()).detach().numpy()))",
+                "replace",
+                "torch.tanh(first(torch.ones(2).double()).detach())",
+            ),
+            rule="FG206",
+        ),
+        "no gradient arrives that was not there before",
+    ),
+    "cloned, not registered": (
+        Wrong(MOVED, "self.scale", ("torch.from_numpy(a)", "append", ".clone()"), rule="FG301"),
+        "`float` leaves it behind, still",
+    ),
     "never trained": (
         Wrong(
             HEAD + "x = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\n"
@@ -104,7 +134,8 @@ def judged(programs: Programs, folder: Path, wrong: Wrong) -> Verdict:
     with inside(user):
         source = source_of("main.py")
         made = "torch.from_numpy(a * 0)" if "a * 0" in wrong.text else "torch.from_numpy(a)"
-        repair = repair_of(source, "FG101", made, wrong.demand, *wrong.operations)
+        made = wrong.operations[0][0] if wrong.rule == "FG206" else made
+        repair = repair_of(source, wrong.rule, made, wrong.demand, *wrong.operations)
         return rounds_of(programs, user, folder, [source]).trial([repair]).verdicts[0]
 
 

@@ -40,7 +40,7 @@ def observe(
     """Run the program of a copy under the probe."""
     out = copy.with_name(f"{copy.name}-records")
     out.mkdir()
-    watched = {"roots": [str(copy)], "out": str(out), "seed": 0, **settings}
+    watched = {"roots": [str(copy)], "out": str(out), "seed": 0, "every": True, **settings}
     main = main_of(copy)
     if main.suffix == ".ipynb":
         text = out.with_suffix(".txt")

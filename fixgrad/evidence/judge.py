@@ -20,6 +20,7 @@ from fixgrad.source import Span
 _UNTRACKED = ("FG101", "FG102", "FG103", "FG104", "FG105", "FG106")  # these say: nothing tracks it
 _PASSES = {"FG104": ("backward",), "FG106": ("gradcheck",)}  # whose success is an answer by itself
 _ENDS = ("uncaught", "failed")
+_MOVES = {"FG301": ("left", "taken")}  # what is seen where a module is moved, not where it is used
 # Conversions that a run cannot miss; it does not see the likes of `torch.FloatTensor`.
 _WATCHED = re.compile(
     r"[\w.]*\b(from_numpy|as_tensor|asarray|tensor|frombuffer|from_dlpack|Tensor|Variable|Parameter)\("
@@ -33,7 +34,8 @@ def judged(finding: Finding, seen: Sequence[Sighting], places: Places) -> Eviden
     demand = asked[-1] if asked else finding.span
     ours = [each for each in seen if each.came_by(made)]
     there = [each for each in seen if each.is_at(demand)]
-    linked = [each for each in there if each.came_by(made)]
+    moved = _MOVES.get(finding.rule, ())
+    linked = [each for each in ours if each in there or each.kind in moved]
     loose = [each for each in there if not each.way]
     lacks = [text for each in (*linked, *loose) if (text := lack(each, finding.rule))]
     if lacks:
@@ -62,6 +64,8 @@ def lack(event: Sighting, rule: str = "") -> str:
     if event.kind == "optimizer":
         trained = facts["tracked"] and facts["leaf"]
         return "" if trained else f"{facts['call']} gets it untracked {at}"
+    if event.kind == "left":
+        return f"`{facts['call']}` leaves it behind {at}"
     if event.kind == "step" and not (facts["moved"] or facts["arrived"]):
         return f"never moved by {facts['call']}, {times(event.times)}"
     return ""
@@ -78,6 +82,8 @@ def _answer(event: Sighting, rule: str) -> str:
         return f"{facts['call']} gets it tracked {at}"
     if event.kind == "step" and facts["moved"]:
         return f"moved by {facts['call']}, {times(event.times)}"
+    if event.kind == "taken":
+        return f"`{facts['call']}` takes it along {at}"
     return f"{facts['call']} goes through {at}" if event.kind == "hook" else ""
 
 

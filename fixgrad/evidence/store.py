@@ -20,7 +20,7 @@ VERSION = 1
 NAME = "fixgrad-evidence.jsonl"  # of a store, where nobody says otherwise
 _KINDS = (
     *("conversion", "grad", "arrival", "inputs", "optimizer", "step", "hook", "backward"),
-    *("autograd", "gradcheck", "refused", "export", "uncaught", "failed"),
+    *("autograd", "gradcheck", "refused", "export", "uncaught", "failed", "left", "taken"),
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
+from math import isclose
 from typing import NamedTuple
 
 from fixgrad.findings import Repair
@@ -16,6 +18,7 @@ NOT_REACHED = "not reached"
 _GRADIENTS = ("arrival", "grad", "inputs")
 _DEMANDS = ("grad", "optimizer", "inputs", "backward", "autograd", "hook", "gradcheck", "refused")
 _OTHERWISE = ("FG203", "FG209")  # a gradient is there, and it is not the right one
+_UNREGISTERED = "FG301"
 
 
 class Verdict(NamedTuple):
@@ -71,6 +74,9 @@ def _missing(pair: Pair) -> _Before:
             return _Before(True, f"{event.facts['call']} gets it untracked and never moves it")
     if linked and claim.grants and claim.rule not in _OTHERWISE:
         return _Before(False, "the gradient is there")
+    left = [event for event in run.records.of("left") if run.came_by(event, claim.conversion)]
+    if claim.rule == _UNREGISTERED and left:
+        return _Before(True, f"`{left[0].facts['call']}` leaves it behind")
     fatal = run.fatal()
     if fatal:
         return _Before(True, f"ends earlier: {said(fatal[0].facts)}")
@@ -189,6 +195,8 @@ def _mended(pair: Pair) -> tuple[str, str]:
     errors = [error for region in pair.new.touched for error in pair.after.errors_on(region)]
     if errors:
         return REFUTED, f"{said(errors[0].facts)} at line {_line(pair.after, errors[0])}"
+    if pair.old.rule == _UNREGISTERED:
+        return _taken_along(pair)
     failed = any(pair.before.errors_on(region) for region in pair.old.touched)
     came = any(pair.after.reached(region, lines=True) for region in pair.new.touched)
     if failed or (came and pair.before.ran.code != 0):
@@ -202,34 +210,77 @@ def _mended(pair: Pair) -> tuple[str, str]:
         return PROVED, f"the program goes through, without {said(gone[0].facts)}"
     if not (came or there):
         return NOT_REACHED, f"the run never comes to line {pair.new.touched[0].line}"
-    return NOT_REACHED, "the run shows no difference"
+    # what is written in torch may be nothing that is watched, on a line that the original came to
+    if any(True for _ in pair.after.records.of("arrival")):
+        return REFUTED, "no gradient arrives that was not there before"
+    return NOT_REACHED, f"no backward pass is made ({pair.after.ran.ending})"
+
+
+def _taken_along(pair: Pair) -> tuple[str, str]:
+    """Judge a repair that registers a tensor: does its module take it along when it is moved."""
+    run, claim = pair.after, pair.new
+    for event in run.records.of("taken"):
+        if run.came_by(event, claim.conversion):
+            line = event.place.line if event.place else 0
+            return PROVED, f"`{event.facts['call']}` takes it along at line {line}"
+    for event in run.records.of("left"):
+        if run.came_by(event, claim.conversion):
+            return REFUTED, f"`{event.facts['call']}` leaves it behind, still"
+    if not run.reached(claim.conversion):
+        return NOT_REACHED, f"the run never comes to line {claim.conversion.line}"
+    return NOT_REACHED, f"its module is not moved ({run.ran.ending})"
 
 
 def _improved(pair: Pair) -> Iterable[str]:
     """Yield the gradients that are there after, or other ones, by the lines of the new text."""
     before, after = _by_line(pair.before), _by_line(pair.after)
+    asked = {key[:2] for key in before}  # where the original was asked for gradients, or gave some
     for key, events in after.items():
-        known = before.get(key, [])
+        known, (_, text, made) = before.get(key, []), key
         arrived = [e for e in events if e.kind in _GRADIENTS and e.arrived]
-        if arrived and known and not any(e.arrived for e in known if e.kind in _GRADIENTS):
-            yield f"the gradient arrives where `{key[1]}` reads it"
+        missed = not any(e.arrived for e in known if e.kind in _GRADIENTS)
+        if arrived and missed and (known or (made and key[:2] in asked)):
+            whose = f"of `{made}` " if made else ""
+            yield f"the gradient {whose}arrives where `{text}` stands"
         values = [e.facts.get("some") for e in events if e.kind == "gradient"]
         others = [e.facts.get("some") for e in known if e.kind == "gradient"]
-        if values and others and values != others:
+        if values and others and not _are_close(values[0], others[0]):
             yield f"the gradient is {_shown(values[0])}, it was {_shown(others[0])}"
 
 
-def _by_line(run: Observed) -> dict[tuple[str, str], list[Event]]:
-    """Return the events by the file and the text of their line, which an edit elsewhere leaves alone."""
-    found: dict[tuple[str, str], list[Event]] = {}
+def _by_line(run: Observed) -> dict[tuple[str, str, str], list[Event]]:
+    """Return the events by the file, the text of their line and of that which made the tensor.
+
+    An edit elsewhere leaves them alone.
+    """
+    found: dict[tuple[str, str, str], list[Event]] = {}
     for event in run.records.of("gradient", *_GRADIENTS):
         seen = run.seen(event)
         if seen is not None:
-            key = (seen.span.path, run.files.line(seen.span))
+            made = run.files.seen(event.route[0].place) if event.route else None
+            source = run.files.line(made.span) if made is not None else ""
+            key = (seen.span.path, run.files.line(seen.span), source)
             found.setdefault(key, []).append(event)
     return found
 
 
+def _are_close(values: object, others: object) -> bool:
+    """Say whether two gradients are the same but for how they were rounded on the way."""
+    pairs = list(zip_longest(_numbers(values), _numbers(others)))
+    return all(
+        one == other
+        or (
+            isinstance(one, float)
+            and isinstance(other, float)
+            and isclose(one, other, rel_tol=1e-3)
+        )
+        for one, other in pairs
+    )
+
+
+def _numbers(values: object) -> list[float | str]:
+    return values if isinstance(values, list) else []
+
+
 def _shown(values: object) -> str:
-    numbers = values if isinstance(values, list) else []
-    return f"[{', '.join(map(_number, numbers))}]"
+    return f"[{', '.join(map(_number, _numbers(values)))}]"

@@ -9,7 +9,7 @@ random number. The environment variable FIXGRAD_PROBE names a file of settings (
   roots      folders that hold the program's own code; what runs elsewhere is a library
   seed       for random, numpy and torch; null leaves them alone
   moved      {from: to}: folders whose modules are to be taken from elsewhere
-  every      look at each event, however many there are, whatever that costs
+  every      look at each event, however many there are, whatever that costs; at parameters of modules too
   slopes     how many coordinates of each gradient to record for a numeric check
   nudge      {route, turn, index, by, until}: change one coordinate of one leaf, and stop after a backward pass
 
@@ -55,6 +55,7 @@ _LONGEST = 300  # characters of a message
 _OFTEN = 128  # times that a place is looked at; then one time in _SAMPLED, if nobody asks for it
 _SAMPLED = 16
 _ARRIVED, _MISSING = ("arrived", True), ("arrived", False)
+_PARAMETER = "nn.Parameter"
 
 
 def harmless(note: Any) -> Any:
@@ -250,6 +251,13 @@ class Watch:
         self._sampled: set[int] = set()  # the routes of gradients that are recorded for a check
         self._names: dict[Any, str] = {}  # of dtypes
         self.backwards = 0
+        # torch 2.2 has no such function; whoever compiles has loaded dynamo then
+        compiler = getattr(torch, "compiler", None)
+        self._is_compiling = getattr(compiler, "is_compiling", self._is_in_dynamo)
+
+    def _is_in_dynamo(self) -> bool:
+        dynamo = sys.modules.get("torch._dynamo")
+        return dynamo is not None and bool(dynamo.is_compiling())
 
     def here(self, frame: FrameType | None) -> tuple[int | None, CodeType | None]:
         """Return the nearest place of the program's own, and the code of a library called there."""
@@ -272,13 +280,17 @@ class Watch:
             or c._len_torch_dispatch_stack()
             or c._are_functorch_transforms_active()
             or c._get_tracing_state()
-            or self.torch.compiler.is_compiling()
+            or self._is_compiling()
         )
 
     def route_of(self, tensor: Any) -> int | None:
         """Return the number of the route of a tensor that is watched."""
         known = self.known.get(id(tensor))
         return known[1] if known is not None and known[0]() is tensor else None
+
+    def is_of_module(self, route: int | None) -> bool:
+        """Say whether a route is that of a parameter which a module makes of nothing."""
+        return route is not None and self._steps[route][0][0].startswith(_PARAMETER)
 
     def watch(
         self, tensor: Any, call: str, place: int, before: tuple[tuple[str, int], ...] = ()
@@ -368,6 +380,28 @@ class Watch:
             self.watch(result, call, place, self._steps[number] if number is not None else ())
 
     @harmless
+    def parameter(self, result: Any, frame: FrameType) -> None:
+        """Watch a parameter that is not made of a tensor that is watched: that of a module, mostly."""
+        place, via = self.here(frame)
+        if place is not None:
+            where = f" in {os.path.basename(via.co_filename)}:{via.co_name}" if via else ""
+            self.watch(result, _PARAMETER + where, place)
+
+    @harmless
+    def module_moved(self, module: Any, frame: FrameType) -> None:
+        """Note which of the tensors that a module keeps it takes along to another type or device."""
+        place, via = self.here(frame)
+        if place is None:
+            return
+        call = via.co_name if via is not None else "_apply"
+        for part in module.modules():
+            kept = {"left": vars(part), "taken": part._buffers}
+            for kind, tensors in kept.items():
+                for tensor in list(tensors.values()):
+                    if isinstance(tensor, self.torch.Tensor) and self.route_of(tensor) is not None:
+                        self.recorder.tell(kind, place, (("call", call), *self.facts(tensor)))
+
+    @harmless
     def loaded(self, batch: Any, frame: FrameType, depth: int = 0) -> None:
         """Watch the tensors that come out of a loader."""
         if isinstance(batch, self.torch.Tensor):
@@ -431,6 +465,8 @@ class Watch:
         number, wanted = self.route_of(tensor), self.settings.get("slopes")
         if not wanted or value is None or number is None or number in self._sampled:
             return
+        if self.is_of_module(number):
+            return
         if (
             gradient.is_complex()
             or gradient.is_sparse
@@ -477,6 +513,8 @@ class Demands(Watch):
             result = run(*args, **kwargs)
         except Exception as error:
             self.recorder.failure(call, error, error.__traceback__, at=place)
+            if call == "autograd":
+                self._returned(place, args[1] if len(args) > 1 else kwargs["inputs"], None, None)
             raise
         finally:
             self._within = False
@@ -512,6 +550,7 @@ class Demands(Watch):
     @harmless
     def _returned(self, place: int, inputs: Any, gradients: Any, value: float | None) -> None:
         inputs = [inputs] if isinstance(inputs, self.torch.Tensor) else list(inputs)
+        gradients = gradients or [None] * len(inputs)  # it raised
         for tensor, gradient in zip(inputs, gradients):  # noqa: B905
             if gradient is None:
                 self.recorder.tell("inputs", place, (*self.demanded(tensor), _MISSING))
@@ -551,7 +590,8 @@ class Demands(Watch):
             return
         for parameter in group["params"]:
             plain = not isinstance(parameter, self.torch.nn.Parameter)
-            if self.route_of(parameter) is not None or plain:
+            route = self.route_of(parameter)
+            if plain or (route is not None and not self.is_of_module(route)):
                 facts = (("call", type(optimizer).__name__), *self.demanded(parameter))
                 self.recorder.tell("optimizer", place, facts)
                 self._watch_step(optimizer, parameter, place)
@@ -633,6 +673,7 @@ class Probe(Demands):
             "__next__",
             self._loading,
         )
+        _replace(torch.nn.Module, "_apply", self._moving)
         optimizers = sys.modules["torch.optim.optimizer"]
         _replace(optimizers.Optimizer, "add_param_group", self._group)
         self._watch_grad()
@@ -660,9 +701,13 @@ class Probe(Demands):
                     read(tensor, gradient, frame)
             return gradient
 
-        self.torch.Tensor.grad = property(grad, raw.__set__, raw.__delete__, raw.__doc__)
-        # Parameters are tracked by themselves, and optimizers read the gradients of all of them.
-        self.torch.nn.Parameter.grad = raw
+        class Grad(property):  # torch 2.2 asks it for its name and for the class that it belongs to
+            __name__, __objclass__ = raw.__name__, raw.__objclass__
+
+        self.torch.Tensor.grad = Grad(grad, raw.__set__, raw.__delete__, raw.__doc__)
+        if not self.every:
+            # Parameters are tracked by themselves, and optimizers read the gradients of all of them.
+            self.torch.nn.Parameter.grad = raw
 
     def _watch_classes(self) -> None:
         """Watch what is made by calling a class, where the class can be told to."""
@@ -679,7 +724,9 @@ class Probe(Demands):
         def parameter(cls: Any, data: Any = None, *args: Any, **kwargs: Any) -> Any:
             result = make_parameter(cls, data, *args, **kwargs)
             if self.route_of(data) is not None:
-                self.linked("nn.Parameter", data, result, this(1))
+                self.linked(_PARAMETER, data, result, this(1))
+            elif self.every:
+                self.parameter(result, this(1))
             return result
 
         def variable(cls: Any, *args: Any, **kwargs: Any) -> Any:
@@ -741,6 +788,16 @@ class Probe(Demands):
             frame = sys._getframe(1)
             result = self.asked("refused", name, function, (optimizer, *args), kwargs, frame)
             self.optimized(optimizer, optimizer.param_groups[-1], frame)
+            return result
+
+        return wrapper
+
+    def _moving(self, name: str, function: Any) -> Any:
+        def wrapper(module: Any, *args: Any, **kwargs: Any) -> Any:
+            frame = sys._getframe(1)
+            result = function(module, *args, **kwargs)
+            if frame.f_code is not function.__code__:  # not for the parts of a module
+                self.module_moved(module, frame)
             return result
 
         return wrapper
