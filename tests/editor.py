@@ -118,7 +118,8 @@ class Editor:
         array = types.NotebookCellArrayChange(at, 0, [_as_cell(document)])
         structure = types.NotebookDocumentCellChangeStructure(array, did_open=[document])
         self._change(notebook, types.NotebookDocumentCellChanges(structure=structure))
-        return document.uri
+        uri: str = document.uri
+        return uri
 
     def remove_cell(self, notebook: str, at: int, uri: str) -> None:
         array = types.NotebookCellArrayChange(at, 1)
