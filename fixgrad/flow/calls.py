@@ -38,6 +38,7 @@ from fixgrad.flow.values import (
     Value,
     constant,
     known,
+    of_kind,
     ordered,
     union,
 )
@@ -319,7 +320,12 @@ def unknown_call(
         containers.escape(state, callee, values)
     if callbacks:
         run_callbacks(m, f, state, call, values, ())
-    return containers.carry(m, f, state, call.place, [*values, *holders], name)
+    made = containers.carry(m, f, state, call.place, [*values, *holders], name)
+    if containers.reachable(state, values):
+        # What the callee was given before need not be in this result.
+        for thing in of_kind(made, "opaque"):
+            state.set((thing, "#earlier"), frozenset(callees))
+    return made
 
 
 MOST_CALLBACKS = 4  # of unknown code inside what other unknown code calls

@@ -57,6 +57,8 @@ def make(
         state.set((thing, field), NOTHING)
     # What an earlier turn put into it is still there for who holds that one: `params = new`.
     earlier: Value = state.get((thing, "[*]"), NOTHING) if m.loops and not fresh else NOTHING
+    if _are_spent(state, earlier) and not state.is_held(thing):
+        earlier = NOTHING
     state.set((thing, "[*]"), summed_up(union([anything, earlier, *(items or [])])))
     sized = items is not None and len(items) <= MOST_ITEMS
     state.set((thing, "#length"), str(len(items)) if items is not None and sized else "maybe")
@@ -71,6 +73,11 @@ def make(
         state.set((thing, "#sure"), frozenset())
         state.set((thing, "#closed"), False)
     return thing
+
+
+def _are_spent(state: State, items: Value) -> bool:
+    """Say whether a backward pass has gone through one of the items: to keep it is to fail later."""
+    return any(state.get((identity(t), "#freed")) for t in items if t.kind == "tensor")
 
 
 def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: Place) -> Value:

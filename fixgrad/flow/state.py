@@ -125,7 +125,7 @@ class Lost:
 
     def _add_inputs(self, found: set[Thing], path: Changes) -> None:
         changed = (t for t, field in {**self._before(), **path} if field == "#inputs")
-        found.update(t for t in changed if t is not None and not self._is_young(t, "#dtype"))
+        found.update(t for t in changed if t is not None and not self._is_young(t, "#inputs"))
         pending = list(found)
         while pending:
             thing = pending.pop()
@@ -179,6 +179,14 @@ class State:
     def permanent(self) -> State:
         """Begin changes that no path around takes back: an import made inside one."""
         return State(self.cells)
+
+    def is_held(self, thing: Thing) -> bool:
+        """Say whether a variable, an attribute or a container holds a thing."""
+        return any(
+            isinstance(value, frozenset) and thing in value
+            for (_, field), value in self.cells.items()
+            if field[0] != "#" or field in _HOLDS
+        )
 
     def set(self, cell: Cell, value: Any) -> None:
         """Write a cell; the old content is gone on this path."""
