@@ -295,10 +295,12 @@ def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
     fails = any(t.name == "raises" for t in managers)
     fails = fails or any(t.name == "generator in try" for t in of_kind(context, "list"))
     m.expecting_failure += fails
+    # `nullcontext() if training else torch.no_grad()` may leave recording as it is
+    modes = {CONTEXT_MODES.get(t.name, before) if t in managers else before for t in context}
+    if modes != {before} and not any(manager.name == "set" for manager in managers):
+        state.set(MODE, modes.pop() if len(modes) == 1 else "maybe")
     for manager in managers:
-        if manager.name in CONTEXT_MODES:
-            state.set(MODE, CONTEXT_MODES[manager.name])
-        elif manager.name == "set":
+        if manager.name == "set":
             before = manager.data[1]
     instances = of_kind(context, "instance")
     for instance in instances:

@@ -139,6 +139,8 @@ def _deep_copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
     """Copy with all that is inside: a result of autograd anywhere in it cannot be copied."""
     first = call.get(0, "x")
     holders = [t for t in ordered(first.value) if t.kind != "tensor"] if first is not None else []
+    if call.get(1, "memo") is not None:
+        holders = []  # what is in the memo is not copied
     for tensor in containers.reachable(state, [frozenset((t,)) for t in holders]):
         computed = tensor.kind == "tensor" and leaf(state, tensor) == "no"
         if computed and first is not None and tracked(state, tensor) != "no":

@@ -43,6 +43,6 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     """Yield the grants of integer tensors."""
     for use in graph.of_kind("granted"):
         whole = dtype_class(use.dtype) in ("integer", "bool")
-        if whole and born_of_numpy(graph, use.thing):
+        if whole and use.sure and born_of_numpy(graph, use.thing):
             what = f"a tensor of {use.dtype} cannot require a gradient"
             yield Hazard(CODE, use, what, wants_leaf=use.thing)

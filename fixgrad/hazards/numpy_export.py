@@ -59,8 +59,21 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
 
 
 def proved(graph: FlowGraph) -> Iterator[Hazard]:
-    """Yield the exports that are known to raise."""
-    return (hazard for hazard in hazards(graph) if hazard.use.detail != UNPROVED)
+    """Yield the exports that are known to raise: NumPy is given nothing but tensors, none of them detached."""
+    return (hazard for hazard in hazards(graph) if not _is_open(graph, hazard.use))
+
+
+def _is_open(graph: FlowGraph, use: Use) -> bool:
+    return (
+        use.detail == UNPROVED or is_told_apart(graph, use) or not _is_always_a_tensor(graph, use)
+    )
+
+
+def _is_always_a_tensor(graph: FlowGraph, use: Use) -> bool:
+    return use.detail in _METHODS or graph.kinds.get(use.site, set()) <= {"tensor"}
+
+
+_METHODS = ("numpy", "__array__")
 
 
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:
@@ -72,10 +85,9 @@ def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     if is_told_apart(graph, use):
         # conservative: `x.detach().numpy() if is_torch else x.numpy()` has other libraries' tensors here
         return Hazard(CODE, use, f"{what}, and elsewhere the program detaches it", refusal="FG910")
-    kinds = graph.kinds.get(use.site, set())
-    if use.detail not in ("numpy", "__array__") and not kinds <= {"tensor"}:
+    if not _is_always_a_tensor(graph, use):
         return Hazard(CODE, use, f"{what}, and it is not always a tensor here", refusal="FG910")
-    certain = use.thing.kind == "tensor" or use.detail in ("numpy", "__array__")
+    certain = use.thing.kind == "tensor" or use.detail in _METHODS
     if use.detail == "list" or not certain:
         return Hazard(CODE, use, what, refusal="FG910")
     site = use.site
