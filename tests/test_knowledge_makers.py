@@ -31,6 +31,10 @@ def _deprecated_names_are_rows_too() -> Iterator[None]:
 def resolve(qualified: str) -> Callable[..., Any]:
     """Return the object of a qualified name, as `from module import name` finds it."""
     module, _, name = qualified.rpartition(".")
+    if module == "torch.Tensor":  # a method: of a tensor with the dtype of what it is given
+        return lambda data, *rest, **more: getattr(
+            torch.empty(0, dtype=torch.from_numpy(data).dtype), name
+        )(data, *rest, **more)
     found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found
 
@@ -68,7 +72,7 @@ def shares(name: str, array: Any, **more: Any) -> bool:
 def arrays_for(dtype: str) -> list[Any]:
     """Return arrays that a conversion may share, each of another dtype; the fixed dtype first."""
     names = ["float64", "float32"]
-    if dtype not in ("array", "argument"):
+    if dtype not in ("array", "argument", "same"):
         names = [dtype, *[n for n in names if n != dtype]]
     return [np.ones(3, n) for n in names if n != "bfloat16"]
 
@@ -99,7 +103,7 @@ def test_conversion_dtype(name: str) -> None:
     assert row is not None
     for array in arrays_for(row.dtype):
         given = str(array.dtype)
-        expected = given if row.dtype in ("array", "argument") else row.dtype
+        expected = given if row.dtype in ("array", "argument", "same") else row.dtype
         assert short(convert(name, array).dtype) == expected
 
 

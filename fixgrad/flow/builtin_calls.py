@@ -19,7 +19,7 @@ from fixgrad.flow import (
 )
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
-from fixgrad.flow.gradients import consume, none_test, weigh_gradient
+from fixgrad.flow.gradients import consume, none_of_them, none_test, weigh_gradient
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
@@ -276,10 +276,22 @@ def _range(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) 
     return WHOLE
 
 
-def _any_or_all(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+def _all(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    return _any(m, f, state, call, values, every=True)
+
+
+def _any(
+    m: Machine, f: Frame, state: State, call: Call, values: list[Value], *, every: bool = False
+) -> Value:
+    if not values:
+        return UNKNOWN
     op = containers.element_op(call.place)
-    listed = containers.elements(m, f, state, values[0], op) if values else None
-    if listed is None:
+    listed = containers.elements(m, f, state, values[0], op)
+    each = [containers.any_element(m, f, state, values[0], op)] if listed is None else listed
+    of_gradients = none_of_them(m, each, positive=every)
+    if of_gradients is not None:
+        return of_gradients
+    if listed is None or every:
         return UNKNOWN
     outcomes = [known(value) for value in listed]
     if any(sure and outcome for sure, outcome in outcomes):
@@ -334,7 +346,8 @@ _HANDLERS: dict[str, Handler] = {
     "map": _map,
     "iter": _same,
     "range": _range,
-    "any": _any_or_all,
+    "all": _all,
+    "any": _any,
     "sum": _reduce,
     "max": _choose,
     "min": _choose,

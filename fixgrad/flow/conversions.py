@@ -27,7 +27,7 @@ from fixgrad.flow.values import (
     known,
     of_kind,
 )
-from fixgrad.knowledge import Conversion, Factory
+from fixgrad.knowledge import Conversion, Factory, conversion, factory_method
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -77,6 +77,17 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         log(m, f, state, "rewrap", thing, call.place, detail=row.name, others=tracked_ones)
     _keyword(m, f, state, call, row, thing)
     return frozenset((thing,))
+
+
+def new_like(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> Value:
+    """Execute a method of a tensor that makes another one like it, of data or of a size: `x.new_tensor(a)`."""
+    row = conversion(f"torch.Tensor.{name}")
+    if row is not None:
+        written = call._replace(receiver=None, direct=call.receiver is not None)
+        return convert(m, f, state, written, row._replace(dtype=dtype(state, thing)))
+    if factory_method(name) is not None:
+        return frozenset((make(m, f, state, call.place, "factory"),))
+    return NOTHING
 
 
 def _born(state: State, value: Value, row: Conversion, call: Call) -> tuple[str, list[Thing]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, log, make, tracked
-from fixgrad.flow.values import NONE, UNKNOWN, Site, Thing, Value, known, ordered
+from fixgrad.flow.values import NONE, UNKNOWN, Site, Thing, Value, known, ordered, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -107,6 +107,7 @@ def _tensor_of(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -
         )  # fmt: skip
         made = frozenset((gradient,))
         m.gradient_of[gradient] = me
+        m.gradient_of_all.setdefault(gradient, {})[me] = None
         state.set((thing, "#made"), made)
     return made
 
@@ -147,10 +148,26 @@ def deny_flag(m: Machine, f: Frame, state: State, test: Value, place: Place) -> 
 
 
 def none_test(m: Machine, value: Value, positive: bool) -> Value | None:
-    """Return the outcome of `x.grad is [not] None`, or None where no gradient is tested."""
+    """Return the outcome of `x.grad is [not] None`, or None where no gradient is tested.
+
+    Of gradients that were kept, in a list, the test says that they may be absent from where they were read.
+    """
     tensors = tuple(t.data for t in ordered(value) if t.kind == "grad")
+    for gradient in ordered(t for t in value if t in m.gradient_of):
+        for tensor in m.gradient_of_all[gradient]:
+            tensors += (tensor,)
+            m.graph.tested.add((gradient.site, tensor))
     if not tensors:
         return None
+    return frozenset((m.thing("none-test", None, (), "", (tensors, positive)),))
+
+
+def none_of_them(m: Machine, outcomes: Iterable[Value], positive: bool) -> Value | None:
+    """Return the outcome of `all(g is not None for g in gs)`, or with `positive` false of `any(g is None ...)`."""
+    tests = ordered(union(outcomes))
+    if not tests or any(t.kind != "none-test" or t.data[1] != positive for t in tests):
+        return None
+    tensors = tuple(dict.fromkeys(tensor for t in tests for tensor in t.data[0]))
     return frozenset((m.thing("none-test", None, (), "", (tensors, positive)),))
 
 

@@ -94,6 +94,8 @@ class FlowGraph:
         self.stepped: set[Thing] = set()  # instances whose step() was called
         self.called: set[str] = set()  # external functions that were called
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
+        # by where its gradient is read: what is tested for None only afterwards
+        self.tested: set[tuple[Site | None, Thing]] = set()
         self.sifted: set[Thing] = set()  # chosen among others by a test that mentions them
         self.picked: set[Thing] = set()  # told apart by position from others made by one expression
         self.chosen: set[Thing] = (

@@ -161,6 +161,9 @@ class Machine:
         self.optional: set[Thing] = set()  # tensors whose gradient is read behind a test for None
         self.flag_of: dict[Thing, Thing] = {}  # by what `requires_grad` is: the tensor
         self.gradient_of: dict[Thing, Thing] = {}  # what a gradient became when it was used
+        self.gradient_of_all: dict[
+            Thing, dict[Thing, None]
+        ] = {}  # the same where one place reads several
         self.calling_back = 0  # how much unknown code is running that calls functions it was given
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
@@ -247,6 +250,8 @@ class Machine:
         self.block(f, f.function.body, state)
         del self.guards[guards:]
         self.stack.pop()
+        if f.function.kind == "module":  # what it defines is there, also where it ends by an exit
+            return NONE
         if not state.dead:
             f.last = NONE
         if f.returns or f.last is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CONVERSIONS = frozenset(
     (
         "from_numpy", "as_tensor", "tensor", "asarray", "Tensor", "FloatTensor", "DoubleTensor",
-        "HalfTensor", "BFloat16Tensor", "frombuffer", "from_dlpack", "Variable",
+        "HalfTensor", "BFloat16Tensor", "frombuffer", "from_dlpack", "Variable", "new_tensor",
     )
 )  # fmt: skip
 DEMANDS = frozenset(

@@ -8,6 +8,7 @@ from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.array_dtypes import named_dtype, weak_dtype
 from fixgrad.flow.arrays import arrays_in, new_array, read_array
+from fixgrad.flow.conversions import new_like
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.optimizers import tensors_inside
@@ -38,7 +39,7 @@ from fixgrad.flow.values import (
     of_kind,
     union,
 )
-from fixgrad.knowledge import TensorOp, cast, dtype_class, factory_method
+from fixgrad.knowledge import TensorOp, cast, dtype_class
 from fixgrad.knowledge import tensor_method as method_row
 
 if TYPE_CHECKING:
@@ -76,10 +77,8 @@ def tensor_method(
     row = method_row(name)
     if row is not None:
         return by_row(m, f, state, call, row, [thing], name)
-    made = factory_method(name)
-    if made is not None:
-        return frozenset((make(m, f, state, call.place, "factory"),))
-    return m.unknown(m, f, state, call, [thing], name)
+    made = new_like(m, f, state, call, thing, name)
+    return made or m.unknown(m, f, state, call, [thing], name)
 
 
 def _set_flag(

@@ -47,7 +47,8 @@ class Conversion(NamedTuple):
     name: str
     shares: str  # "always", "maybe" (when dtype and device already fit), "never"
     keyword: bool = False  # accepts requires_grad=
-    dtype: str = "array"  # "array": the array's, "argument": as dtype= says, or fixed: "float32"
+    # "array": the array's, "argument": as dtype= says, "same": of the tensor whose method it is, or "float32"
+    dtype: str = "array"
     dtype_keyword: bool = False  # accepts dtype=
     positional_dtype: bool = False  # the second positional argument is the dtype
 

@@ -63,9 +63,15 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
         and demand.use.site not in sorted_out
         and not (
             (demand.use.kind, demand.use.site) in tracked
-            and (demand.use.weighed or graph.identity(demand.thing) in graph.sifted)
+            and (demand.use.weighed or _told_apart(graph, demand))
         )
     ]
+
+
+def _told_apart(graph: FlowGraph, demand: Demand) -> bool:
+    """Say whether the program tells this tensor, or its gradient, from others somewhere else."""
+    me = graph.identity(demand.thing)
+    return me in graph.sifted or (demand.use.site, me) in graph.tested
 
 
 def _stated(graph: FlowGraph) -> set[Thing]:
