@@ -38,7 +38,7 @@ def container_call(
         containers.set_item(state, thing, values[0], values[1], strong)
         return NONE
     if name in ("append", "add", "push", "insert", "appendleft", "setdefault"):
-        sift(m, state, union(values))
+        sift(m, state, union(values), frozenset((thing,)))
     if thing.kind == "dict":
         return _dict_call(m, f, state, call, thing, name, values, strong)
     first = values[0] if values else NOTHING

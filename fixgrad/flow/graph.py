@@ -94,6 +94,11 @@ class FlowGraph:
         self.stepped: set[Thing] = set()  # instances whose step() was called
         self.called: set[str] = set()  # external functions that were called
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
+        # by tensor: for each branch around where it is put into containers, into which on which way
+        self.dealt: dict[Thing, dict[tuple[Site | None, Path], dict[int, set[Thing]]]] = {}
+        self.certain: set[tuple[Site, Thing]] = (
+            set()
+        )  # demanded there on every way of such branches
         # by where its gradient is read: what is tested for None only afterwards
         self.tested: set[tuple[Site | None, Thing]] = set()
         self.sifted: set[Thing] = set()  # chosen among others by a test that mentions them

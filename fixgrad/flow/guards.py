@@ -81,18 +81,44 @@ def is_sorted_out(m: Machine, tensor: Thing) -> bool:
     return any(tensor in guard.among for guard in m.guards)
 
 
-def sift(m: Machine, state: State, value: Value) -> None:
+def sift(m: Machine, state: State, value: Value, into: Value = NOTHING) -> None:
     """Note what is put into a container behind a test that mentions it."""
     if m.guards:
         inside = [t for t in reachable(state, (value,)) if is_weighed(m, t)]
+        _deal(m, inside, into)
         m.graph.sifted.update(inside)
         m.graph.chosen.update(inside)
         sort_out(m, [t for t in inside if is_sorted_out(m, t)])
 
 
+def _deal(m: Machine, tensors: list[Thing], into: Value) -> None:
+    """Note on which ways of the branches around here tensors are put into which container."""
+    for tensor in tensors:
+        ways = m.graph.dealt.setdefault(tensor, {})
+        if len(m.guards) != len(m.arms):  # it may have been passed over before
+            ways[None, ()] = {}
+        for site, path, number in m.arms:
+            ways.setdefault((site, path), {}).setdefault(number, set()).update(into)
+
+
+def all_dealt(m: Machine, tensors: list[Thing], holders: set[Thing]) -> list[Thing]:
+    """Return those of the tensors that come into one of the containers on whichever way."""
+    return [
+        tensor
+        for tensor in tensors
+        if tensor in m.graph.dealt
+        and all(
+            ways.get(number) and ways[number] <= holders
+            for ways in m.graph.dealt[tensor].values()
+            for number in (0, 1)
+        )
+    ]
+
+
 def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute the element of a comprehension."""
-    sift(m, state, f.registers[op.args[1]])
+    container, value = f.values(op)
+    sift(m, state, value, container)
     containers.collect(m, f, op, state)
 
 

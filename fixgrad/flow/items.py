@@ -102,7 +102,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `value[key] = new`; of `value[key] += new` the change itself is done already."""
     owner, key, new = f.values(op)
     new = consume(m, f, state, new, op.place)
-    sift(m, state, new)
+    sift(m, state, new, owner)
     strong = len(owner) == 1
     m.alternatives += not strong
     for thing in ordered(owner):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.guards import elements_of
+from fixgrad.flow.guards import all_dealt, elements_of
 from fixgrad.flow.liveness import matters_to_next
 from fixgrad.flow.memory import move
 from fixgrad.flow.protocols import callables, iterated
@@ -39,7 +39,11 @@ def demand_parameters(
     if argument is None:
         return []
     value = iterated(m, f, state, argument.value, argument.place)
-    found = tensors_inside(state, containers.contents(state, value))
+    holders: set[Thing] = set()
+    found = tensors_inside(state, containers.contents(state, value), holders)
+    dealt = all_dealt(m, [identity(t) for t in found], holders)
+    m.graph.whole.update(dealt)
+    m.graph.certain.update((Site(f.module.path, argument.place), t) for t in dealt)
     m.graph.whole |= elements_of(state, value) - m.graph.sifted
     for thing in found:
         others = [by] if by is not None else []
@@ -47,10 +51,13 @@ def demand_parameters(
     return [identity(t) for t in found]
 
 
-def tensors_inside(state: State, value: Value) -> list[Thing]:
-    """Return the tensors in lists, tuples, dicts and param groups; not those behind objects."""
+def tensors_inside(state: State, value: Value, holders: set[Thing] | None = None) -> list[Thing]:
+    """Return the tensors in lists, tuples, dicts and param groups; not those behind objects.
+
+    `holders` is given the containers too.
+    """
     found: dict[Thing, None] = {}
-    seen: set[Thing] = set()
+    seen: set[Thing] = set() if holders is None else holders
     pending = ordered(value)
     while pending:
         thing = pending.pop(0)

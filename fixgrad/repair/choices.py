@@ -39,4 +39,5 @@ def undecided(graph: FlowGraph, targets: Iterable[Target]) -> dict[Target, tuple
 
 def _is_open(graph: FlowGraph, demand: Demand) -> bool:
     me = graph.identity(demand.thing)
-    return demand.use.weighed or me in graph.chosen
+    some = demand.use.weighed or me in graph.chosen
+    return some and (demand.use.site, me) not in graph.certain

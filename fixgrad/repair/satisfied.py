@@ -20,6 +20,9 @@ def unmet(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | No
     kind = "grad" if demand.use.kind == "array-grad" else demand.use.kind
     if kind in ("bad-keyword", "granted"):
         return None
+    for use in graph.of_kind("array-grad"):
+        if target in {key_of(graph.identity(t)) for t in use.others}:
+            return "FG901", f"{line_of(use.site)} reads `.grad` of the array and not of a tensor"
     uses = [u for u in same_use(graph, demand.use, kind) if _concerns(graph, u, target)]
     for use in uses:
         found = _unmet_use(graph, demand, use, target)
