@@ -27,6 +27,8 @@ def execute_planned(m: Machine, f: Frame, op: Op, state: State) -> None:
         f.registers[op.out] = f.registers[op.args[0]]
     elif "unwrap-call" in kinds and len(op.args) > 1:
         f.registers[op.out] = f.registers[op.args[1]]
+    elif "replace" in kinds and op.kind == "attr":
+        f.registers[op.out] = UNKNOWN  # nobody asks for the attribute any more
     else:
         planned = _as_planned(m, f, op, state, operations)
         handler = m.handlers.get(planned.kind)

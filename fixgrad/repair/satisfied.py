@@ -20,8 +20,10 @@ def unmet(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | No
     kind = "grad" if demand.use.kind == "array-grad" else demand.use.kind
     if kind in ("bad-keyword", "granted"):
         return None
+    of_tensors = {(u.site, u.path) for u in graph.of_kind("grad")}
     for use in graph.of_kind("array-grad"):
-        if target in {key_of(graph.identity(t)) for t in use.others}:
+        sometimes = (use.site, use.path) in of_tensors  # at other times it is a tensor
+        if not sometimes and target in {key_of(graph.identity(t)) for t in use.others}:
             return "FG901", f"{line_of(use.site)} reads `.grad` of the array and not of a tensor"
     uses = [u for u in same_use(graph, demand.use, kind) if _concerns(graph, u, target)]
     for use in uses:
