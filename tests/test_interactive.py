@@ -19,6 +19,7 @@ if sys.platform == "win32":
 from fixgrad import analysis, cli
 from fixgrad.review import session
 from fixgrad.source import Source
+from tests.notebooks import jupyter, markdown, texts
 from tests.terminal import Terminal
 from tests.test_settings import Fixgrad, fixgrad, here, write
 
@@ -340,6 +341,40 @@ class TestEditor:
         code, shown = played("e q")
         assert "the editor gave nothing back: " in shown
         assert (code, granted()) == (1, "nnn")
+
+    def test_the_cells_of_a_notebook(self) -> None:
+        """Those that the repair changes are edited; every other byte of the file stays."""
+        os.remove("a.py")
+        cells = (HEAD, "%time\na = torch.from_numpy(np.ones(2))", READ.format("b") + "b.numpy()")
+        before = jupyter(markdown("# torch"), *cells, 'a = "é"\n\n')
+        Path("n.ipynb").write_bytes(before)
+        self.todo.write_text("(b**3).sum() -> (b**5).sum()  # é")
+        with Terminal("-i") as terminal:
+            terminal.until(ASKED)
+            terminal.answer("e")
+            assert terminal.ended()[0] == 0
+        after = Path("n.ipynb").read_bytes()
+        edited = (
+            "b = torch.tensor(np.ones(2), requires_grad=True)\n(b**5).sum()  # é.backward()\n"
+            "print(b.grad)\nb.detach().numpy()"
+        )
+        assert texts(after) == ["# torch", *cells[:2], edited, 'a = "é"\n\n']
+        old, new = (text.split(b'"# torch"', 1)[1] for text in (before, after))
+        assert old.split(b"%time")[0] == new.split(b"%time")[0]
+        assert old.split(b"b.numpy()")[1] == new.split(b"b.detach().numpy()")[1]
+
+    def test_cells_that_are_not_what_they_were_are_edited_again(self) -> None:
+        os.remove("a.py")
+        Path("n.ipynb").write_bytes(jupyter(HEAD, READ.format("b")))
+        self.todo.write_text("# %% cell 2 -> # %%\n# %% -> # %% cell 2")
+        with Terminal("-i") as terminal:
+            terminal.until(ASKED)
+            terminal.answer("e")
+            said = terminal.until("edit it again? [y,n] ")
+            assert "n.ipynb: the lines `# %% cell` part the cells: keep each of them" in said
+            terminal.answer("y")
+            assert terminal.ended()[0] == 0
+        assert texts(Path("n.ipynb").read_bytes())[1].startswith("b = torch.tensor(np.ones(2), req")
 
     def test_newlines_are_kept(self, played: Played) -> None:
         Path("a.py").write_bytes(PROGRAM.replace("\n", "\r\n").encode())

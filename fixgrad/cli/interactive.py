@@ -15,12 +15,12 @@ from fixgrad.cli.answer import Output, conclude
 from fixgrad.cli.streams import emit, note
 from fixgrad.edits import Patch
 from fixgrad.findings import Repair
-from fixgrad.flow.lower import lower
 from fixgrad.options import Options
 from fixgrad.report import Report, render
 from fixgrad.report.colour import harmless, paint
 from fixgrad.review import decisions
 from fixgrad.review.decisions import Decision
+from fixgrad.review.editing import Editing
 from fixgrad.review.session import Choice, Session
 from fixgrad.source import Problem, Source
 
@@ -150,39 +150,38 @@ class _Dialogue:
         found: list[tuple[Source, Patch]] = []
         changed = False
         for source, patch in self._session.with_it(choice):
-            if source.notebook is not None:
-                note(f"{source.path}: the cells of a notebook cannot be edited here")
+            editing = Editing(source, patch)
+            text = editing.text()
+            edited = self._in_editor(editing, text)
+            if edited is None:
                 return None
-            text = self._in_editor(source, patch.after)
-            if text is None:
-                return None
-            changed |= text != patch.after
-            found.append((source, patch._replace(after=text, edits=())))
+            changed |= edited[0] != text
+            found.append(edited[1])
         return _Edited((choice.repair,), tuple(found)) if changed else _Edited()
 
-    def _in_editor(self, source: Source, text: str) -> str | None:
+    def _in_editor(self, editing: Editing, text: str) -> tuple[str, tuple[Source, Patch]] | None:
         """Let the user edit a text until it is Python, or give up."""
         while True:
             try:
-                text = _edit(source.path, text)
+                text = _edit(editing.name, text)
             except (click.ClickException, OSError, UnicodeError) as error:
                 note(f"the editor gave nothing back: {error}")
                 return None
-            problem = lower(source._replace(text=text))
-            if not isinstance(problem, Problem):
-                return text
-            note(str(problem))
+            taken = editing.taken(text)
+            if not isinstance(taken, Problem):
+                return text, taken
+            note(str(taken))
             click.echo("edit it again? [y,n] ", nl=False, err=True)
             if not sys.stdin.readline().strip().lower().startswith("y"):
                 return None
 
 
-def _edit(path: str, text: str) -> str:
+def _edit(name: str, text: str) -> str:
     """Return what becomes of a text in the user's editor, newlines as they are."""
     with tempfile.TemporaryDirectory(prefix="fixgrad-") as folder:
-        name = os.path.join(folder, os.path.basename(path))
-        with open(name, "w", encoding="utf-8", newline="") as file:
+        path = os.path.join(folder, name)
+        with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-        click.edit(filename=name)
-        with open(name, encoding="utf-8", newline="") as file:
+        click.edit(filename=path)
+        with open(path, encoding="utf-8", newline="") as file:
             return file.read()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from fixgrad.edits import Edit, Patch
@@ -59,6 +59,20 @@ def file_patch(source: Source, whole: Patch) -> Patch:
         for change in _of_tokens(text, cell, [_trimmed(cell.text, c) for c in _offsets(part)])
     ]
     return patch(whole.path, Layout(text), changes)
+
+
+def with_cells(source: Source, texts: Mapping[int, str]) -> str:
+    """Return the file of a notebook with other texts in some of its cells, by their numbers."""
+    assert source.notebook is not None
+    text = source.notebook.json
+    changes = [
+        change
+        for cell in source.notebook.cells
+        if cell.number in texts
+        for whole in [Change(0, len(cell.text), texts[cell.number])]
+        for change in _of_tokens(text, cell, [_trimmed(cell.text, whole)])
+    ]
+    return patch(source.path, Layout(text), changes).after
 
 
 def sections(source: Source) -> list[tuple[int, str]]:

@@ -80,7 +80,7 @@ def _prepare(source: Source, patch: Patch, temporary: str) -> _Change:
     new = encoded(source, patch)
     again = decode(path, new)
     unchanged = patch._replace(after=patch.before, edits=())
-    if encoded(source, unchanged) != old or getattr(again, "text", None) != patch.after:
+    if encoded(source, unchanged) != old or _text(again, source) != patch.after:
         raise FixgradError(
             f"{path}: encoded as {source.encoding} the text does not come back as it was"
             "; convert the file to UTF-8; nothing was written"
@@ -113,6 +113,14 @@ def encoded(source: Source, patch: Patch) -> bytes:
             f" ({error}); convert the file to UTF-8; nothing was written"
         ) from error
     return b"\xef\xbb\xbf" + data if source.bom else data
+
+
+def _text(again: Source | Problem, source: Source) -> str | None:
+    """Return what a new file holds, in the terms of the patch: a notebook may be patched as JSON."""
+    if isinstance(again, Problem):
+        return None
+    as_json = again.notebook is not None and source.notebook is None
+    return again.notebook.json if as_json and again.notebook else again.text
 
 
 def _refuse_two_names(changes: Sequence[_Change]) -> None:
