@@ -29,6 +29,8 @@ class Options(NamedTuple):
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     exclude: Globs = ()
+    named_too: bool = True  # what is excluded is left out also where it is named
+    roots: tuple[str, ...] = ()  # folders that imports begin in, as absolute places
     traceback: bool = False  # show where in fixgrad a bug struck
     gitignore: bool = True  # leave out what git ignores
     ignored_in: tuple[tuple[str | Glob, tuple[str, ...]], ...] = ()  # by files: rules

@@ -82,7 +82,7 @@ def opened(options: Options, known: Baseline | None = None) -> Opened:
     files = find_files(options)
     changed = None if options.since is None else changed_lines(options.since, files)
     interrupted = _take_back_interrupted(options)
-    around = project.Surroundings(files, options.paths, options.exclude)
+    around = project.Surroundings(files, options.paths, options.exclude, roots=options.roots)
     sources, unreadable = project.read_all(
         files, leads_to_torch=around.leads_to_torch, words=options.words()
     )
@@ -134,7 +134,12 @@ def _with_baseline(
 
 def find_files(options: Options) -> tuple[str, ...]:
     """Return the files that the options name."""
-    return project.find_files(options.paths, exclude=options.exclude, gitignore=options.gitignore)
+    return project.find_files(
+        options.paths,
+        exclude=options.exclude,
+        gitignore=options.gitignore,
+        named_too=options.named_too,
+    )
 
 
 def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
@@ -151,7 +156,10 @@ def run_on_source(
         return Outcome(1, problems=(source,))
     path = source.path
     known = project.is_file(path)  # an editor's buffer, with a project around it
-    around = project.Surroundings([path], [path], options.exclude, unsaved) if known else None
+    around = None
+    if known:
+        roots = options.roots
+        around = project.Surroundings([path], [path], options.exclude, unsaved, roots)
     matters = project.mentions_torch(source.text, options.words()) or (
         around is not None and around.leads_to_torch({path: source.text.encode("utf-8", "replace")})
     )

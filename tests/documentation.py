@@ -18,7 +18,7 @@ from fixgrad.catalogue import Rule
 from fixgrad.options import Options
 from fixgrad.report.patch import render
 from fixgrad.settings.show import toml
-from fixgrad.settings.table import FILES, REPAIRS, REPORT, RULES, SETTINGS, Setting
+from fixgrad.settings.table import FILES, REPAIRS, REPORT, RULES, SETTINGS, WITHOUT_OPTION, Setting
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made by `python -m tests.documentation`; change what it is made of instead. -->\n\n"
@@ -28,6 +28,8 @@ _KINDS = {
     "codes-by-glob": "a table: for files that match a glob, a list of rules",
     "globs": "a list of globs",
     "file": "the name of a file",
+    "folders": "a list of folders",
+    "words": "a list of words",
     "tables": "tables",
 }
 VERBS = ("", *cli.VERBS)
@@ -102,7 +104,7 @@ def _setting(setting: Setting) -> str:
     kind = _KINDS.get(setting.kind) or f"one of `{'`, `'.join(setting.choices)}`"
     parts = [f"### {setting.name}", " ".join(filter(None, (setting.text, setting.more)))]
     rows = [f"- Holds: {kind}", f"- Default: `{toml(setting.default)}`"]
-    if setting.kind != "tables":
+    if setting.kind not in WITHOUT_OPTION:
         rows.append(f"- Option: `{_option(setting)}`")
     example = f"```toml\n[tool.fixgrad]\n{setting.name} = {setting.example}\n```"
     return "\n\n".join([*parts, "\n".join(rows), example])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +35,8 @@ KINDS = {
         ["{}", '{ a = ["FG1"] }'],
         ["[]", '{ a = "FG1" }', '{ a = ["FG999"] }', '"a:FG1"'],
     ),
+    "folders": (["[]", '["a", "../b"]'], ['"a"', "[1]", '[""]', "{}"]),
+    "words": (["[]", '["python", "a b.py"]'], ['"python a.py"', "[1]", '[""]', "{}"]),
     "tables": (["[]"], ["1", '"a"', "[1]", "{}", '[{ cal = "a.b" }]']),
 }
 
@@ -166,7 +167,8 @@ class TestComplaints:
             ('select = "FG1"', "expected a list of rules, not a string; write ['FG1']"),
             ("exclude = [1]", "expected a list of globs, but one of its items is a number"),
             ("select = ['FG1O1']", "2: select: no rule 'FG1O1', did you mean FG101?; `fixgrad"),
-            ("style = 'tensr'", "'tensr' is none of auto, tensor, requires_grad_, did you mean t"),
+            ("style = 'tensr'", "'tensr' is none of auto, tensor, requires_grad_, asarray, did"),
+            ("verify-command = 'pytest -q'", 'not a string; write ["pytest", "-q"]'),
             ("per-file-ignores = []", "expected a table of lists, by glob, not a list"),
             (
                 "[tool.fixgrad.per-file-ignores]\na = ['FG1']\n'b/*' = 1",
@@ -237,13 +239,12 @@ class TestEverySetting:
         assert not setting.more or re.fullmatch(r"[A-Z`][^\n]*\.", setting.more)
 
     def test_its_option(self, setting: Setting, fixgrad: Fixgrad) -> None:
-        if setting.kind == "tables":
+        if setting.kind in table.WITHOUT_OPTION:
             assert fixgrad("--show-settings", f"--{setting.name}", "a").code == 2
             return
         option = f"--{setting.name}"
-        value = {"codes": "FG1", "globs": "a", "codes-by-glob": "a:FG1", "file": "a"}.get(
-            setting.kind
-        )
+        values = {"codes": "FG1", "globs": "a", "codes-by-glob": "a:FG1", "file": "a"}
+        value = {**values, "folders": "a"}.get(setting.kind)
         value = setting.choices[-1] if setting.choices else value
         ran = fixgrad("--show-settings", option, *([value] if value else []))
         (line,) = re.findall(rf"(?m)^{setting.name} = (.*?) +# command line$", ran.out)
@@ -328,183 +329,3 @@ class TestTogether:
         assert "expected tables [[sources]], not a string" in complaint("sources = 'a'")
         assert "one of its items is a number" in complaint("sources = [1]")
         assert "did you mean 'call'?" in complaint("sources = [{ cal = 'a.b' }]")
-
-
-class TestEffects:
-    """Each setting does what it says, seen from the command line."""
-
-    @pytest.fixture(autouse=True)
-    def program(self) -> None:
-        """Put the same program in two folders."""
-        write("src/fit.py", PROGRAM)
-        write("tests/test_fit.py", PROGRAM)
-
-    BOTH = ("src/fit.py:4 FG102*", "tests/test_fit.py:4 FG102*")
-
-    @pytest.mark.parametrize(
-        ("text", "found"),
-        [
-            ("", BOTH),
-            ("select = ['FG101']", ()),
-            ("ignore = ['FG1']", ()),
-            ("select = ['FG101']\nextend-select = ['untracked-optimizer-parameter']", BOTH),
-            ("select = []", ()),
-            ("exclude = ['tests']", BOTH[:1]),
-            ("exclude = ['src/*.py']", BOTH[1:]),
-            ("extend-exclude = ['fit.py']", BOTH[1:]),
-            ("per-file-ignores = { 'tests/*' = ['FG1'] }", BOTH[:1]),
-            ("per-file-ignores = { 'tests/*' = ['FG2'] }", BOTH),
-            ("per-file-ignores = { '!src' = ['ALL'] }", BOTH[:1]),
-            ("per-file-ignores = { 'test_*.py' = ['FG102'] }", BOTH[:1]),
-            ("fixable = ['FG2']", tuple(row.rstrip("*") for row in BOTH)),
-            ("fixable = []", tuple(row.rstrip("*") for row in BOTH)),
-            ("unfixable = ['FG102']", tuple(row.rstrip("*") for row in BOTH)),
-            ("extend-unsafe-fixes = ['FG102']", tuple(row.rstrip("*") for row in BOTH)),
-            ("extend-unsafe-fixes = ['FG102']\nunsafe-fixes = true", BOTH),
-        ],
-    )
-    def test_findings(self, fixgrad: Fixgrad, text: str, found: tuple[str, ...]) -> None:
-        settings(text)
-        assert fixgrad.found() == list(found)
-        os.chdir("src")
-        expected = [re.sub(r"^", "../", row) for row in found]
-        assert fixgrad.found("..") == expected, "globs start at the settings file"
-
-    def test_what_is_not_fixable_is_not_fixed(self, fixgrad: Fixgrad) -> None:
-        settings("unfixable = ['FG102']")
-        ran = fixgrad("--fix")
-        assert ran.code == 1
-        assert Path("src/fit.py").read_text() == PROGRAM
-
-    def test_what_is_never_repaired_waits_for_no_option(self, fixgrad: Fixgrad) -> None:
-        write("src/fit.py", PROGRAM.replace("[1.0, 2.0]", "[1, 2]"))
-        assert "1 with --unsafe-fixes" in fixgrad("src").err
-        settings("unfixable = ['FG204']")
-        assert "--unsafe-fixes" not in fixgrad("src").err
-
-    def test_an_unsafe_repair_counts_as_safe(self, fixgrad: Fixgrad) -> None:
-        whole = PROGRAM.replace("[1.0, 2.0]", "[1, 2]")
-        write("src/fit.py", whole)
-        assert fixgrad.found("src") == ["src/fit.py:4 FG204"]
-        settings("extend-safe-fixes = ['FG204']")
-        assert fixgrad.found("src") == ["src/fit.py:4 FG204*"]
-
-    @pytest.mark.parametrize(
-        ("style", "line"),
-        [
-            ("auto", "w = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)"),
-            ("tensor", "w = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)"),
-            ("requires_grad_", "w = torch.from_numpy(np.array([1.0, 2.0])).requires_grad_()"),
-        ],
-    )
-    def test_style(self, fixgrad: Fixgrad, style: str, line: str) -> None:
-        settings(f"style = '{style}'")
-        assert fixgrad("--fix", "src").code == 0
-        assert Path("src/fit.py").read_text().splitlines()[3] == line
-
-    def test_the_style_gives_way_where_it_would_be_wrong(self, fixgrad: Fixgrad) -> None:
-        """The optimizer would overwrite the array that is printed in the end."""
-        shared = PROGRAM.replace("np.array([1.0, 2.0]))", "a)").replace(
-            "w = ", "a = np.array([1.0, 2.0])\nw = "
-        )
-        write("src/fit.py", shared + "print(a)\n")
-        settings("style = 'requires_grad_'")
-        assert fixgrad("--fix", "src").code == 0
-        assert "w = torch.tensor(a, requires_grad=True)" in Path("src/fit.py").read_text()
-
-    def test_style_of_a_call_with_the_keyword(self, fixgrad: Fixgrad) -> None:
-        write("src/fit.py", PROGRAM.replace("from_numpy", "tensor"))
-        for style, end in (("requires_grad_", ").requires_grad_()"), ("auto", ", requires_grad=")):
-            assert end in fixgrad("--diff", "--style", style, "src").out
-
-    @pytest.mark.parametrize(
-        ("text", "code"),
-        [
-            ("", 1),
-            ("fail-on = 'high'", 1),
-            ("fail-on = 'never'", 0),
-            ("min-confidence = 'high'", 1),
-        ],
-    )
-    def test_exit_code(self, fixgrad: Fixgrad, text: str, code: int) -> None:
-        settings(text)
-        ran = fixgrad()
-        assert ran.code == fixgrad("--diff").code == code
-        assert "FG102" in ran.out
-
-    def test_output_format(self, fixgrad: Fixgrad) -> None:
-        settings("output-format = 'json'")
-        assert fixgrad().out.startswith("[\n{")
-        assert fixgrad("--output-format", "full").out.startswith("src/fit.py:4:5 FG102")
-
-    def test_files(self, fixgrad: Fixgrad) -> None:
-        assert fixgrad("--show-files") == Ran(0, "src/fit.py\ntests/test_fit.py\n", "")
-        assert fixgrad("--show-files", "--exclude", "src").out == "tests/test_fit.py\n"
-
-    def test_what_git_ignores(self, fixgrad: Fixgrad) -> None:
-        os.rmdir(".git")
-        subprocess.run(["git", "init", "-q"], check=True)
-        write(".gitignore", "tests\n")
-        assert fixgrad("--show-files").out == "src/fit.py\n"
-        every = "src/fit.py\ntests/test_fit.py\n"
-        assert fixgrad("--no-respect-gitignore", "--show-files").out == every
-        settings("respect-gitignore = false")
-        assert fixgrad("--show-files").out == every
-        assert fixgrad("--respect-gitignore", "--show-files").out == "src/fit.py\n"
-
-    def test_explanations_leave_the_same_files_out(self, fixgrad: Fixgrad) -> None:
-        write("src/made.py", "import torch\nw = torch.from_numpy(a)\n")
-        write("src/fit.py", "from made import w\n(w**2).sum().backward()\nprint(w.grad)\n")
-        assert "grant the gradient" in fixgrad("why", "src/made.py:2").out
-        settings("exclude = ['fit.py']")
-        assert (
-            "nothing that can reach this line asks for a gradient"
-            in fixgrad("why", "src/made.py:2").out
-        )
-        assert "grant the gradient" in fixgrad("why", "--isolated", "src/made.py:2").out
-        settings("exclude = 3")
-        assert fixgrad("graph", "src/made.py").code == 2
-        assert fixgrad("graph", "--isolated", "src/made.py").code == 0
-
-    def test_explanations_know_the_same_calls(self, fixgrad: Fixgrad) -> None:
-        text = PROGRAM.replace("torch.from_numpy", "mylib.to_tensor")
-        write("src/fit.py", f"import mylib\n{text}")
-        settings('sources = [{ call = "mylib.to_tensor" }]')
-        assert fixgrad.found("src") == ["src/fit.py:5 FG102*"]
-        assert "repaired because of FG102" in fixgrad("why", "src/fit.py:5").out
-        assert "repaired because of FG102" not in fixgrad("why", "--isolated", "src/fit.py:5").out
-
-    def test_standard_input_has_the_settings_of_its_name(
-        self, fixgrad: Fixgrad, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        write("src/pyproject.toml", "[tool.fixgrad]\nselect = 3")
-        ran = fixgrad("--stdin-filename", "src/fit.py", "-")
-        assert ran == Ran(
-            2, "", "fixgrad: src/pyproject.toml:2: select: expected a list of rules, not a number\n"
-        )
-
-    def test_a_wrong_option(self, fixgrad: Fixgrad) -> None:
-        ran = fixgrad("--per-file-ignores", "tests")
-        assert ran.code == 2
-        assert "--per-file-ignores 'tests': write GLOB:CODES, tests/*:FG102" in ran.err
-        assert "--fixable: no rule 'FG9'" in fixgrad("--fixable", "FG9").err
-        assert "--per-file-ignores: no rule 'X'" in fixgrad("--per-file-ignores", "a:X").err
-
-
-class TestHelp:
-    def test_every_option_is_listed_in_its_section(self, fixgrad: Fixgrad) -> None:
-        ran = fixgrad("--help-all")
-        assert ran.code == 0
-        headings = re.findall(r"(?m)^(\w[\w ]+):$", ran.out)
-        assert headings[:6] == ["What to do", "Rules", "Files", "Repairs", "Report", "This program"]
-        for setting in SETTINGS:
-            listed = re.search(rf"(?m)^  --(\[no-\])?{setting.name} ", ran.out)
-            assert (listed is None) is (setting.kind == "tables")
-        assert "high or never." in re.sub(r"\s+", " ", ran.out)
-        assert max(map(len, ran.out.splitlines())) <= 80
-
-    def test_help_lists_the_common_ones(self, fixgrad: Fixgrad) -> None:
-        text = fixgrad("--help").out
-        for setting in SETTINGS:
-            assert (f"{setting.name} " in text) is setting.common
-        assert "--help-all" in text

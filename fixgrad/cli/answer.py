@@ -215,7 +215,9 @@ def _inventory(outcome: Outcome, options: Options) -> tuple[Conversion, ...]:
 
     paths = [source.path for source in outcome.sources]
     known = all(map(project.is_file, paths))
-    around = project.Surroundings(paths, options.paths, options.exclude) if known else None
+    around = None
+    if known:
+        around = project.Surroundings(paths, options.paths, options.exclude, roots=options.roots)
     return tuple(
         inventory(follow(outcome.sources, around=around, models=options.known_calls()), paths)
     )

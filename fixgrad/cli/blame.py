@@ -27,7 +27,7 @@ def blame(pasted: str, paths: tuple[str, ...], form: str, color: str, looked: An
     files = question.read(frames[-1].path, paths, left_out, options.words())
     for problem in files.problems:
         note(str(problem))
-    run = follow(files.sources, models=options.known_calls())
+    run = follow(files.sources, models=options.known_calls(), roots=options.roots)
     found = blamed(run, frames)
     if form == "json":
         emit(records.render(found))

@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from fixgrad.options import Options
+    from fixgrad.settings.resolve import Settings
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _ANALYSED = (
@@ -34,15 +35,25 @@ def analysed(command: _Decorated) -> _Decorated:
 
 def planned(paths: tuple[str, ...], options: Mapping[str, Any]) -> Options:
     """Return the options of the analysis, with the settings file below them."""
-    from fixgrad.settings.resolve import options_of, resolve  # noqa: PLC0415  (not for --help)
+    from fixgrad.settings.resolve import options_of  # noqa: PLC0415  (not for --help)
+
+    return options_of(_resolved(paths, options), paths)
+
+
+def said_in_settings(paths: tuple[str, ...], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the words of the command that the settings say, none where they say nothing."""
+    return _resolved(paths, options).words("verify-command")
+
+
+def _resolved(paths: tuple[str, ...], options: Mapping[str, Any]) -> Settings:
+    from fixgrad.settings.resolve import resolve  # noqa: PLC0415  (not for --help)
 
     given = {
         "unsafe-fixes": options["unsafe_fixes"],
         **{name: _codes(options[name]) or None for name in ("select", "ignore")},
         "exclude": options["exclude"] or None,
     }
-    resolved = resolve(paths, given, config=options["config"], isolated=options["isolated"])
-    return options_of(resolved, paths)
+    return resolve(paths, given, config=options["config"], isolated=options["isolated"])
 
 
 class WithCommand(click.Command):

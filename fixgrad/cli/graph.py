@@ -52,7 +52,7 @@ def command(what: str, paths: tuple[str, ...], form: str, color: str, **looked: 
         path, _, function = what.rpartition(":")
     options = options_around(path, paths, looked)
     files = question.read(path, paths, options.exclude, options.words())
-    run = follow(files.sources, models=options.known_calls())
+    run = follow(files.sources, models=options.known_calls(), roots=options.roots)
     for problem in (*files.problems, *run.analysis.problems):
         note(str(problem))
     if any(problem.path == files.path for problem in run.analysis.problems):

@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fixgrad.cli.completion import codes
-from fixgrad.settings.table import FILES, REPAIRS, REPORT, RULES, SETTINGS, Setting, Value
+from fixgrad.settings.table import (
+    FILES,
+    REPAIRS,
+    REPORT,
+    RULES,
+    SETTINGS,
+    WITHOUT_OPTION,
+    Setting,
+    Value,
+)
 
 if TYPE_CHECKING:
     from fixgrad.options import Options
 
 WORK, PROGRAM = "What to do", "This program"
 _SECTIONS = (WORK, RULES, FILES, REPAIRS, REPORT, PROGRAM)
-_WITH_OPTION = tuple(setting for setting in SETTINGS if setting.kind != "tables")
+_WITH_OPTION = tuple(s for s in SETTINGS if s.kind not in WITHOUT_OPTION)
 _EVERY = "fixgrad.every-option"
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -113,7 +122,7 @@ def given(options: dict[str, Any]) -> dict[str, Value | None]:
     found: dict[str, Value | None] = {}
     for setting in _WITH_OPTION:
         value = options[_parameter(setting)]
-        if setting.kind in ("codes", "globs"):
+        if setting.kind in ("codes", "globs", "folders"):
             value = _split(value, setting.kind == "codes") or None
         elif setting.kind == "codes-by-glob":
             value = _by_glob(value) or None

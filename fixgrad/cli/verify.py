@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fixgrad.cli.command_line import WithCommand, analysed, planned
+from fixgrad.cli.command_line import WithCommand, analysed, planned, said_in_settings
 from fixgrad.cli.streams import colour_wanted, emit, note
 
 _EPILOG = """\b
@@ -58,8 +58,11 @@ def command(paths: tuple[str, ...], words: tuple[str, ...], **options: Any) -> i
     from fixgrad.proof import report  # noqa: PLC0415  (not for --help)
     from fixgrad.proof.verify import verify  # noqa: PLC0415
 
+    words = words or said_in_settings(paths, options)
     if not words:
-        raise click.UsageError("give the command that runs the program after --")
+        raise click.UsageError(
+            "give the command that runs the program after --, or as the setting verify-command"
+        )
     if options["require_proof"] and not options["fix"]:
         raise click.UsageError("--require-proof goes with --fix")
     proof = verify(_request(paths, words, options))

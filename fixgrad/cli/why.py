@@ -72,7 +72,7 @@ def command(
     line = question.line_of(files, asked)
     for problem in files.problems:
         note(str(problem))
-    run = follow(files.sources, models=options.known_calls())
+    run = follow(files.sources, models=options.known_calls(), roots=options.roots)
     for problem in run.analysis.problems:
         note(str(problem))
     if any(problem.path == files.path for problem in run.analysis.problems):

@@ -17,7 +17,8 @@ from fixgrad.flow.neighbours import neighbours
 from fixgrad.flow.values import Site, Thing
 from fixgrad.knowledge.models import Models
 from fixgrad.policy import Policy
-from fixgrad.project import Surroundings
+from fixgrad.project import Surroundings, as_shown
+from fixgrad.project.imports import Imports, listing
 from fixgrad.source import Problem, Source, Span
 
 _PATIENCE = 10  # times the budget of the analysis
@@ -60,13 +61,18 @@ def follow(
     unsafe: bool = True,
     around: Surroundings | None = None,
     models: Models | None = None,
+    roots: Sequence[str] = (),
 ) -> Run:
-    """Follow a project as the analysis does."""
+    """Follow a project as the analysis does; imports begin in the `roots`, too."""
     lowered = [lower(source) for source in sources]
     modules = [m for m in lowered if isinstance(m, Module)]
     others = neighbours(modules, around) if around is not None else {}
     given = frozenset(m.path for m in modules) if others else None
-    project = Project([*modules, *others.values()], around, given, models)
+    imports: Imports | None = around
+    if imports is None and roots:
+        paths = [module.path for module in modules]
+        imports = Imports(listing(paths), known=paths, roots=map(as_shown, roots))
+    project = Project([*modules, *others.values()], imports, given, models)
     sources = [*sources, *others]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     by_path = {source.path: source for source in sources}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.project.discovery import find_files
+from fixgrad.project.discovery import as_shown, find_files
 from fixgrad.project.globs import Glob, matcher
 from fixgrad.project.reading import (
     decode,
@@ -20,6 +20,7 @@ from fixgrad.project.surroundings import Surroundings
 __all__ = [
     "Glob",
     "Surroundings",
+    "as_shown",
     "decode",
     "digest",
     "find_files",

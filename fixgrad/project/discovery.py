@@ -21,28 +21,36 @@ _GIT_OVERRIDES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"
 
 
 def find_files(
-    paths: Sequence[str], *, exclude: Sequence[str | Glob] = (), gitignore: bool = True
+    paths: Sequence[str],
+    *,
+    exclude: Sequence[str | Glob] = (),
+    gitignore: bool = True,
+    named_too: bool = True,
 ) -> tuple[str, ...]:
     """Return the Python files under `paths`, each once, sorted, relative where they were given so.
 
     In folders only `.py` and `.ipynb` files are taken; what git ignores, virtual environments, caches, build
     folders and nested repositories are left out, and links to folders are not followed. A file
-    given by name is always taken, whatever it is called. `exclude` holds for both; without
-    `gitignore`, what git ignores is taken too.
+    given by name is always taken, whatever it is called. `exclude` holds for both, unless
+    `named_too` is false; without `gitignore`, what git ignores is taken too.
     """
     excluded = matcher(exclude)
     by_place: dict[str, tuple[bool, str]] = {}  # where the file is -> (reached by a link, its name)
     for given in paths or (".",):
-        for path, place, linked in _find(given, excluded, gitignore):
+        named = excluded if named_too else lambda path: False
+        for path, place, linked in _find(given, excluded, named, gitignore):
             by_place[place] = min((linked, path), by_place.get(place, (True, "\U0010ffff")))
     return tuple(sorted(path for _, path in by_place.values()))
 
 
 def _find(
-    given: str, excluded: Callable[[str], bool], gitignore: bool
+    given: str,
+    excluded: Callable[[str], bool],
+    named: Callable[[str], bool],
+    gitignore: bool,
 ) -> Iterator[tuple[str, str, bool]]:
     try:
-        path = _as_shown(given)
+        path = as_shown(given)
         is_folder = stat.S_ISDIR(os.stat(given).st_mode)
         if is_folder:
             os.scandir(given).close()  # below, a folder that may not be listed is passed over
@@ -50,7 +58,7 @@ def _find(
         raise FixgradError(f"{given}: {_why_not(error)}; {_hint(given)}") from error
     place = os.path.realpath(given)
     if not is_folder:
-        if not excluded(path):
+        if not named(path):
             yield path, place, os.path.islink(given)
         return
     prefix = "" if path == "." else f"{path.rstrip('/')}/"
@@ -167,7 +175,7 @@ def _kind_of_entry(folder: str, entry: str) -> bool | None:
         return None  # deleted, or a link to nothing
 
 
-def _as_shown(given: str) -> str:
+def as_shown(given: str) -> str:
     """Return a path as messages name it: relative where it lies in the current folder."""
     here = os.getcwd().rstrip(os.sep) + os.sep
     path = (given + os.sep).removeprefix(here).replace(os.sep, "/")

@@ -30,10 +30,13 @@ class Imports:
         listed: Listed,
         top_of: Callable[[str], str] = lambda folder: "",
         known: Iterable[str] = (),
+        roots: Iterable[str] = (),
     ) -> None:
         self._listed = listed
         self._top_of = top_of  # where a folder's project begins
         self._known = known
+        # Folders that the user names.
+        self._roots = tuple("" if root == "." else root for root in roots)
         self._packages: dict[str, set[str]] | None = None  # where packages of a name are
         self._added: dict[str, tuple[str, ...]] = {}
         self._cache: dict[tuple[str, str], str | None] = {}
@@ -84,6 +87,7 @@ class Imports:
             yield folder  # as a script
         yield from self._added.get(importer, ())
         yield root
+        yield from self._roots
         if first in _INSTALLED:
             return
         inner = folder

@@ -34,6 +34,7 @@ class Surroundings(Imports):
         paths: Sequence[str] = (),
         exclude: Sequence[str | Glob] = (),
         unsaved: Mapping[str, bytes] | None = None,
+        roots: Sequence[str] = (),
     ) -> None:
         self._here = os.getcwd().replace(os.sep, "/")
         self._places: dict[str, str] = {}  # by path
@@ -49,7 +50,7 @@ class Surroundings(Imports):
         self._bytes: dict[str, bytes] = {}
         self._unsaved = unsaved or {}  # texts in an editor, by place, that count for the files
         self._others: list[str] | None = None
-        super().__init__(self._listed_on_disk, self._top, _Lazily(self._known_places))
+        super().__init__(self._listed_on_disk, self._top, _Lazily(self._known_places), roots)
 
     def _place(self, path: str) -> str:
         found = self._places.get(path)

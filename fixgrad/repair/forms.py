@@ -1,7 +1,8 @@
 """The ways to write a grant, best first; the first one that nothing contradicts is taken.
 
 `torch.tensor(a, requires_grad=True)` copies; `.requires_grad_()` keeps the shared memory;
-`.clone().requires_grad_()` copies where `torch.tensor` cannot be written.
+`.clone().requires_grad_()` copies where `torch.tensor` cannot be written. `torch.asarray(a, requires_grad=True)`
+shares the memory too; only who asks for it gets it.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def at_creation(graph: FlowGraph, thing: Thing, *, step: bool) -> list[Form]:
                 Operation(span(thing.site), "keyword", _GRANT),
             )
             moved = not graph.called.isdisjoint(_DEFAULT_DEVICE)
-            return [*appended, copy] if moved else [copy, *appended]
+            shared = _as_array(graph, thing.site)
+            return [*appended, copy, *shared] if moved else [copy, *appended, *shared]
     return appended
 
 
@@ -68,8 +70,12 @@ def at_call(graph: FlowGraph, thing: Thing, site: Site) -> list[Form]:
 def preferred(forms: tuple[Form, ...], style: str) -> tuple[Form, ...]:
     """Put the forms that a user likes best first: "tensor" with the keyword, "requires_grad_" behind.
 
-    What is first is only tried first: the simulated run may still ask for another one.
+    `torch.asarray` is left out unless it is asked for. What is first is only tried first: the simulated run may still
+    ask for another one.
     """
+    if style == "asarray":
+        return tuple(sorted(forms, key=lambda form: not is_as_array(form)))
+    forms = tuple(form for form in forms if not is_as_array(form))
     if style == "requires_grad_":
         keyword = [form for form in forms if [o.kind for o in form] == ["keyword"]]
         behind = [(Operation(form[0].span, "append", ".requires_grad_()"),) for form in keyword]
@@ -77,6 +83,19 @@ def preferred(forms: tuple[Form, ...], style: str) -> tuple[Form, ...]:
     if style == "tensor":
         return tuple(sorted(forms, key=lambda form: form[-1].kind != "keyword"))
     return forms
+
+
+def is_as_array(form: Form) -> bool:
+    """Say whether a form writes `torch.asarray`."""
+    return any(o.kind == "callee" and o.argument.endswith("asarray") for o in form)
+
+
+def _as_array(graph: FlowGraph, site: Site) -> list[Form]:
+    asarray = graph.spell(site, "torch.asarray")
+    if asarray is None:
+        return []
+    callee = Operation(span(site), "callee", asarray)
+    return [(callee, Operation(span(site), "keyword", _GRANT))]
 
 
 def _is_plain(form: Form) -> bool:

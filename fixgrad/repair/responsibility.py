@@ -8,7 +8,7 @@ from fixgrad.demands import Demand
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.values import Path, Site, Thing
 from fixgrad.hazards import Hazard, span
-from fixgrad.repair.forms import Form
+from fixgrad.repair.forms import Form, is_as_array
 from fixgrad.repair.simulate import Key, key_of
 from fixgrad.repair.targets import Target
 
@@ -75,4 +75,6 @@ def responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list
 
 def is_copy(form: Form) -> bool:
     """Say whether a form of the grant gives the tensor memory of its own."""
+    if is_as_array(form):
+        return False
     return any(o.kind == "callee" or ".clone()" in o.argument for o in form)

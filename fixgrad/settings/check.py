@@ -103,6 +103,19 @@ def _codes_by_glob(file: SettingsFile, setting: Setting, value: Any) -> Value:
     return found
 
 
+def _folders(place: str, setting: Setting, value: Any) -> Value:
+    return _texts(place, "folders", value)
+
+
+def _words(place: str, setting: Setting, value: Any) -> Value:
+    if isinstance(value, str):
+        import json  # noqa: PLC0415  (only for a mistake)
+
+        words = json.dumps(value.split(), ensure_ascii=False)
+        raise FixgradError(f"{place}: expected a list of words, not a string; write {words}")
+    return _texts(place, "words", value)
+
+
 def _tables(place: str, setting: Setting, value: Any) -> Value:
     if not isinstance(value, list):
         raise _wrong(place, f"tables [[{setting.name}]]", value)
@@ -133,5 +146,7 @@ _KINDS: dict[str, Callable[[str, Setting, Any], Value]] = {
     "codes": _codes,
     "file": _file,
     "globs": _globs,
+    "folders": _folders,
     "tables": _tables,
+    "words": _words,
 }

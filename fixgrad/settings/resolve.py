@@ -42,6 +42,13 @@ class Settings(NamedTuple):
             return os.path.relpath(os.path.join(self.file.folder, value)).replace(os.sep, "/")
         return value or None
 
+    def folders(self, name: str) -> tuple[str, ...]:
+        """Return a setting that lists folders, as absolute places."""
+        given = COMMAND_LINE in self.said_by[name]
+        start = os.getcwd() if given or self.file is None else self.file.folder
+        places = (os.path.abspath(os.path.join(start, folder)) for folder in self.words(name))
+        return tuple(place.replace(os.sep, "/") for place in places)
+
     def words(self, name: str) -> tuple[str, ...]:
         """Return a setting that is a list of words."""
         value = self.values[name]
@@ -124,6 +131,11 @@ def _joined(parts: list[Value]) -> Value:
     return first
 
 
+def _exclude(settings: Settings) -> Globs:
+    globs = settings.globs["exclude"] + settings.globs["extend-exclude"]
+    return globs if settings.flag("notebooks") else (*globs, "*.ipynb")
+
+
 def options_of(settings: Settings, paths: tuple[str, ...] = ()) -> Options:
     """Return the options of a run with these settings, which only reports."""
     select = (*settings.words("select"), *settings.words("extend-select"))
@@ -134,7 +146,9 @@ def options_of(settings: Settings, paths: tuple[str, ...] = ()) -> Options:
         unsafe=settings.flag("unsafe-fixes"),
         select=select,
         ignore=settings.words("ignore") if select else _NO_RULE,
-        exclude=settings.globs["exclude"] + settings.globs["extend-exclude"],
+        exclude=_exclude(settings),
+        named_too=settings.flag("force-exclude"),
+        roots=settings.folders("src"),
         gitignore=settings.flag("respect-gitignore"),
         ignored_in=tuple(
             (glob, by_glob[glob.text if isinstance(glob, Glob) else glob])

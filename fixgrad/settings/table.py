@@ -11,6 +11,7 @@ Value: TypeAlias = "bool | str | tuple[object, ...] | dict[str, tuple[str, ...]]
 
 # The order of the sections in `--help-all` and in the documentation.
 RULES, FILES, REPAIRS, REPORT = "Rules", "Files", "Repairs", "Report"
+WITHOUT_OPTION = ("tables", "words")
 
 
 class Setting(NamedTuple):
@@ -22,6 +23,8 @@ class Setting(NamedTuple):
       codes          a list of rules: codes, the beginnings of codes, names, or "ALL"
       codes-by-glob  a table: for files that match a glob, a list of rules
       file           the name of a file, taken from the folder of the settings file
+      folders        a list of folders, taken from the folder of the settings file
+      words          a command, as a list of its words; no option
       globs          a list of globs, taken from the folder of the settings file
       tables         tables of the user's, [[tool.fixgrad.name]]; no option, who uses them looks into them
     """
@@ -99,8 +102,8 @@ SETTINGS = (
     Setting(
         *("exclude", "globs", (), FILES, "Leave out files or folders."),
         more="As in a .gitignore: a glob without a slash names a file or folder at any depth. It holds for files "
-        "that are named on the command line too, as a commit hook does. Virtual environments, caches and build "
-        "folders are left out in any case.",
+        "that are named on the command line too, as a commit hook does, unless `force-exclude` is false. Virtual "
+        "environments, caches and build folders are left out in any case.",
         metavar="GLOB",
         example='["vendor", "notebooks/old/*.ipynb"]',
         common=True,
@@ -114,6 +117,23 @@ SETTINGS = (
     Setting(
         *("respect-gitignore", "flag", True, FILES, "Leave out what git ignores."),
         example="false",
+    ),
+    Setting(
+        *("force-exclude", "flag", True, FILES, "Leave them out where they are named, too."),
+        more="Whether `exclude` and `extend-exclude` hold for files that are named on the command line.",
+        example="false",
+    ),
+    Setting(
+        *("notebooks", "flag", True, FILES, "Look at notebooks."),
+        more="If not, they are left out wherever they are, as by `exclude`.",
+        example="false",
+    ),
+    Setting(
+        *("src", "folders", (), FILES, "Folders that imports begin in."),
+        more="Taken from the folder of the settings file. They come after the folder of a script and before those that "
+        "are tried without being told: the folders further up, each with its `src`, `lib` and `python`.",
+        metavar="FOLDER",
+        example='["packages/core/code"]',
     ),
     Setting(
         *("unsafe-fixes", "flag", False, REPAIRS, "Include repairs that are a judgement."),
@@ -144,12 +164,17 @@ SETTINGS = (
     Setting(
         *("style", "choice", "auto", REPAIRS, "How a grant is written."),
         more="`tensor` prefers `torch.tensor(a, requires_grad=True)`, which copies the array; `requires_grad_` "
-        "prefers `torch.from_numpy(a).requires_grad_()`, which shares its memory. `auto` copies, except where "
-        "tensors are made on another device by default. Whatever is preferred, the form that the simulated run "
-        "shows to be wrong is not taken.",
+        "prefers `torch.from_numpy(a).requires_grad_()`, and `asarray` prefers `torch.asarray(a, requires_grad=True)`, "
+        "which share its memory. `auto` copies, except where tensors are made on another device by default. Whatever "
+        "is preferred, the form that the simulated run shows to be wrong is not taken.",
         metavar="STYLE",
-        choices=("auto", "tensor", "requires_grad_"),
+        choices=("auto", "tensor", "requires_grad_", "asarray"),
         example='"requires_grad_"',
+    ),
+    Setting(
+        *("verify-command", "words", (), REPAIRS, "What `fixgrad verify` runs."),
+        more="The command that runs the program, where none is given after `--`.",
+        example='["python", "train.py", "--steps", "5"]',
     ),
     Setting(
         *("baseline", "file", "", REPORT, "Pass over what this file records."),
