@@ -218,18 +218,17 @@ def _outcome_of(
     else:
         wanted = _marks(sources, found, options.mark)
     plan = plan_patches((*sources, *found.others), wanted, options.traceback)
+    settled = {repair.finding for repair in plan.repairs}
+    settled |= {refusal.finding for refusal in plan.refusals}
+    left = [r for r in found.repairs if r.finding not in settled]
+    refused = [r for r in found.refusals if r.finding not in settled]
+    rest = found._replace(repairs=tuple(left), refusals=(*refused, *plan.refusals), problems=())
     if options.writes and plan.patches:
-        # Places move when a file is repaired, so what remains is looked for again.
         sources = _repaired(sources, plan.patches)
         runs = runs.after(plan.patches) if runs is not None else None
-        rest = _analysed(sources, options, with_runs(policy, runs), around)
-    else:
-        settled = {repair.finding for repair in plan.repairs}
-        settled |= {refusal.finding for refusal in plan.refusals}
-        left = [r for r in found.repairs if r.finding not in settled]
-        refused = [r for r in found.refusals if r.finding not in settled]
-        refusals = (*refused, *plan.refusals)
-        rest = found._replace(repairs=tuple(left), refusals=refusals, problems=())
+        if rest.repairs or rest.refusals:
+            # Places move when a file is repaired, so what remains is looked for again.
+            rest = _analysed(sources, options, with_runs(policy, runs), around)
     outcome = _reported(sources, rest, options, policy, runs)
     problems = (*found.problems, *plan.problems, *outcome.problems)
     return outcome._replace(repaired=plan.repairs, patches=plan.patches, problems=problems)

@@ -332,10 +332,10 @@ def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
     """Return the tensors, and what unknown code carries of tensors, inside values."""
     found: dict[Thing, None] = {}
     seen: set[Thing] = set()
-    pending = [t for v in values for t in ordered(v)]
+    pending = [t for v in values for t in v if t.kind not in _HOLD_NOTHING]
     while pending:
         thing = pending.pop()
-        if thing.kind in _HOLD_NOTHING or thing in seen:
+        if thing in seen:
             continue
         seen.add(thing)
         if thing.kind == "tensor":
@@ -343,17 +343,15 @@ def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
         elif thing.kind == "opaque":
             if state.get((thing, "#inputs")):
                 found[thing] = None
-        elif thing.kind == "method" and isinstance(thing.data, Thing):
-            pending.append(thing.data)
-        elif thing.kind == "method" and isinstance(thing.data, tuple):
-            pending.append(thing.data[0])
+        elif thing.kind == "method":
+            pending.append(thing.data[0] if isinstance(thing.data, tuple) else thing.data)
         elif thing.kind == "module":
             found[thing] = None
         elif thing.kind in (*CONTAINERS, "instance"):
-            for field in state.get((thing, "#fields"), frozenset()):
-                pending.extend(ordered(state.get((thing, field), NOTHING)))
-            for field in ("[*]", "#items"):
-                pending.extend(ordered(state.get((thing, field), NOTHING)))
+            for field in (*state.get((thing, "#fields"), ()), "[*]", "#items"):
+                for inner in state.get((thing, field), ()):
+                    if inner.kind not in _HOLD_NOTHING and inner not in seen:
+                        pending.append(inner)
     return ordered(found)
 
 

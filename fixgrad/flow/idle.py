@@ -31,14 +31,14 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
         if m.entries[where] <= MOST_ENTRIES:
             return False
     values = values_inside(m, state, call, code)
-    inside = containers.reachable(state, values)
-    if not m.graph.from_data.isdisjoint(inside):
-        return False
     if any(_may_bring_data(m, t) for v in values for t in v):
         return False
     if any(
         _keeps_a_function(m, state, t) for a in call.arguments for t in of_kind(a.value, "instance")
     ):
+        return False
+    inside = containers.reachable(state, values)
+    if not m.graph.from_data.isdisjoint(inside):
         return False
     if where in m.productive:
         m.graph.capped.add(where)

@@ -98,11 +98,11 @@ def fill_items(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> 
 
 
 def _declared(state: State, cls: Thing) -> list[str]:
-    declared: list[str] = []
+    declared: dict[str, None] = {}
     for base in reversed(classes.linear_bases(cls)):
         names = state.get((base, "#declared"), ())
-        declared += [n for n in names if n not in declared] if names != "maybe" else []
-    return declared
+        declared |= dict.fromkeys(names) if names != "maybe" else {}
+    return list(declared)
 
 
 def _list_fields(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> None:
@@ -144,15 +144,17 @@ def _fill_declared_fields(
     m: Machine, f: Frame, state: State, call: Call, cls: Thing, me: Value
 ) -> None:
     """Bind the arguments of a dataclass or a NamedTuple to its fields, in the order declared."""
-    declared = _declared(state, cls)
-    for name in declared:
+    bases = classes.linear_bases(cls)
+    makes = not m.with_factories.isdisjoint(base.data.module.path for base in bases)
+    declared = _declared(state, cls) if call.arguments or makes else []
+    for name in declared if makes else ():
         default, _ = classes.lookup_class(state, cls, name)
         for factory in of_kind(default, "factory"):
             made = m.apply(m, f, state, Call(call.place), factory.data)
             access.write_attribute(m, f, state, me, name, made, call.place)
-    queue = list(declared)
+    queue = iter(declared)
     for argument in call.arguments:
-        name = argument.name or (queue.pop(0) if queue else "")
+        name = argument.name or next(queue, "")
         if name and name not in ("*", "**"):
             access.write_attribute(m, f, state, me, name, argument.value, call.place)
     found, _ = classes.lookup_class(state, cls, "__post_init__")

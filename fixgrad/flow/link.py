@@ -149,6 +149,7 @@ class Linker:
         self.globals = State()
         self.globals.set(MODE, "on")
         self.loaded: set[str] = set()
+        self.sizes: dict[Where, int] = {}  # operations of a function with those in it
         shadows = {
             path: [(f.place, f.local) for f in module.functions[1:] if f.kind != "class"]
             for path, module in project.modules.items()
@@ -252,12 +253,14 @@ class Linker:
             return 0
         code: Code = functions[0].data
         name = code.function.name
-        size = sum(
-            len(f.places)
-            for f in code.module.functions
-            if f.name == name or f.name.startswith(f"{name}.")
-        )
-        return min(BUDGET, least + 2 * size)
+        where = (code.module.path, code.function.place)
+        if where not in self.sizes:
+            self.sizes[where] = sum(
+                len(f.places)
+                for f in code.module.functions
+                if f.name == name or f.name.startswith(f"{name}.")
+            )
+        return min(BUDGET, least + 2 * self.sizes[where])
 
     def _run_function(self, frame: Frame, thing: Thing) -> None:
         self.machine.budget = self._budget(thing)
