@@ -93,6 +93,7 @@ class FlowGraph:
         self.called_here: set[Site] = set()  # functions and classes that the project calls itself
         self.stepped: set[Thing] = set()  # instances whose step() was called
         self.called: set[str] = set()  # external functions that were called
+        self.with_factories: set[str] = set()  # files with fields made anew for each instance
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
         # by tensor: for each branch around where it is put into containers, into which on which way
         self.dealt: dict[Thing, dict[tuple[Site | None, Path], dict[int, set[Thing]]]] = {}

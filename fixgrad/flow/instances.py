@@ -145,7 +145,7 @@ def _fill_declared_fields(
 ) -> None:
     """Bind the arguments of a dataclass or a NamedTuple to its fields, in the order declared."""
     bases = classes.linear_bases(cls)
-    makes = not m.with_factories.isdisjoint(base.data.module.path for base in bases)
+    makes = not m.graph.with_factories.isdisjoint(base.data.module.path for base in bases)
     declared = _declared(state, cls) if call.arguments or makes else []
     for name in declared if makes else ():
         default, _ = classes.lookup_class(state, cls, name)

@@ -144,7 +144,6 @@ class Machine:
         self.running: list[tuple[Function, list[Value]]] = []  # the calls, with what was given
         self.entries: Counter[tuple[str, Place]] = Counter()
         self.saved: set[Thing] = set()  # tracked tensors that torch.save has written
-        self.with_factories: set[str] = set()  # files with fields made anew for each instance
         self.cached: dict[tuple[object, ...], Value] = {}  # results of @lru_cache
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.caught: list[str] = []  # the names of the exceptions that they catch

@@ -171,7 +171,7 @@ def _is_tensor(m: Machine, f: Frame, state: State, call: Call) -> Value:
 def _field(m: Machine, f: Frame, state: State, call: Call) -> Value:
     factory = call.keyword("default_factory")
     if factory is not None:
-        m.with_factories.add(f.module.path)
+        m.graph.with_factories.add(f.module.path)
         return frozenset(
             (m.thing("factory", Site(f.module.path, call.place), f.path, "", factory),)
         )
