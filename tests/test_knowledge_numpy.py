@@ -250,6 +250,10 @@ def measure(call: Call, recipes: list[str], method: bool = False) -> Table:
         "alias": min(seen) if len(seen) == 1 else "maybe-self" if "self" in seen else "maybe-view",
         "writes": sorted(i - method for i in frozenset[int]().union(*(r.writes for r in runs))),
         "out": any(takes_out(call, recipe) for recipe in recipes),
+        "reduces": all(
+            r.returns == ("array" if "axis" in recipes[r.recipe] else "scalar") for r in runs
+        )
+        and kinds == {"array", "scalar"},
     }
 
 

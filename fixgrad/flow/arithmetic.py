@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import constants, container_changes, containers, membership, texts, type_tests
 from fixgrad.flow.array_dtypes import operator_dtype
-from fixgrad.flow.arrays import hold, make_array, read_array, sources_of, take, write_array
+from fixgrad.flow.arrays import NUMBERS, hold, make_array, read_array, sources_of, take, write_array
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.protocols import negated, operated
@@ -125,7 +125,7 @@ def _tensor_result(
             read_array(m, f, state, array, op.place)
             beside += [array] if others else []
             for tensor in others:
-                mixes = tensor.kind == "tensor" and array.name != "scalar"
+                mixes = tensor.kind == "tensor" and array.name not in NUMBERS
                 if mixes and tracked(state, tensor) != "no":
                     log(m, f, state, "mixed", tensor, place, detail=op.target, others=[array])
     of_dtype = _dtype(state, row, left, right)
@@ -161,7 +161,8 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, left: Value, right
     arrays = [t for t in things if t.kind == "array"]
     for array in arrays:
         read_array(m, f, state, array, op.place)
-    made = make_array(m, f, state, op.place, _ARRAY_ROW, arrays)
+    plain = all(t.name in NUMBERS or t.kind in ("number", "const") for t in things)
+    made = make_array(m, f, state, op.place, _ARRAY_ROW, arrays, name=NUMBERS[1] if plain else "")
     tests = op.target in _COMPARISONS  # what comes out has no gradient with or without NumPy
     numbers = [t for t in things if t.kind in ("array", "number") and not tests]
     state.set((made, "#dtype"), operator_dtype(state, op.target, left, right))
@@ -229,7 +230,7 @@ def _changed_instance(
 def _change_tensor(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value) -> None:
     place = f.place_of(op.args[1])
     for array in of_kind(new, "array"):
-        if array.name != "scalar" and tracked(state, thing) != "no":
+        if array.name not in NUMBERS and tracked(state, thing) != "no":
             log(m, f, state, "mixed", thing, place, detail=op.target, others=[array])
     inputs = [t for t in ordered(new) if t.kind in _TENSOR_LIKE]
     write_in_place(m, f, state, thing, [inputs], op.place, op.target + "=")

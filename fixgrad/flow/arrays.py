@@ -72,6 +72,21 @@ def make_array(
     )  # fmt: skip
 
 
+NUMBERS = ("scalar", "reduced")  # the names of arrays that are single numbers
+_KEEP_IT_SINGLE = ("dtype", "ddof", "initial")
+
+
+def reduced(row: ArrayCall, call: Call, positional: int) -> str:
+    """Return the name of what a call returns: a single number where `x.max()` gets no axis."""
+    single = row.reduces and len(call.positional()) == positional
+    single = single and all(a.name in ("", *_KEEP_IT_SINGLE) for a in call.arguments)
+    given = call.arguments[0].value if positional and single else ()
+    return NUMBERS[1] if single and all(t.kind in _NUMERIC for t in given) else ""
+
+
+_NUMERIC = ("array", "list", "tuple", "number", "const")
+
+
 def hold(m: Machine, state: State, thing: Thing, effect: str, inputs: Iterable[Thing]) -> None:
     """Note which tensors' values an array or a number holds, and how they got there."""
     inputs = frozenset(inputs)

@@ -31,6 +31,7 @@ from fixgrad.flow.values import (
     Value,
     known,
     of_kind,
+    ordered,
     union,
 )
 
@@ -148,6 +149,10 @@ def _for(
         _unrolled(m, f, op, state, elements)
         return
     element = containers.any_element(m, f, state, iterable, op)
+    if 1 < len(element) <= UNROLLED and len(of_kind(element, "class")) == len(element):
+        # each registered class in its turn, if it is registered: what one is asked says nothing of others
+        _unrolled(m, f, op, state, [frozenset((t,)) for t in ordered(element)], sure=False)
+        return
     for thing in built_by(f, op):
         state.set((thing, "#length"), "maybe")
     whole = elements_of(state, iterable)
@@ -178,7 +183,10 @@ def _only_numbers(elements: list[Value]) -> bool:
     return all(t.kind == "number" or isinstance(t.data, int | float) for v in elements for t in v)
 
 
-def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value]) -> None:
+def _unrolled(
+    m: Machine, f: Frame, op: Op, state: State, elements: list[Value], *, sure: bool = True
+) -> None:
+    """Execute a loop element by element; if it is not sure, each of them may be missing."""
     whole = state.path()
     calls = f.path
     breaks: list[Changes] = []
@@ -197,8 +205,9 @@ def _unrolled(m: Machine, f: Frame, op: Op, state: State, elements: list[Value])
         m.loops.pop()
         f.loops.pop()
         breaks += loop.breaks
-        if loop.continues or turn.dead:
+        if loop.continues or turn.dead or not sure:
             going_on = [*loop.continues, *([] if turn.dead else [turn.changes()])]
+            going_on += [] if sure else [{}]
             turn.undo()
             whole.merge(going_on)
         if whole.dead:

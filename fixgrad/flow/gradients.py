@@ -30,8 +30,15 @@ def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Plac
 
 
 OPTIONAL = "optional"  # the detail of a read behind a test for None
-# What stands in these is no tensor, or its row says what it is.
-_NO_TENSORS = frozenset((*sys.stdlib_module_names, "numpy", "scipy", "torch"))
+ARRAYS_ELSEWHERE = (
+    "cupy",
+    "jax",
+    "mxnet",
+    "paddle",
+    "tensorflow",
+)  # libraries with arrays of their own
+# What stands in these is no tensor of torch, or its row says what it is.
+_NO_TENSORS = frozenset((*sys.stdlib_module_names, "numpy", "scipy", "torch", *ARRAYS_ELSEWHERE))
 
 
 def _without_foreign(m: Machine, value: Value) -> Value:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import builtin_calls, containers
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, write_array
+from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, reduced, write_array
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
@@ -266,7 +266,7 @@ def _array_result(
         inputs = [*of_kind(first.value, "opaque"), *inputs]
     plain = all(t.kind in ("const", "number") for a in call.arguments for t in a.value)
     scalar = row.returns == "scalar" or (plain and (is_ufunc(name) or literal is not None))
-    name = "scalar" if scalar else ""
+    name = "scalar" if scalar else reduced(row, call, 1)
     made = make_array(m, f, state, call.place, row, inputs, call, name)
     if row.returns == "arrays":
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))

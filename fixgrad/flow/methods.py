@@ -12,6 +12,7 @@ from fixgrad.flow.arrays import (
     make_array,
     new_array,
     read_array,
+    reduced,
     sources_of,
     write_array,
 )
@@ -78,7 +79,8 @@ def array_call(
         return taken(m, f, state, call.place, [frozenset((thing,))], name)
     if row.returns == "other":
         return UNKNOWN
-    name = "scalar" if row.returns == "scalar" and not call.arguments else ""
+    scalar = row.returns == "scalar" and not call.arguments
+    name = "scalar" if scalar else reduced(row, call, 0)
     others = [t for a in call.arguments for t in arrays_in(state, a.value)]
     made_array = make_array(m, f, state, call.place, row, [thing, *others], call, name)
     if row.returns == "arrays":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import classes, containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.gradients import ARRAYS_ELSEWHERE
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, known, of_kind, ordered
@@ -35,6 +36,8 @@ _OF_TENSORS = (
     "backward",
     "is_leaf",
 )
+_NUMBERS = ("builtins.float", "builtins.int", "builtins.complex", "builtins.bool")
+_OF_DATA = ("PIL", "pandas", "polars", "scipy", "xarray")
 _PLAIN = ("tensor", "array", "list", "tuple", "dict", "text")
 
 
@@ -139,13 +142,17 @@ def negated(m: Machine, value: Value) -> Value | None:
 
 
 def _is_of_type(thing: Thing, types: Value) -> bool | None:
-    if len(types) != 1:
-        return None
-    (of_type,) = types
+    outcomes = {_is_of_one_type(thing, of_type) for of_type in types}
+    return outcomes.pop() if len(outcomes) == 1 else None
+
+
+def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
     if thing.kind == "tensor" and _holds_no_tensors(of_type):
         return False
     if thing.kind == "instance" and of_type.kind == "class":
         return _is_instance_of(thing, of_type)
+    if _is_of_others(thing, of_type):
+        return False
     wanted = _TYPES.get(of_type.name) if of_type.kind == "external" else None
     if wanted is None or thing.kind not in _PLAIN:
         return False if wanted is not None and known(frozenset((thing,))) == (True, None) else None
@@ -154,6 +161,18 @@ def _is_of_type(thing: Thing, types: Value) -> bool | None:
     if thing.kind == wanted == "list":
         return None  # a set is kept as a list
     return thing.kind == wanted
+
+
+def _is_of_others(thing: Thing, of_type: Thing) -> bool:
+    """Tell whether a type is of a library whose types no tensor, or no array, is of; or a number's."""
+    if of_type.kind != "external" or thing.kind not in ("tensor", "array"):
+        return False
+    library = of_type.name.partition(".")[0]
+    if (
+        thing.kind == "array"
+    ):  # a scalar of NumPy is a number, and scipy's matrices are kept as arrays
+        return library in ARRAYS_ELSEWHERE
+    return library in (*ARRAYS_ELSEWHERE, *_OF_DATA) or of_type.name in _NUMBERS
 
 
 def _is_instance_of(thing: Thing, cls: Thing) -> bool | None:

@@ -87,6 +87,7 @@ class ArrayCall(NamedTuple):
     reads: bool = True  # takes values by numpy: a tracked tensor raises; else by its own methods
     attribute: bool = False  # read without a call: a.T
     flat: bool = False  # a little more or less of the input changes nothing: there is no gradient
+    reduces: bool = False  # to a scalar, if no axis is given
 
 
 class Demand(NamedTuple):
