@@ -16,9 +16,10 @@ import pytest
 
 from fixgrad import cli, pipeline
 from fixgrad.options import Options
-from fixgrad.page.combining import combine
+from fixgrad.page.combining import Group, combine, joined
 from fixgrad.page.rows import rows
 from fixgrad.patching import plan_patches
+from fixgrad.write import encoded
 from tests.browser import browser
 from tests.explained import HEAD
 from tests.notebooks import jupyter
@@ -28,6 +29,22 @@ pytest.importorskip("jinja2", reason="the extra `review` is not installed")
 pytest.importorskip("pygments", reason="the extra `review` is not installed")
 
 LATIN = f"# -*- coding: latin-1 -*-\n{HEAD}s = 'é'\r\n{TWO}".rstrip("\n")
+LAYERS = ("W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4")
+NETWORK = f"""\
+{HEAD}
+X, Y = torch.from_numpy(np.ones((20, 3))), torch.from_numpy(np.ones((20, 3)))
+{"".join(f"{n} = torch.from_numpy(np.ones({'(3, 3)' if n[0] == 'W' else 3}))" + chr(10) for n in LAYERS)}
+for epoch in range(5):
+    h = X
+    for W, b in ((W1, b1), (W2, b2), (W3, b3), (W4, b4)):
+        h = torch.tanh(h @ W + b)
+    loss = ((h - Y) ** 2).mean()
+    loss.backward()
+{"".join(f"    {n} -= 0.1 * {n}.grad" + chr(10) for n in LAYERS)}
+    for p in ({", ".join(LAYERS)}):
+        p.grad.zero_()
+print(W1.numpy().sum(), b1.numpy().sum(), W2.numpy().sum())
+"""
 NOTEBOOK = "w = torch.from_numpy(np.ones(2))\nw.sum().backward()\nprint(w.grad)"
 
 
@@ -141,16 +158,46 @@ class TestCombining:
                     got.setdefault(header, []).extend(blocks)
             assert {h: set(b) for h, b in got.items()} == {h: set(b) for h, b in wanted.items()}
 
-    def test_many_on_one_line_go_together(self) -> None:
-        names = "abcdefg"
+    def one_line(self, names: str) -> list[Group]:
         line = "; ".join(f"{n} = torch.from_numpy(np.ones(2))" for n in names)
         total = " + ".join(names)
         grads = ", ".join(f"{n}.grad" for n in names)
         text = f"{HEAD}{line}\n({total}).sum().backward()\nprint({grads})\n"
         outcome = pipeline.run_on_text("a.py", text.encode(), Options())
         repairs = [e.outcome for e in outcome.entries]
-        (group,) = combine(repairs, outcome.sources, plan_patches).groups  # type: ignore[arg-type]
+        return list(combine(repairs, outcome.sources, plan_patches).groups)  # type: ignore[arg-type]
+
+    def test_many_on_one_line(self) -> None:
+        (group,) = self.one_line("abcdef")
+        assert (group.together, len(group.choices)) == (False, 2**6 - 1)
+        (group,) = self.one_line("abcdefghi")
         assert (group.together, len(group.choices)) == (True, 1)
+
+    @pytest.mark.parametrize("source", ["net.py", "net.ipynb"])
+    def test_many_on_neighbouring_lines(self, repository: Path, source: str) -> None:
+        """Whatever is chosen of the layers of a network, the lines are those of fixgrad's own patch."""
+        data = NETWORK.encode() if source == "net.py" else jupyter(NETWORK)
+        outcome = pipeline.run_on_text(source, data, Options())
+        repairs = [e.outcome for e in outcome.entries]
+        assert len(repairs) == 8
+        combined = combine(repairs, outcome.sources, plan_patches)  # type: ignore[arg-type]
+        assert not any(group.together for group in combined.groups)
+        assert max(len(group.choices) for group in combined.groups) <= 32
+        for chosen in itertools.islice(every_choice(8), 0, None, 1 if source == "net.py" else 5):
+            lines = data.splitlines(keepends=True)
+            blocks = [
+                block
+                for group in combined.groups
+                for each in group.choices.get(
+                    tuple(n for n in group.repairs if n in chosen), {}
+                ).values()
+                for block in each
+            ]
+            for block in reversed(joined(blocks)):
+                lines[block.start : block.end] = block.added
+            alone: Any = [repairs[number] for number in chosen]
+            ((read, patch),) = plan_patches(outcome.sources, alone, False).patches
+            assert b"".join(lines) == encoded(read, patch), chosen
 
 
 @pytest.fixture
@@ -230,6 +277,22 @@ class TestInTheBrowser:
         line = (repository / "latin.py").read_bytes().decode("latin-1").split("\n")[4]
         assert line.count("requires_grad=True") == 1
         assert ("from_numpy" in line.split(";")[0]) is (number == 1)
+
+    def test_some_of_many_on_neighbouring_lines(
+        self, chrome: Any, patch: Callable[[], bytes], repository: Path, page: Path
+    ) -> None:
+        (repository / "net.py").write_text(NETWORK)
+        assert cli.run(["--report", str(page), "-q", "net.py"]) == 1
+        chrome.get(page.as_uri())
+        for number in (0, 1, 4):  # W1, b1, W3
+            self.card(chrome, "net.py", number).find_element("css selector", ".accept").click()
+        assert self.decided(chrome) == "3 of 8 accepted, 0 rejected"
+        subprocess.run(["git", "apply", "-"], input=patch(), cwd=repository, check=True)
+        text = (repository / "net.py").read_text()
+        assert "    with torch.no_grad():\n        W1 -= 0.1 * W1.grad\n        b1 -= " in text
+        assert "    W2 -= 0.1 * W2.grad\n    b2 -= 0.1 * b2.grad\n    with torch.no_grad():" in text
+        assert "W1.detach().numpy().sum(), b1.detach().numpy().sum(), W2.numpy()" in text
+        assert text.count("requires_grad=True") == 3
 
     def test_rejecting_takes_it_back(self, chrome: Any) -> None:
         card = self.card(chrome, "latin.py")

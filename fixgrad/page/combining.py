@@ -1,7 +1,8 @@
 """What every choice of repairs makes of the files: lines that are replaced, as bytes.
 
 Repairs that touch the same or neighbouring lines are a group; of each choice within a group the
-lines are computed ahead, so that the page only has to put groups together.
+lines are computed ahead, so that the page only has to put groups together. A group of many is
+divided by its lines: then a repair is in several groups.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from itertools import chain, combinations
 from typing import NamedTuple, TypeAlias
 
 from fixgrad.findings import Repair
+from fixgrad.page.windows import Choice, Planned, Window, windows
 from fixgrad.patching import Plan
 from fixgrad.report.patch import render as as_patch
 from fixgrad.source import Source
 
-MOST = 5  # repairs of a group that may be chosen one by one; larger groups go together
+MOST = 5  # repairs of a group of which every choice is planned; larger ones are divided
 CONTEXT = 3
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@")
@@ -79,13 +81,13 @@ def _checked(
     grouped: list[tuple[int, ...]],
 ) -> list[Group]:
     """Return the groups, larger ones where the page would not come to the patch of all repairs."""
-    groups = [_group(numbers, repairs, sources, plan) for numbers in grouped]
+    groups = [group for numbers in grouped for group in _groups(numbers, repairs, sources, plan)]
     whole = _blocks(plan(sources, list(repairs), False))
     together: dict[str, list[Block]] = {}
     for group in groups:
-        for header, blocks in group.choices[group.repairs].items():
+        for header, blocks in group.choices.get(group.repairs, {}).items():
             together.setdefault(header, []).extend(blocks)
-    if {h: tuple(sorted(b)) for h, b in together.items()} == whole or len(groups) < 2:
+    if {h: joined(b) for h, b in together.items()} == whole or len(groups) < 2:
         return groups
     return [_group(tuple(range(len(repairs))), repairs, sources, plan)]
 
@@ -103,6 +105,56 @@ def _group(
         if left:
             excluded[chosen] = left
     return Group(numbers, together, choices, excluded)
+
+
+def _groups(
+    numbers: tuple[int, ...], repairs: Sequence[Repair], sources: Sequence[Source], plan: Planner
+) -> list[Group]:
+    """Return the group of some repairs, or what it is divided into."""
+
+    def planned(chosen: Choice) -> Planned:
+        made = plan(sources, [repairs[number] for number in chosen], False)
+        return made.patches if len(made.repairs) == len(chosen) else None
+
+    found = windows(numbers, planned) if len(numbers) > MOST else None
+    if found is None:
+        return [_group(numbers, repairs, sources, plan)]
+    by_path = {source.path: source for source in sources}
+    return [_of_window(window, by_path[window.stretch.path]) for window in found]
+
+
+def _of_window(window: Window, source: Source) -> Group:
+    mark = b"\xef\xbb\xbf" if source.bom and not window.stretch.first else b""
+
+    def lines(text: str) -> list[bytes]:
+        pieces = (mark + text.encode(source.encoding)).split(b"\n")
+        return [piece + b"\n" for piece in pieces[:-1]] + list(filter(None, pieces[-1:]))
+
+    old = lines(window.before)
+    choices: dict[Choice, dict[str, tuple[Block, ...]]] = {}
+    for chosen, text in window.texts.items():
+        new = lines(text)
+        same = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), None)
+        start = min(len(old), len(new)) if same is None else same
+        end = 0  # lines that stay at the end
+        while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+            end += 1
+        added = tuple(new[start : len(new) - end])
+        block = Block(window.stretch.first + start, len(old) - end - start, added)
+        choices[chosen] = {_header(source): (block,)}
+    return Group(window.near, False, choices, {})
+
+
+def joined(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Return blocks in order, those that follow on each other as one."""
+    found: list[Block] = []
+    for block in sorted(blocks, key=lambda block: block[:2]):
+        last = found[-1] if found else None
+        if last is not None and last.end == block.start:
+            found[-1] = Block(last.start, last.removed + block.removed, last.added + block.added)
+        else:
+            found.append(block)
+    return tuple(found)
 
 
 def _subsets(numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

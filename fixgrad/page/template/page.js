@@ -92,7 +92,18 @@
       }
     }
     for (const blocks of found.values()) blocks.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
+    return [...found].map(([header, blocks]) => [header, joined(blocks)]).sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  // Blocks that follow on each other are one, as in any diff.
+  function joined(blocks) {
+    const found = [];
+    for (const [from, removed, added] of blocks) {
+      const last = found[found.length - 1];
+      if (last && last[0] + last[1] === from) { last[1] += removed; last[2] = [...last[2], ...added]; }
+      else found.push([from, removed, added]);
+    }
+    return found;
   }
 
   function line(sign, content) {
