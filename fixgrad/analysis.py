@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from fixgrad.depth import deeply
 from fixgrad.findings import DEMAND, WRONG, Finding, Refusal, Repair, Step
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.ir import Module
-from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.link import HANDLERS, Linker, Project
 from fixgrad.flow.lower import lower
+from fixgrad.flow.machine import Handler
 from fixgrad.flow.neighbours import neighbours
 from fixgrad.hazards import Hazard, line_of, seen_from, span
 from fixgrad.knowledge.models import Models
@@ -63,12 +64,14 @@ def analyse(
     around: Surroundings | None = None,
     models: Models | None = None,
     edits_around: bool = False,
+    handlers: Mapping[str, Handler] | None = None,
 ) -> Analysis:
     """Find what has no gradient in a project and plan what gives it one.
 
-    With `edits_around` a repair may change files that are only around the given ones.
+    With `edits_around` a repair may change files that are only around the given ones. `handlers`
+    are those of a machine that somebody watches.
     """
-    followed = study(sources, around, models)
+    followed = study(sources, around, models, handlers)
     followed.project.edits_around = edits_around
     return followed.conclude(policy)._replace(study=followed)
 
@@ -77,12 +80,13 @@ def study(
     sources: Sequence[Source],
     around: Surroundings | None = None,
     models: Models | None = None,
+    handlers: Mapping[str, Handler] | None = None,
 ) -> Study:
     """Follow a project; what stands `around` the sources is read as far as it matters.
 
     `models` says what calls do that the user's settings describe.
     """
-    return _at_ease(lambda: _study(sources, around, models))
+    return _at_ease(lambda: _study(sources, around, models, handlers))
 
 
 def _at_ease(function: Callable[[], _Result]) -> _Result:
@@ -95,7 +99,12 @@ def _at_ease(function: Callable[[], _Result]) -> _Result:
             gc.enable()
 
 
-def _study(sources: Sequence[Source], around: Surroundings | None, models: Models | None) -> Study:
+def _study(
+    sources: Sequence[Source],
+    around: Surroundings | None,
+    models: Models | None,
+    handlers: Mapping[str, Handler] | None,
+) -> Study:
     lowered = [lower(source) for source in counted("reading", sources)]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     modules = [m for m in lowered if isinstance(m, Module)]
@@ -104,7 +113,7 @@ def _study(sources: Sequence[Source], around: Surroundings | None, models: Model
     given = frozenset(m.path for m in modules) - generated if others or generated else None
     project = Project([*modules, *others.values()], around, given, models)
     project.generated = generated
-    base = Linker(project).run()
+    base = Linker(project, handlers=handlers or HANDLERS).run()
     return Study(project, base, (*sources, *others), problems)
 
 

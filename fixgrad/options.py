@@ -14,6 +14,7 @@ from fixgrad.project import Glob, matcher
 from fixgrad.source import Span
 
 if TYPE_CHECKING:
+    from fixgrad.flow.machine import Handler
     from fixgrad.knowledge.models import Models
 
 Globs: TypeAlias = "tuple[str | Glob, ...]"
@@ -46,6 +47,7 @@ class Options(NamedTuple):
     write_baseline: bool = False
     evidence: str | None = None  # the file of what recorded runs showed
     since: str | None = None  # only what has to do with lines that changed since this revision
+    handlers: Mapping[str, Handler] | None = None  # of the machine, where somebody watches it
     edits_around: bool = False  # a repair may change files that were not given
     mark: str | None = None  # write comments that hide what is found, with this reason
 

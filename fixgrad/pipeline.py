@@ -253,7 +253,8 @@ def _analysed(
     def attempt() -> _Analysed:
         from fixgrad.analysis import analyse  # noqa: PLC0415  (only where a tensor may be made)
 
-        return _Analysed(*analyse(sources, policy, around, models, options.edits_around))
+        more = (options.edits_around, options.handlers)
+        return _Analysed(*analyse(sources, policy, around, models, *more))
 
     path = sources[0].path if len(sources) == 1 else _TOGETHER
     result = guarded("the analysis", path, attempt, options.traceback)

@@ -233,6 +233,16 @@ class TestCsv:
             "a=b",
         ]
 
+    def test_files_are_followed_once(
+        self, say: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def again(*_: object, **__: object) -> None:
+            raise AssertionError("followed once more")
+
+        monkeypatch.setattr("fixgrad.explain.run.follow", again)
+        first = say("--output-format", "csv")
+        assert len(first.splitlines()) > 7
+
 
 class TestPatch:
     def test_git_applies_it(self, say: Callable[..., str], reported: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -32,6 +32,9 @@ from fixgrad.report.summary import count
 from fixgrad.source import Source
 from fixgrad.write import encoded
 
+if TYPE_CHECKING:
+    from fixgrad.explain.watch import Watch
+
 _STDIN = "-"
 _DONE = (("would repair", "repaired"), ("would mark", "marked"))
 
@@ -51,6 +54,7 @@ class Output(NamedTuple):
     file: str | None = None  # where the report goes in place of standard output
     statistics: bool = False  # numbers in place of findings
     page: str | None = None  # where the review page goes
+    watch: Watch | None = None  # what takes notes for an inventory
 
     def put(self, data: bytes | str) -> None:
         """Write the report or the patch where it is to go."""
@@ -63,6 +67,11 @@ class Output(NamedTuple):
 def answer(options: Options, output: Output, stdin_filename: str | None) -> int:
     """Run the analysis, say what was found, and return the exit code."""
     started = time.perf_counter()
+    if output.form in INVENTORIES and not options.writes:
+        from fixgrad.explain.watch import Watch  # noqa: PLC0415  (it loads the analysis)
+
+        output = output._replace(watch=Watch())
+        options = options._replace(handlers=output.watch.handlers if output.watch else None)
     if _STDIN in options.paths or (stdin_filename and not options.paths):
         outcome = _from_stdin(stdin_filename or "<stdin>", options, output)
     elif stdin_filename:
@@ -197,7 +206,7 @@ def _report(outcome: Outcome, options: Options, output: Output) -> str:
     if output.statistics:
         return statistics.render(output.form, report)
     if output.form in INVENTORIES:
-        report = report._replace(inventory=_inventory(outcome, options))
+        report = report._replace(inventory=_inventory(outcome, options, output.watch))
     return render(output.form, report)
 
 
@@ -208,12 +217,18 @@ def _contents(outcome: Outcome, output: Output) -> Report:
     )
 
 
-def _inventory(outcome: Outcome, options: Options) -> tuple[Conversion, ...]:
-    """Follow what was looked at once more, under watch: the analysis keeps no account of data."""
+def _inventory(outcome: Outcome, options: Options, watch: Watch | None) -> tuple[Conversion, ...]:
+    """Return every conversion of what was looked at, as the watch has noted it.
+
+    Where the analysis was not watched, or has met a bug of ours, the files are followed once more.
+    """
+    from fixgrad.analysis import Study  # noqa: PLC0415
     from fixgrad.explain.inventory import inventory  # noqa: PLC0415  (it loads the analysis)
-    from fixgrad.explain.run import follow  # noqa: PLC0415
+    from fixgrad.explain.run import follow, watched  # noqa: PLC0415
 
     paths = [source.path for source in outcome.sources]
+    if watch is not None and isinstance(outcome.followed, Study):
+        return tuple(inventory(watched(outcome.followed, watch), paths))
     known = all(map(project.is_file, paths))
     around = None
     if known:

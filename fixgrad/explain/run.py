@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fixgrad.analysis import Analysis, conclude
+from fixgrad.analysis import Analysis, Study, conclude
 from fixgrad.depth import deeply
 from fixgrad.explain.watch import Watch
 from fixgrad.flow import relevance
@@ -84,6 +84,13 @@ def follow(
         return Run(by_path, project, graph, watch, analysis._replace(problems=problems))
 
     return deeply(watched)
+
+
+def watched(study: Study, watch: Watch) -> Run:
+    """Return the run of an analysis that was watched on its way."""
+    by_path = {source.path: source for source in study.sources}
+    analysis = study.conclude(Policy(unsafe=True))
+    return Run(by_path, study.project, study.base, watch, analysis)
 
 
 def follow_wider(run: Run, site: Site) -> Run:
