@@ -38,6 +38,7 @@ _OF_TENSORS = (
 )
 _NUMBERS = ("builtins.float", "builtins.int", "builtins.complex", "builtins.bool")
 _OF_DATA = ("PIL", "pandas", "polars", "scipy", "xarray")
+_ARRAYS = ("tensor", "parameter", "array")
 _PLAIN = ("tensor", "array", "list", "tuple", "dict", "text")
 
 
@@ -154,8 +155,10 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
     if _is_of_others(thing, of_type):
         return False
     wanted = _TYPES.get(of_type.name) if of_type.kind == "external" else None
-    if wanted is None or thing.kind not in _PLAIN:
-        return False if wanted is not None and known(frozenset((thing,))) == (True, None) else None
+    if wanted is None:
+        return None
+    if thing.kind not in _PLAIN:
+        return _is_plain_of_type(thing, wanted)
     if wanted == "parameter":
         return thing.name == "torch.nn.Parameter"
     if thing.kind == wanted == "list":
@@ -173,6 +176,14 @@ def _is_of_others(thing: Thing, of_type: Thing) -> bool:
     ):  # a scalar of NumPy is a number, and scipy's matrices are kept as arrays
         return library in ARRAYS_ELSEWHERE
     return library in (*ARRAYS_ELSEWHERE, *_OF_DATA) or of_type.name in _NUMBERS
+
+
+def _is_plain_of_type(thing: Thing, wanted: str) -> bool | None:
+    """Say whether a constant or a number is of a type of containers, tensors or texts."""
+    sure, data = known(frozenset((thing,)))
+    if sure and isinstance(data, int | float | None):
+        return False
+    return False if thing.kind == "number" and wanted in _ARRAYS else None
 
 
 def _is_instance_of(thing: Thing, cls: Thing) -> bool | None:

@@ -328,9 +328,7 @@ class Planner(Draft):
         for target in self.active():
             places = ((d.use.kind, d.use.site, d.use.path) for d in target.demands)
             reason = next((reasons[p] for p in places if p in reasons), None)
-            shared = any(
-                d.use.kind in ("optimizer", "gradcheck", "backward") for d in target.demands
-            )
+            shared = any(d.use.kind in ("gradcheck", "backward") for d in target.demands)
             if reason is not None and not shared:
                 self.refused[target] = reason
                 changed = True
