@@ -27,6 +27,7 @@ class Operation(NamedTuple):
       wrap-with      the statement moves into `with <argument>:`; adjacent ones share one block
       out-of-place   the statement `x += e` becomes `x = x + e`, argument unused
       as-buffer      the statement `self.k = e` becomes a call of `self.register_buffer`, name in argument
+      insert-before  argument, a one-line statement, is added before the statement, on a line of its own
       insert-after   argument, a one-line statement, is added after the statement
       delete         the statement is removed
       comment        the comment in this place becomes argument; where that is empty it goes

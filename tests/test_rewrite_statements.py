@@ -1,4 +1,4 @@
-"""Statements followed by another, or removed.
+"""Statements that follow another or are followed by one, or removed.
 
 The notation is explained in test_rewrite.py.
 """
@@ -17,6 +17,33 @@ y
 x = 1  # one
 z = 1
 y
+==== before a statement
+for a in b:␍
+→# why␍
+→«x = 1»  # one␍
+→y␍
+---- insert-before z = 1
+for a in b:␍
+→# why␍
+→z = 1␍
+→x = 1  # one␍
+→y␍
+==== before a compound on its own
+for a in b:
+  «if a:
+    x»␄
+---- insert-before z = 1
+for a in b:
+  z = 1
+  if a:
+    x␄
+==== before the first of a shared line
+for a in b:
+    «x»; y
+---- insert-before z = 1
+for a in b:
+    z = 1
+    x; y
 ==== in a block
 if c:
 →«x = f(

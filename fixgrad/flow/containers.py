@@ -312,6 +312,8 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
             found.append(frozenset(state.get((thing, "#inner"), NOTHING)) or value)
         elif thing.kind in ("const", "number", "text"):
             found.append(WHOLE if thing in WHOLE else NUMBER)  # of a range
+        elif state.get((thing, "#samples")):
+            found.append(m.batch(m, f, state, op.place, thing))
         else:
             found.append(carry(m, f, state, op.place, [frozenset((thing,))], "element"))
     return union(found) or UNKNOWN

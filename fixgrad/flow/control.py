@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixgrad.flow import containers, definitions, importing, variables
+from fixgrad.flow import containers, definitions, importing, turns, variables
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.failures import ends_program
@@ -135,7 +135,7 @@ def _for(
     matters: Callable[[Trail], bool],
     end: Callable[[State], None] | None,
 ) -> None:
-    targets = _targets(op)
+    targets = turns.variables_of(op)
     f.loop_variables.update(targets)
     f.iterated.update(dict.fromkeys(targets, f.registers[op.args[0]]))
     iterable = consume(m, f, state, f.registers[op.args[0]], op.place)
@@ -161,22 +161,11 @@ def _for(
         forget_last_turn(m, f, s, op)
         f.registers[op.out] = element
         m.loops[-1].elements = whole
-        m.block(f, op.blocks[1], s)
+        turns.execute(m, f, op, s)
 
     m.elements.append(whole)
     m.loop(f, state, turn, matters, False, end)
     m.elements.pop()
-
-
-def _targets(op: Op) -> list[str]:
-    """Return the variables that a loop gives its elements to."""
-    found: list[str] = []
-    for inner in op.blocks[1]:
-        if inner.kind == "stmt":
-            break
-        if inner.kind == "store":
-            found.append(inner.target)
-    return found
 
 
 def _only_numbers(elements: list[Value]) -> bool:
@@ -199,7 +188,7 @@ def _unrolled(
         m.loops.append(loop)
         f.registers[op.out] = element
         guards = len(m.guards)
-        m.block(f, op.blocks[1], turn)
+        turns.execute(m, f, op, turn)
         del m.guards[guards:]
         coverage.end_turn()
         m.loops.pop()

@@ -43,6 +43,14 @@ def _harmless(thing: Thing) -> bool:
     return thing.kind == "tensor" and not thing.name.startswith(("torch.nn.Parameter", "parameter"))
 
 
+class Drawn(NamedTuple):
+    """A variable that a loop gives its elements to."""
+
+    loop: Site
+    first: Site  # the first statement of its body
+    name: str
+
+
 class FlowGraph:
     """Filled by the machine while it runs; read by rules and repairs afterwards."""
 
@@ -78,6 +86,7 @@ class FlowGraph:
         # where an optimizer is made, steps or zeroes gradients: the tensors that it holds
         self.optimizing: dict[tuple[Site, Path], set[Thing]] = {}
         # by statement and name: what is unpacked there under this name
+        self.drawn: dict[Drawn, set[Thing]] = {}  # what a variable of a loop holds
         self.taken_out: dict[tuple[Site, str], set[Thing]] = {}
         self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
         # by the calls, the statement and the name that it binds: the tensors

@@ -11,6 +11,7 @@ from fixgrad.flow.conversions import convert, make_parameter, spread_requires_gr
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Place
+from fixgrad.flow.loading import HANDLERS as LOADING
 from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
@@ -76,7 +77,7 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
         own = call_modelled(m, f, state, call, m.models, name)
         if own is not None:
             return own
-    special = SPECIAL.get(name)
+    special = SPECIAL.get(name) or LOADING.get(name)
     if special is not None:
         return special(m, f, state, call)
     mode = context(name)

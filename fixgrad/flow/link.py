@@ -21,6 +21,7 @@ from fixgrad.flow import (
     items,
     iteration,
     liveness,
+    loading,
     registration,
     relevance,
     variables,
@@ -160,6 +161,7 @@ class Linker:
         )  # fmt: skip
         self.machine.graph.shadows = shadows
         self.machine.models = project.models
+        self.machine.batch = loading.batch
 
     def run(self, only: frozenset[Where] | None = None) -> FlowGraph:
         """Run every module, then every function and class that nothing has entered.

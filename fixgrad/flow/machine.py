@@ -44,11 +44,13 @@ Unknown: TypeAlias = Callable[["Machine", "Frame", State, Call, list[Thing], str
 Callbacks: TypeAlias = Callable[
     ["Machine", "Frame", State, Call, list[Value], tuple[Value, ...]], Value
 ]
+Batch: TypeAlias = Callable[["Machine", "Frame", State, Place, Thing], Value]
 LONGEST_PATH = 12  # calls inside calls
 _TOLD_APART_BY_DATA = {
     "grad", "method", "none-test", "partial", "wrapped", "super", "context", "type-test",
 }  # fmt: skip
 _LASTING = ("module", "class", "generator")  # their variables are read from outside
+_OF_STATEMENTS = ("wrap-with", "insert-before", "insert-after", "delete")
 MOST_TURNS = 4  # of a loop before its fixpoint is taken as it is
 
 
@@ -106,6 +108,8 @@ class Loop:
 
 class Machine:
     """One run over a project; see the module's docstring."""
+
+    batch: Batch  # what a data loader gives, each time it is gone through
 
     def __init__(
         self,
@@ -180,7 +184,7 @@ class Machine:
     def _spread(self, overlay: Iterable[Operation]) -> None:
         """Sort the operations of a plan by the place they change."""
         for operation in overlay:
-            statement = operation.kind in ("wrap-with", "insert-after", "delete")
+            statement = operation.kind in _OF_STATEMENTS
             table = self.statement_overlay if statement else self.expression_overlay
             places = table.setdefault(operation.span.path, {})
             operations = places.setdefault(operation.span[1:], [])
@@ -355,6 +359,8 @@ class OpenStatement:
             if operation.kind == "wrap-with" and self.mode is None:
                 self.mode = self.state.get(MODE, "on")
                 self.state.set(MODE, "off")
+            elif operation.kind == "insert-before":
+                self._insert(operation)
             elif operation.kind == "insert-after":
                 self.after.append(operation)
             elif operation.kind == "delete":
@@ -368,13 +374,11 @@ class OpenStatement:
             self.mode = None
         after, self.after = self.after, []
         for operation in after:
-            self.machine.handlers["inserted"](
-                self.machine, self.frame, _inserted(operation), self.state
-            )
+            self._insert(operation)
 
-
-def _inserted(operation: Operation) -> Op:
-    return Op("inserted", operation.span[1:], target=operation.argument)
+    def _insert(self, operation: Operation) -> None:
+        inserted = Op("inserted", operation.span[1:], target=operation.argument)
+        self.machine.handlers["inserted"](self.machine, self.frame, inserted, self.state)
 
 
 def unknown_if_nothing(value: Value) -> Value:

@@ -23,6 +23,7 @@ class Claim(NamedTuple):
     grants: tuple[Span, ...]  # expressions that make the leaf
     touched: tuple[Span, ...]  # all that is edited
     added: tuple[Span, ...] = ()  # statements, once for each line that is added after them
+    preceded: tuple[Span, ...] = ()  # the same of lines before them
 
 
 def claim_of(repair: Repair) -> Claim:
@@ -38,6 +39,7 @@ def claim_of(repair: Repair) -> Claim:
         tuple(dict.fromkeys(o.span for o in repair.operations if _grants(o))),
         tuple(touched),
         tuple(o.span for o in repair.operations if o.kind == "insert-after"),
+        tuple(o.span for o in repair.operations if o.kind == "insert-before"),
     )
 
 
@@ -50,7 +52,9 @@ def after_repair(claim: Claim, moves: Mapping[str, Moves]) -> Claim:
     def grown(span: Span) -> Span:
         found, lines = moved(span), claim.added.count(span)
         wide = found._replace(end_line=found.end_line + lines, end_column=_WIDE)
-        return wide if lines else found
+        found = wide if lines else found
+        above = claim.preceded.count(span)
+        return found._replace(line=found.line - above, column=0) if above else found
 
     def all_moved(spans: Iterable[Span]) -> tuple[Span, ...]:
         return tuple(grown(span) for span in spans)

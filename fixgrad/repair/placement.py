@@ -167,8 +167,37 @@ def _place(
         return Placement(tuple(at_creation(graph, thing, step=False)))
     if written and step and may(thing.site.path):
         return Placement(tuple(at_creation(graph, thing, step=True)))  # harmless where it is data
-    after = _after_unpacking(contexts, thing, may) if not step else None
-    return Placement((after,)) if after else Placement(refusal="FG906" if written else "FG908")
+    if not step:
+        asked = list(asked)
+        other = _after_unpacking(contexts, thing, may) or _in_loop(contexts, thing, asked, may)
+        if other is not None:
+            return Placement((other,))
+    return Placement(refusal="FG906" if written else "FG908")
+
+
+def _in_loop(
+    contexts: Contexts, thing: Thing, asked: Iterable[Use], may: Callable[[str], bool]
+) -> Form | None:
+    """Grant at the head of the loops that give the tensor to a variable, and ask for its gradient."""
+    graph, me = contexts.graph, contexts.graph.identity(thing)
+    if is_integer(graph, thing):
+        return None
+    demanded = {graph.identity(t) for t in contexts.things}
+    operations: dict[Operation, None] = {}
+    for use in asked:
+        sites = (use.site, *use.path)
+        found = [
+            drawn
+            for drawn, things in graph.drawn.items()
+            if me in things and things <= demanded and may(drawn.first.path)
+            if drawn.name[0] != "%" and any(_is_inside(site, drawn.loop) for site in sites)
+        ]
+        if not found:
+            return None
+        for drawn in found:
+            statement = f"{drawn.name}.requires_grad_()"
+            operations[Operation(span(drawn.first), "insert-before", statement)] = None
+    return tuple(operations)
 
 
 def _after_unpacking(contexts: Contexts, thing: Thing, may: Callable[[str], bool]) -> Form | None:

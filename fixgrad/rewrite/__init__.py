@@ -17,7 +17,7 @@ from fixgrad.source import Source
 
 __all__ = ["RewriteRefused", "rewrite"]
 
-_STATEMENT = frozenset({"wrap-with", "insert-after", "delete"})
+_STATEMENT = frozenset({"wrap-with", "insert-before", "insert-after", "delete"})
 _REMARK = frozenset({"comment", "comment-behind", "comment-above"})
 _EXPRESSION = frozenset(
     {"append", "call", "callee", "drop-keyword", "keyword", "replace"}

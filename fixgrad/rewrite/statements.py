@@ -1,4 +1,4 @@
-"""Operations on statements: moved into a `with`, followed by another, or removed."""
+"""Operations on statements: moved into a `with`, following or followed by another, or removed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class _Asked(NamedTuple):
     """What is asked of one statement."""
 
     wraps: tuple[str, ...]  # innermost first
+    before: tuple[str, ...]  # statements to add before it
     within: tuple[str, ...]  # statements to add after it, in the same block
     beyond: tuple[str, ...]  # statements to add after the block it is moved into
     deleted: bool
     operation: Operation  # to name in a refusal
 
     def vanishes(self) -> bool:
-        return self.deleted and not self.within
+        return self.deleted and not self.within and not self.before
 
 
 class _Row(NamedTuple):
@@ -82,6 +83,7 @@ def _holes(found: Targets) -> Iterator[tuple[int, int]]:
 
 def _asked(operations: Sequence[Operation]) -> _Asked:
     wraps: list[str] = []
+    before: list[str] = []
     within: list[str] = []
     beyond: list[str] = []
     for operation in operations:
@@ -91,12 +93,15 @@ def _asked(operations: Sequence[Operation]) -> _Asked:
                     operation, "it is to be moved again after a statement was added"
                 )
             wraps.append(operation.argument)
+        elif operation.kind == "insert-before":
+            _check_inserted(operation)
+            before.append(operation.argument)
         elif operation.kind == "insert-after":
             _check_inserted(operation)
             (beyond if wraps else within).append(operation.argument)
     if any(operation.kind == "delete" for operation in operations):
-        return _Asked((), (*within, *beyond), (), True, operations[0])
-    return _Asked(tuple(wraps), tuple(within), tuple(beyond), False, operations[0])
+        return _Asked((), tuple(before), (*within, *beyond), (), True, operations[0])
+    return _Asked(tuple(wraps), tuple(before), tuple(within), tuple(beyond), False, operations[0])
 
 
 def _check_inserted(operation: Operation) -> None:
@@ -212,7 +217,21 @@ def _changes(layout: Layout, row: _Row, blocks: Sequence[Block]) -> Iterator[Cha
         indentation = shifted(row.suite.indentation, enclosing(blocks, start)) + row.unit
         text = newline + indentation + headers(row.wraps, newline, indentation, row.unit)
         yield Change(line.start, start, text)
+    yield from _preceding(layout, row)
     yield from _added(layout, row, blocks)
+
+
+def _preceding(layout: Layout, row: _Row) -> Iterator[Change]:
+    """Yield the statements added on lines of their own before a line."""
+    line = row.line
+    for index, asked in row.asked.items():
+        if not asked.before:
+            continue
+        if line.inline or index != line.first or row.wraps or asked.deleted:
+            raise RewriteRefused(asked.operation, "there is no line of its own before it")
+        own, newline = layout.indentation(line.start), layout.newline(line.start)
+        text = "".join(own + one + newline for one in asked.before)
+        yield Change(line.start, line.start, text)
 
 
 def _removed(row: _Row) -> Iterator[Change]:
