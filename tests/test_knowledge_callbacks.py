@@ -12,7 +12,7 @@ import pytest
 
 from fixgrad.knowledge import callbacks
 from fixgrad.knowledge.read import table
-from tests.test_knowledge_numpy import arguments
+from tests.numpy_probe import arguments
 
 pytestmark = pytest.mark.torch
 np = pytest.importorskip("numpy")
