@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fixgrad.catalogue import selection
@@ -47,6 +48,8 @@ class Options(NamedTuple):
     write_baseline: bool = False
     evidence: str | None = None  # the file of what recorded runs showed
     since: str | None = None  # only what has to do with lines that changed since this revision
+    # By folder: the options of settings files further down, for the files that are looked at.
+    inner: Callable[[Sequence[str]], Mapping[str, Options]] = lambda paths: {}
     handlers: Mapping[str, Handler] | None = None  # of the machine, where somebody watches it
     edits_around: bool = False  # a repair may change files that were not given
     mark: str | None = None  # write comments that hide what is found, with this reason
@@ -72,8 +75,16 @@ class Options(NamedTuple):
         """Whether files are changed."""
         return self.fix or (self.mark is not None and not self.diff)
 
-    def policy(self) -> Policy:
-        """Return what these options want of findings; complain of a rule that there is not."""
+    def policy(self, files: Sequence[str] = ()) -> Policy:
+        """Return what these options want of findings; complain of a rule that there is not.
+
+        For some of the `files`, settings further down say which rules hold and how a grant is written.
+        """
+        whole = self._policy()
+        inner = self.inner(files)
+        return _divided(whole, {f: o._policy() for f, o in inner.items()}) if inner else whole
+
+    def _policy(self) -> Policy:
         return Policy(
             selected=selection(self.select, self.ignore),
             selects_all=(not self.ignore and not self.select) or self.select == ("ALL",),
@@ -85,6 +96,34 @@ class Options(NamedTuple):
             least_confidence=self.least_confidence,
             style=lambda place: self.style,
         )
+
+
+def _divided(whole: Policy, inner: Mapping[str, Policy]) -> Policy:
+    """Return a policy that asks others for the files of their folders, the innermost first."""
+    every = (whole, *inner.values())
+
+    @functools.cache
+    def at(path: str) -> Policy:
+        folder = innermost(path, inner)
+        return whole if folder is None else inner[folder]
+
+    def left_alone(code: str, span: Span) -> bool:
+        own = at(span.path)
+        return not own.selected(code) or own.left_alone(code, span)
+
+    return whole._replace(
+        selected=lambda code: any(policy.selected(code) for policy in every),
+        selects_all=all(policy.selects_all for policy in every),
+        left_alone=left_alone,
+        style=lambda span: at(span.path).style(span),
+    )
+
+
+def innermost(path: str, folders: Iterable[str]) -> str | None:
+    """Return which of some folders, absolute and with forward slashes, holds a file most closely."""
+    place = os.path.abspath(path).replace(os.sep, "/")
+    around = (folder for folder in folders if place.startswith(f"{folder.rstrip('/')}/"))
+    return max(around, key=len, default=None)
 
 
 def _among(codes: Sequence[str], said: str) -> Callable[[str], bool]:

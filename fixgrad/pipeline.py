@@ -9,7 +9,7 @@ from fixgrad import baseline, project, write
 from fixgrad.baseline import Baseline
 from fixgrad.edits import Patch
 from fixgrad.findings import Refusal, Repair
-from fixgrad.options import Options
+from fixgrad.options import Options, innermost
 from fixgrad.passed_over import PassedOver
 from fixgrad.patching import (
     UNPLACEABLE,
@@ -93,9 +93,9 @@ def opened(options: Options, known: Baseline | None = None) -> Opened:
 
 def run(options: Options) -> Outcome:
     """Do what the options ask of the files they name."""
-    policy = options.policy()
     known = known_findings(options)
     files, sources, around, passed_over, unreadable = opened(options, known)
+    policy = options.policy(files)
     outcome = _outcome_of(sources, options, policy, around, passed_over)
     if options.writes:
         write.write(outcome.patches)
@@ -133,13 +133,23 @@ def _with_baseline(
 
 
 def find_files(options: Options) -> tuple[str, ...]:
-    """Return the files that the options name."""
-    return project.find_files(
+    """Return the files that the options name, less those that settings further down leave out."""
+    found = project.find_files(
         options.paths,
         exclude=options.exclude,
         gitignore=options.gitignore,
         named_too=options.named_too,
     )
+    leaves_out = {
+        folder: project.matcher(inner.exclude) for folder, inner in options.inner(found).items()
+    }
+
+    def excluded(path: str) -> bool:
+        folder = innermost(path, leaves_out)
+        named = not options.named_too and path in options.paths
+        return folder is not None and not named and leaves_out[folder](path)
+
+    return tuple(path for path in found if not excluded(path)) if leaves_out else found
 
 
 def run_on_text(path: str, data: bytes, options: Options) -> Outcome:

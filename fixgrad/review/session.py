@@ -67,7 +67,7 @@ class Session:
         self._options = options._replace(unsafe=True, diff=True)
         self._studies = _studies(opened, options.known_calls())
         self._runs = runs_of(options, opened.sources)
-        self._policy = with_runs(self._options.policy(), self._runs)
+        self._policy = with_runs(self._options.policy(opened.files), self._runs)
         self._names: dict[Place, str] = {}  # fingerprints
         self._answers: dict[Place, bool] = {}
         self._shown: dict[Place, str] = {}  # the diff that was accepted

@@ -43,18 +43,26 @@ def find(paths: Sequence[str]) -> SettingsFile | None:
     They are looked for in the folder that holds all the paths, and further up as far as the
     repository goes. A pyproject.toml without `[tool.fixgrad]` is passed over.
     """
-    folder = _common_folder(paths)
+    folder = common_folder(paths)
     while True:
-        for name in (OWN_FILE, SHARED_FILE):
-            path = os.path.join(folder, name)
-            found = read(path) if os.path.isfile(path) else None
-            if found is not None:
-                return found
+        found = in_folder(folder)
+        if found is not None:
+            return found
         top = any(os.path.lexists(os.path.join(folder, mark)) for mark in (".git", ".hg"))
         above = os.path.dirname(folder)
         if top or above == folder:
             return None
         folder = above
+
+
+def in_folder(folder: str) -> SettingsFile | None:
+    """Return the settings that a folder holds itself."""
+    for name in (OWN_FILE, SHARED_FILE):
+        path = os.path.join(folder, name)
+        found = read(path) if os.path.isfile(path) else None
+        if found is not None:
+            return found
+    return None
 
 
 def given(path: str) -> SettingsFile:
@@ -107,7 +115,7 @@ def _not_toml(shown: str, said: str) -> str:
     return f"{place}: not valid TOML{end}: {reason}; correct it, or use --isolated to do without"
 
 
-def _common_folder(paths: Sequence[str]) -> str:
+def common_folder(paths: Sequence[str]) -> str:
     """Return the innermost folder that holds all the paths; of standard input, the current one."""
     folders = []
     for path in paths or (".",):

@@ -26,6 +26,8 @@ class Settings(NamedTuple):
     values: Mapping[str, Value]
     said_by: Mapping[str, tuple[str, ...]]  # "pyproject.toml", "command line", "default"
     globs: Mapping[str, Globs]  # those of the file are taken from its folder
+    over: Mapping[str, Value] = {}  # what the command line says
+    top: str | None = None  # below this folder, other settings files count for what they hold
 
     def flag(self, name: str) -> bool:
         """Return a setting that is true or false."""
@@ -76,9 +78,15 @@ def resolve(
 
     An option that is None was not given. `config` names the file to read; `isolated` reads none.
     """
-    file = None if isolated else files.given(config) if config else files.find(paths)
-    from_file = checked(file) if file is not None else {}
     over = {name: value for name, value in (options or {}).items() if value is not None}
+    if isolated or config:
+        return _laid_over(None if isolated or not config else files.given(config), over)
+    found = _laid_over(files.find(paths), over)
+    return found._replace(top=files.common_folder(paths))
+
+
+def _laid_over(file: SettingsFile | None, over: Mapping[str, Value]) -> Settings:
+    from_file = checked(file) if file is not None else {}
     values: dict[str, Value] = {}
     said_by: dict[str, tuple[str, ...]] = {}
     globs: dict[str, Globs] = {}
@@ -99,7 +107,7 @@ def resolve(
                 for layer, name in layers
                 for glob in _texts(layer.get(name, ()))
             )
-    return Settings(file, values, said_by, globs)
+    return Settings(file, values, said_by, globs, over)
 
 
 def _layers(
@@ -162,5 +170,34 @@ def options_of(settings: Settings, paths: tuple[str, ...] = ()) -> Options:
         style=settings.word("style"),
         models=settings.tables(),
         baseline=settings.file_named("baseline"),
+        inner=_Inner(settings),
         evidence=settings.file_named("evidence"),
     )
+
+
+class _Inner:
+    """The settings files further down than the one of a run: each counts for the files of its folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: dict[str, tuple[str, Options] | None] = {}  # by folder
+
+    def __call__(self, paths: Sequence[str]) -> dict[str, Options]:
+        """Return by folder what they say of its files, for those files that they count for."""
+        folders = sorted({os.path.dirname(os.path.abspath(path)) for path in paths})
+        found = filter(None, map(self._around, folders))
+        return {folder.replace(os.sep, "/"): options for folder, options in found}
+
+    def _around(self, folder: str) -> tuple[str, Options] | None:
+        """Return the nearest settings file below the top of the run, and what it says."""
+        top = self._settings.top
+        if top is None or not folder.startswith(top.rstrip(os.sep) + os.sep):
+            return None
+        if folder not in self._known:
+            file = files.in_folder(folder)
+            if file is None:
+                self._known[folder] = self._around(os.path.dirname(folder))
+            else:
+                own = options_of(_laid_over(file, self._settings.over))
+                self._known[folder] = (folder, own)
+        return self._known[folder]
