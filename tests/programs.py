@@ -45,7 +45,7 @@ class Programs:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.close()
-        self._child.wait(timeout=10)
+        self._child.wait(timeout=60)  # where much else is running, the last fork takes its time
         self._child.stdout.close()
 
     def run(

@@ -242,7 +242,13 @@ class TestCases:
 def torch_says(
     request: pytest.FixtureRequest, programs: Programs
 ) -> Iterator[Callable[[Path], list[str]]]:
-    """Return what torch says of a case; two children run the programs of all cases meanwhile."""
+    """Return what torch says of a case; two children run the programs of all cases meanwhile.
+
+    Where pytest-xdist shares the tests out, each worker has a child, and runs what it is given.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        yield lambda case: torch_side(programs, case)
+        return
     idle: SimpleQueue[Programs] = SimpleQueue()
 
     def answer(case: Path) -> list[str]:
