@@ -165,8 +165,14 @@ class TestUnchanged:
             event.kind for event in found.events
         }
 
-    def test_a_traceback_does_not_show_the_probe(self, tmp_path: Path) -> None:
-        text = "import torch\ntorch.ones(2).sum().backward()\n"
+    def test_messages_do_not_show_the_probe(self, tmp_path: Path) -> None:
+        """Neither tracebacks nor warnings, which are told once for each line and filtered by module."""
+        text = (
+            "import torch, warnings\nx = torch.ones(2, requires_grad=True)\n"
+            "for turn in range(2):\n    torch.tensor(x)\ntorch.tensor(x)\n(x * 2).grad\n(x * 3).grad\n"
+            "warnings.filterwarnings('ignore', module='__main__')\n(x * 4).grad\n"
+            "torch.ones(2).sum().backward()\n"
+        )
         (tmp_path / "main.py").write_text(text)
         command = [sys.executable, "main.py"]
         said = []
@@ -175,6 +181,7 @@ class TestUnchanged:
                 command, cwd=tmp_path, env={**os.environ, **environment}, stderr=-1, check=False
             )
             said.append(ran.stderr)
+        assert said[0].count(b"UserWarning") == 4
         assert said[0] == said[1]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from fixgrad import cli
+from tests.programs import read_case
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 FIT = """\
 import numpy as np
 import torch
@@ -88,6 +92,11 @@ def user(
     made = User(folder, capfd)
     made.write(FIT)
     return made
+
+
+def digest(name: str) -> str:
+    """Return what a certificate says of the content of a file."""
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
 
 
 def verdicts(data: dict[str, object]) -> list[tuple[object, ...]]:
@@ -166,6 +175,35 @@ class TestUnrulyPrograms:
         user.write(FIT.replace("([1.0, 2.0]))", "([1.0, 2.0])).requires_grad_()"))
         code, data, said = user.verify("--", "no-such-program")
         assert (code, data["verdicts"], said) == (0, [], "nothing to prove: no repair is planned\n")
+
+
+class TestData:
+    """Programs that are right as they are."""
+
+    def test_noop_cases_have_nothing_to_prove(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """No program is run for them: there is none of this name."""
+        shutil.copytree(FIXTURES / "noop", tmp_path / "noop")
+        monkeypatch.chdir(tmp_path)
+        cases = [case for case in sorted(FIXTURES.glob("noop/*")) if is_right(case)]
+        paths = [path for case in cases for path in files_of(case)]
+        assert len(cases) > 300
+        code = cli.run(["verify", "--isolated", *paths, "--", "no-such-program"])
+        assert (code, capfd.readouterr().err) == (0, "nothing to prove: no repair is planned\n")
+
+
+def is_right(case: Path) -> bool:
+    """Say whether no wrong answer is recorded for a case."""
+    texts = [path.read_text("utf-8", "replace") for path in case.rglob("*") if path.is_file()]
+    return not any(re.search(r"#\s*spurious:", text) for text in texts)
+
+
+def files_of(case: Path) -> list[str]:
+    """Return what the command line is given for a case, seen from the folder of all."""
+    given = read_case(case).get("given", [])
+    assert isinstance(given, list)
+    return [f"noop/{case.name}/{name}".rstrip("/") for name in given or [""]]
 
 
 class TestCopies:
@@ -248,8 +286,7 @@ class TestProofs:
         assert (code, verdicts(data)) == (0, [(4, "proved")])
         assert said == "1 proved; original: exit 0, repaired: exit 0\n"
         written = json.loads(certificate.read_text())
-        digest = hashlib.sha256((user.folder / "main.py").read_bytes()).hexdigest()
-        assert written["inputs"] == {"main.py": digest}
+        assert written["inputs"] == {"main.py": digest("main.py")}
         assert (
             "+x = torch.tensor(np.array([1.0, 2.0]), requires_grad=True)"
             in written["patch"]["text"]
@@ -259,8 +296,18 @@ class TestProofs:
 
     def test_only_what_is_proved_is_written(self, user: User) -> None:
         user.write(FIT.replace("x", "y"), "never_run.py")
-        code, data, _ = user.verify("--fix", "--require-proof")
+        before = {name: digest(name) for name in ("main.py", "never_run.py")}
+        words = ["--fix", "--require-proof", "--certificate", "../certificate.json"]
+        code, data, _ = user.verify(*words)
         assert (code, verdicts(data)) == (0, [(4, "proved"), (4, "not reached")])
+        certificate = json.loads(Path("../certificate.json").read_text())
+        assert certificate["inputs"] == before
+        assert certificate["repaired"] == {"main.py": digest("main.py")}
+        assert certificate["written"] == ["main.py"]
+        diff = certificate["patch"]["text"]
+        subprocess.run(["git", "apply", "-R", "-"], input=diff, text=True, check=True)
+        assert {name: digest(name) for name in before} == before
+        subprocess.run(["git", "apply", "-"], input=diff, text=True, check=True)
         assert "requires_grad=True)\nw" in Path("main.py").read_text()
         assert Path("never_run.py").read_text() == FIT.replace("x", "y")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fixgrad import pipeline
 from fixgrad.edits import Operation
-from fixgrad.findings import Applicability, Finding, Repair, Step
+from fixgrad.findings import DEMAND, MADE, Applicability, Finding, Repair, Step
 from fixgrad.pipeline import Options
 from fixgrad.project import decode
 from fixgrad.proof.notebook_text import runnable
@@ -89,7 +89,8 @@ def repair_of(
 ) -> Repair:
     """Make a repair by hand: expressions are given as text that stands once in the source."""
     made = span_of(source, conversion)
-    steps = (Step(made, "made here"), Step(span_of(source, demand), "demanded here"))
+    asked = span_of(source, demand)
+    steps = (Step(made, "made here", MADE), Step(asked, "demanded here", DEMAND))
     finding = Finding(rule, made, "made by hand", "high", steps)
     done = tuple(Operation(span_of(source, text), kind, what) for text, kind, what in operations)
     return Repair(finding, done, Applicability.SAFE, "made by hand")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from fixgrad.edits import Operation
-from fixgrad.findings import Repair
+from fixgrad.findings import DEMAND, MADE, Repair
 from fixgrad.rewrite.moves import Moves
 from fixgrad.source import Span
 
@@ -29,8 +29,8 @@ class Claim(NamedTuple):
 def claim_of(repair: Repair) -> Claim:
     """Return what a repair claims, in the places of the files as they are."""
     finding = repair.finding
-    made = [step.span for step in finding.trace if step.what == "made here"]
-    asked = [step.span for step in finding.trace if step.what == "demanded here"]
+    made = [step.span for step in finding.trace if step.effect == MADE]
+    asked = [step.span for step in finding.trace if step.effect == DEMAND]
     touched = dict.fromkeys(operation.span for operation in repair.operations)
     return Claim(
         finding.rule,

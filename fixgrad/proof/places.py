@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from fixgrad.rewrite.layout import Layout
 from fixgrad.runtime.records import Place
-from fixgrad.source import Source, Span, characters
+from fixgrad.source import Cell, Source, Span, characters
 
 _WIDE = 1 << 20  # the end of a line whose columns are not known
 
@@ -77,7 +77,7 @@ class Files:
         """Find a cell that Jupyter ran by its text."""
         for path, source in self._sources.items():
             for cell in source.notebook.cells if source.notebook else ():
-                if cell.text.strip() == place.text.strip():
+                if _is_text_of(cell, place.text):
                     return self._seen(path, place, cell.line - 1)
         return None
 
@@ -89,3 +89,11 @@ class Files:
         start = characters(lines, line, place.column)
         end = characters(lines, end_line, place.end_column)
         return Seen(Span(path, line, start, end_line, end), exact=True)
+
+
+def _is_text_of(cell: Cell, ran: str) -> bool:
+    """Say whether this is what Jupyter ran of a cell: its magics have become Python by then."""
+    own, other = cell.text.strip().splitlines(), ran.strip().splitlines()
+    return len(own) == len(other) and all(
+        line == there or "get_ipython()" in there for line, there in zip(own, other, strict=True)
+    )

@@ -76,6 +76,7 @@ def verify(request: Request) -> Proof:
         written: Patches = ()
         if request.fix:
             trials, written = _settled(request, rounds, trials)
+            verdicts = last_word(trials, outcome.repaired)
         if request.coordinates:
             from fixgrad.proof.numeric import checked  # noqa: PLC0415  (on request only)
 

@@ -138,15 +138,25 @@ class Recorder:
         error = getattr(sys, "last_value", None)
         if error is not None:
             self.failure("uncaught", error, getattr(sys, "last_traceback", None))
-        for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None)
-            if isinstance(path, str) and self._is_stray(os.path.realpath(path)):
-                self.write({"kind": "stray", "file": path})
+        for path in self._strays():
+            self.write({"kind": "stray", "file": path})
         self.write({"kind": "end"})
 
-    def _is_stray(self, path: str) -> bool:
+    def _strays(self) -> list[str]:
+        """Return the modules that were loaded from folders that are to be taken from elsewhere."""
         moved = [os.path.realpath(old) + os.sep for old in self.settings.get("moved") or ()]
-        return path.startswith(tuple(moved)) and not self.is_library(path)
+        real: dict[str, str] = {}  # folders: to look up each file would take a tenth of a second
+        found = []
+        for module in list(sys.modules.values()) if moved else ():
+            path = getattr(module, "__file__", None)
+            if isinstance(path, str):
+                folder = os.path.dirname(path)
+                if folder not in real:
+                    real[folder] = os.path.realpath(folder)
+                where = os.path.join(real[folder], "")
+                if where.startswith(tuple(moved)) and not self.is_library(where):
+                    found.append(path)
+        return found
 
     def failure(
         self, kind: str, error: BaseException, trace: TracebackType | None, **facts: Any
@@ -678,6 +688,7 @@ class Probe(Demands):
         _replace(optimizers.Optimizer, "add_param_group", self._group)
         self._watch_grad()
         self._watch_classes()
+        _relocate_warnings()
 
     def _watch_grad(self) -> None:
         raw, read, this = self.torch._C.TensorBase.grad, self.read_grad, sys._getframe
@@ -821,6 +832,32 @@ def _replace(owner: Any, name: str, make: Callable[[str, Any], Any]) -> None:
     ours.__module__ = owner.__module__ if of_class else owner.__name__
     ours.__qualname__ = f"{owner.__qualname__}.{name}" if of_class else name
     setattr(owner, name, ours)
+
+
+def _relocate_warnings() -> None:
+    """Have torch's warnings name the program's line, and be filtered by it: we stand between the two."""
+    import warnings  # noqa: PLC0415  (torch has imported it)
+
+    show = getattr(warnings, "_showwarnmsg", None)
+    if show is None:
+        return
+
+    def relocated(said: Any) -> None:
+        frame = sys._getframe(1) if said.filename == __file__ else None
+        while frame is not None and frame.f_code.co_filename in (__file__, warnings.__file__):
+            frame = frame.f_back
+        if frame is None:
+            show(said)
+            return
+        globals().pop("__warningregistry__", None)  # what is told once is told once for each line
+        names = frame.f_globals
+        registry = names.setdefault("__warningregistry__", {})
+        where = (frame.f_code.co_filename, frame.f_lineno, names.get("__name__") or "<unknown>")
+        warnings.warn_explicit(
+            said.message, said.category, *where, registry, None, getattr(said, "source", None)
+        )
+
+    warnings._showwarnmsg = relocated  # type: ignore[attr-defined]
 
 
 class Waiting:
