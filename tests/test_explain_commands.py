@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from fixgrad import cli, pipeline
-from fixgrad.explain import drawing
+from fixgrad.explain import drawing, question, text
 from fixgrad.explain.chart import Chart, chart
 from fixgrad.explain.place import explain
+from fixgrad.explain.run import follow
 from fixgrad.findings import Repair
 from fixgrad.pipeline import Options
 from tests.explained import FILES, HEAD, MAIN, MODEL, line_of, run_on
@@ -53,6 +54,25 @@ class TestCommandLine:
         assert "     trainer = Trainer(start.float(), 0.1)\n               ^^^^" in shown
         assert "  5. model.py:7:42 demanded here: it is given to an optimizer" in shown
         assert "+trainer = Trainer(start.float().requires_grad_(), 0.1)" in shown
+
+    def test_it_is_fitted_to_a_terminal(self) -> None:
+        place = question.place_of("main.py:10")
+        files = question.read(place.path, ())
+        run = follow(files.sources)
+        found = explain(run, files.path, 10, None)
+        diffs = [question.diff_of(answer, run.sources) for answer in found]
+        wide = text.render(found, run.sources, diffs, colour=False)
+        assert text.render(found, run.sources, diffs, colour=False, width=500) == wide
+        for colour in (True, False):
+            narrow = text.render(found, run.sources, diffs, colour=colour, width=40)
+            plain = re.sub(r"\x1b\[[0-9;]*m", "", narrow)
+            assert max(map(len, plain.splitlines())) <= 40
+            rows = plain.splitlines()
+            marks = [n for n, row in enumerate(rows) if row.strip() and not row.strip(" ^")]
+            assert len(marks) == wide.count("^\n") > 3
+            assert all(len(rows[n]) <= len(rows[n - 1]) for n in marks)
+            said = " ".join(plain.split("1. main")[0].split())
+            assert said == " ".join(wide.split("1. main")[0].split())
 
     def test_only_what_is_named_is_read(self, capfd: pytest.CaptureFixture[str]) -> None:
         Path("deep").mkdir()

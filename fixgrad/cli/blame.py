@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from fixgrad.cli.listing import options_around
-from fixgrad.cli.streams import colour_wanted, emit, note
+from fixgrad.cli.streams import colour_wanted, emit, note, width_known
 from fixgrad.errors import FixgradError
 from fixgrad.explain import question, records, text
 from fixgrad.explain.blame import Traceback, blamed, files_of, known_files, read_traceback
@@ -34,7 +34,7 @@ def blame(pasted: str, paths: tuple[str, ...], form: str, color: str, looked: An
         return 0
     note(_headline(traceback))
     diffs = [question.diff_of(answer, run.sources) for answer in found]
-    emit(text.render(found, run.sources, diffs, colour=colour_wanted(color)))
+    emit(text.render(found, run.sources, diffs, colour=colour_wanted(color), width=width_known()))
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fixgrad.cli.listing import looking, options_around
-from fixgrad.cli.streams import colour_wanted, emit, note
+from fixgrad.cli.streams import colour_wanted, emit, note, width_known
 
 _EPILOG = """\b
 Examples:
@@ -82,5 +82,5 @@ def command(
         emit(records.render(found))
         return 0
     diffs = [question.diff_of(answer, run.sources) for answer in found]
-    emit(text.render(found, run.sources, diffs, colour=colour_wanted(color)))
+    emit(text.render(found, run.sources, diffs, colour=colour_wanted(color), width=width_known()))
     return 0

@@ -37,9 +37,11 @@ def excerpt(span: Span, lines: Sequence[str], room: int = WIDEST) -> Excerpt | N
     return Excerpt(_expanded(cut(before + covered + rest, room)), offset, width)
 
 
-def underlined(span: Span, lines: Sequence[str], colour: bool) -> list[str]:
+def underlined(
+    span: Span, lines: Sequence[str], colour: bool, width: int | None = None
+) -> list[str]:
     """Return the line and carets under the stretch, as two lines."""
-    found = excerpt(span, lines)
+    found = excerpt(span, lines, WIDEST if width is None else max(width - len(INDENT), 20))
     if found is None:
         return []
     carets = " " * found.offset + paint("^" * found.width, "red", colour)
