@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import growth
 from bench.conversions import find_sites, stripped
 from bench.modules import Module
 from bench.restore import by_source, judge, listed, measure, strip_tree, table
@@ -141,3 +142,26 @@ def test_unpacks_python_text_alone(tmp_path: Path) -> None:
             packed.addfile(member, io.BytesIO(data))
     unpack_package(tmp_path / "a-1.tar.gz", tmp_path / "tree")
     assert sorted(p.name for p in (tmp_path / "tree").iterdir()) == ["a.py", "b_ipynb.py"]
+
+
+class TestGrowth:
+    def test_a_tree_is_timed_beside_its_parts(self, tmp_path: Path) -> None:
+        for name, lines in {"one": 3, "two": 5}.items():
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "code.py").write_text("x = 1\n" * lines)
+        (tmp_path / "work").mkdir()
+        rows, start = growth.measure(
+            [5, 8], [tmp_path / "one", tmp_path / "two"], tmp_path / "work"
+        )
+        assert [(row.packages, row.lines) for row in rows] == [(1, 3), (2, 8)]
+        assert all(row.together.seconds > 0 and row.together.memory > 5 for row in rows)
+        assert start > 0
+        assert not list((tmp_path / "work").glob("[0-9]*"))
+
+    def test_the_ratio_leaves_out_the_time_to_start(self) -> None:
+        row = growth.Row(2, 100, growth.Cost(4.1, 50.0), 2.2)
+        assert row.ratio(0.1) == pytest.approx(2.0)
+        assert "40000.0   2.00     50" in growth.table([row], 0.1)
+
+    def test_packages_are_taken_in_order_until_there_is_no_room(self) -> None:
+        assert growth.chosen({"a": 4, "b": 9, "c": 5}, 10) == ["a", "c"]
