@@ -223,12 +223,19 @@ class FlowGraph:
         if name is not None:
             return None if self._is_shadowed(site, name) else name
         for place, local in self.local_names.get((site.path, qualified), ()):
-            if place[:2] <= site.place[:2] and site.place[2:] <= place[2:]:
+            if _stands_in(site.place, place) and not self._is_shadowed(site, local, place):
                 return local
         return None
 
-    def _is_shadowed(self, site: Site, name: str) -> bool:
+    def _is_shadowed(self, site: Site, name: str, binder: Place | None = None) -> bool:
+        """Say whether a function around a place, inside the one that binds a name, has its own."""
         return any(
-            name in names and place[:2] <= site.place[:2] and site.place[2:] <= place[2:]
+            name in names
+            and _stands_in(site.place, place)
+            and (binder is None or (place != binder and _stands_in(place, binder)))
             for place, names in self.shadows.get(site.path, ())
         )
+
+
+def _stands_in(place: Place, around: Place) -> bool:
+    return around[:2] <= place[:2] and place[2:] <= around[2:]

@@ -63,7 +63,8 @@ def read_variable(m: Machine, f: Frame, state: State, name: str, scope: int) -> 
 def read_dotted(m: Machine, f: Frame, state: State, name: str, op: Op) -> Value:
     """Return what a dotted name of the current function holds."""
     first, *rest = name.split(".")
-    scope = 0 if state.get((f.thing, first)) else -1
+    frames = (f.thing, *f.outer)
+    scope = next((n for n, frame in enumerate(frames) if state.get((frame, first))), -1)
     value = read_variable(m, f, state, first, scope)
     for part in rest:
         value = access.attribute(m, f, state, value, part, op.place)
