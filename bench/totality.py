@@ -46,7 +46,7 @@ def try_out(name: str, data: bytes) -> Tried:
     try:
         outcome, repairs = deeply(lambda: _through(name, data))
     except Exception:  # whatever it is, it is what is looked for
-        outcome, repairs = traceback.format_exc(limit=-4), 0
+        outcome, repairs = traceback.format_exc(limit=-60), 0
     return Tried(name, outcome, time.perf_counter() - started, repairs)
 
 

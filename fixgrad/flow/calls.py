@@ -90,7 +90,19 @@ def apply(m: Machine, f: Frame, state: State, call: Call, callee: Value) -> Valu
     return union(results) or UNKNOWN
 
 
+MOST_NESTED = 150  # calls being made, of functions or not: an object may be its own `__call__`
+
+
 def _apply(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
+    if m.nested >= MOST_NESTED:
+        return unknown_call(m, f, state, call, [thing], callbacks=False)
+    m.nested += 1
+    value = _applied(m, f, state, call, thing)
+    m.nested -= 1
+    return value
+
+
+def _applied(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
     match thing.kind:
         case "function":
             return enter(m, f, state, call, thing)
