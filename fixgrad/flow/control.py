@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixgrad.flow import containers, definitions, importing, turns, variables
+from fixgrad.flow import containers, definitions, importing, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.failures import ends_program
@@ -356,7 +356,7 @@ def _opaque(m: Machine, f: Frame, op: Op, state: State) -> None:
 def _inserted(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute a statement that the plan inserts: `x.requires_grad_()`."""
     name, _, method = op.target.removesuffix("()").rpartition(".")
-    receiver = variables.read_dotted(m, f, state, name, op)
+    receiver = turns.item_named(m, f, state, name, op)
     m.send(m, f, state, Call(op.place), receiver, method)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fixgrad.flow.containers import item
 from fixgrad.flow.graph import Drawn
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
-from fixgrad.flow.values import Site
+from fixgrad.flow.values import NOTHING, Site, Value, constant, of_kind, union
+from fixgrad.flow.variables import read_dotted
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -22,9 +25,33 @@ def execute(m: Machine, f: Frame, op: Op, state: State) -> None:
         loop, first = (Site(f.module.path, place) for place in (op.place, body[0].place))
         for store in head:
             if store.kind == "store":
-                held = m.graph.drawn.setdefault(Drawn(loop, first, store.target), set())
-                held.update(map(identity, f.registers[store.args[0]]))
+                for name, value in _named(state, store.target, f.registers[store.args[0]]):
+                    held = m.graph.drawn.setdefault(Drawn(loop, first, name), set())
+                    held.update(map(identity, value))
     m.block(f, body, state)
+
+
+def _named(state: State, name: str, value: Value) -> Iterator[tuple[str, Value]]:
+    """Yield what a variable holds, and what stands in it by a key: `batch["x"]`, `batch[0]`."""
+    yield name, value
+    if len(value) != 1:
+        return
+    for thing in of_kind(value, "dict", "list", "tuple"):
+        for field in sorted(state.get((thing, "#fields"), ())):
+            key = field[1:-1]
+            if key.isdecimal() or key[1:-1].isidentifier():
+                quoted = key if key.isdecimal() else f'"{key[1:-1]}"'
+                yield f"{name}[{quoted}]", state.get((thing, field), NOTHING)
+
+
+def item_named(m: Machine, f: Frame, state: State, name: str, op: Op) -> Value:
+    """Return what such a name stands for."""
+    variable, _, key = name.removesuffix("]").partition("[")
+    value = read_dotted(m, f, state, variable, op)
+    if not key:
+        return value
+    index = constant(int(key) if key.isdecimal() else key[1:-1])
+    return union(item(state, t, index) for t in of_kind(value, "dict", "list", "tuple"))
 
 
 def variables_of(op: Op) -> list[str]:

@@ -119,13 +119,20 @@ def _recovers(handler: ast.ExceptHandler) -> bool:
         return False
     if any(isinstance(n, ast.Call) and _name(n) in _TELLS for n in inner):
         return False
-    return all(_is_silent(s) or _computes(s) for s in handler.body)
+    return all(map(_works, handler.body)) and any(map(_computes, inner))
 
 
-def _computes(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Return):
-        return any(isinstance(n, ast.Call) for n in ast.walk(statement))
-    return False
+def _works(statement: ast.stmt) -> bool:
+    """Say whether a statement only computes, keeps what it has computed, or steers others that do."""
+    if isinstance(statement, ast.For | ast.While | ast.If | ast.With):
+        return all(map(_works, (*statement.body, *getattr(statement, "orelse", ()))))
+    kept = isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return)
+    return kept or _is_silent(statement)
+
+
+def _computes(node: ast.AST) -> bool:
+    kept = isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return)
+    return kept and any(isinstance(n, ast.Call) for n in ast.walk(node))
 
 
 def _is_silent(statement: ast.stmt) -> bool:
