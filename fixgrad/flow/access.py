@@ -33,6 +33,7 @@ from fixgrad.flow.values import (
     Thing,
     Value,
     constant,
+    having,
     is_constant,
     known,
     of_kind,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 _PLAIN_OF_ANYTHING = {"shape", "ndim", "dtype", "device", "is_leaf", "is_cuda", "grad_fn"}
+_LAYOUTS = ("is_sparse", "is_sparse_csr", "is_quantized", "is_mkldnn")
 _PLAIN_TENSOR_FACTS = {
     "shape",
     "device",
@@ -82,7 +84,8 @@ def _is_own_variable(f: Frame, register: int) -> bool:
 def attribute(m: Machine, f: Frame, state: State, value: Value, name: str, place: Place) -> Value:
     """Return an attribute of whatever a value may be."""
     value = consume(m, f, state, value, place)
-    return each(m, f, state, value, lambda t, s: _attribute(m, f, s, t, name, place)) or UNKNOWN
+    things = frozenset(having(value, name))
+    return each(m, f, state, things, lambda t, s: _attribute(m, f, s, t, name, place)) or UNKNOWN
 
 
 def each(
@@ -157,6 +160,10 @@ def _param_groups(m: Machine, f: Frame, state: State, thing: Thing, place: Place
 def _tensor_attribute(
     m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place
 ) -> Value:
+    if name in _LAYOUTS:
+        me = identity(thing)
+        dense = m.graph.born.get(me) in ("array", "literal") or me.name == "torch.tensor"
+        return FALSE if dense else NUMBER
     if name == "grad":
         return read_gradient(m, f, state, thing, place)
     if name == "requires_grad":

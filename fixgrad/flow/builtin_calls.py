@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = Callable[["Machine", "Frame", State, Call, list[Value]], Value]
 
-_LOOKS_ONLY = frozenset(("issubclass", "type", "id", "callable", "len", "dir"))
+_LOOKS_ONLY = frozenset(("issubclass", "type", "id", "callable", "dir"))
 
 
 def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
@@ -61,8 +61,10 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         return is_instance(m, f, state, call)
     if name == "hasattr":
         return has_attribute(m, call)
+    if name == "len":
+        return _length(state, call)
     if name in _LOOKS_ONLY:
-        return WHOLE if name == "len" else UNKNOWN
+        return UNKNOWN
     if name in ("getattr", "setattr"):
         return _by_name(m, f, state, call, name)
     if name == "super":
@@ -96,6 +98,14 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         state.dead = True
         return UNKNOWN
     return m.unknown(m, f, state, call, [], name)
+
+
+def _length(state: State, call: Call) -> Value:
+    """Return how long a tuple is, which cannot change; of a list, others may put something into it."""
+    given = call.arguments[0].value if call.arguments else UNKNOWN
+    lengths = {state.get((t, "#length"), "maybe") if t.kind == "tuple" else "maybe" for t in given}
+    length = lengths.pop() if len(lengths) == 1 else "maybe"
+    return WHOLE if length == "maybe" else constant(int(length))
 
 
 _SPECIAL_METHODS = {"abs": "__abs__", "reversed": "__reversed__", "next": "__next__"}

@@ -37,6 +37,7 @@ from fixgrad.flow.values import (
     Thing,
     Value,
     constant,
+    having,
     known,
     of_kind,
     ordered,
@@ -139,7 +140,7 @@ def _call_method_value(m: Machine, f: Frame, state: State, call: Call, thing: Th
 
 def send(m: Machine, f: Frame, state: State, call: Call, receiver: Value, name: str) -> Value:
     """Call a method of whatever a value may be."""
-    things = ordered(receiver)
+    things = having(receiver, name)
     if len(things) == 1:
         return _send(m, f, state, call, things[0], name, True)
     results: list[Value] = []

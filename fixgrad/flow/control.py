@@ -20,6 +20,7 @@ from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, sift, 
 from fixgrad.flow.ir import Op
 from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
+from fixgrad.flow.membership import note_key
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State, Trail
 from fixgrad.flow.tensors import log
@@ -67,6 +68,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         m.guards.append(guard)
         m.arms.append((here, f.path, block))
         narrow(m, f, copy, op, test, holds=not block)
+        note_key(copy, test, holds=not block)
         m.block(f, op.blocks[block], copy)
         m.arms.pop()
         del m.guards[begun]

@@ -30,13 +30,8 @@ def read_gradient(m: Machine, f: Frame, state: State, tensor: Thing, place: Plac
 
 
 OPTIONAL = "optional"  # the detail of a read behind a test for None
-ARRAYS_ELSEWHERE = (
-    "cupy",
-    "jax",
-    "mxnet",
-    "paddle",
-    "tensorflow",
-)  # libraries with arrays of their own
+# Libraries with arrays of their own.
+ARRAYS_ELSEWHERE = ("cupy", "cupyx", "jax", "mxnet", "paddle", "tensorflow")
 # What stands in these is no tensor of torch, or its row says what it is.
 _NO_TENSORS = frozenset((*sys.stdlib_module_names, "numpy", "scipy", "torch", *ARRAYS_ELSEWHERE))
 

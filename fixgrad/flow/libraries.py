@@ -17,6 +17,7 @@ from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
 from fixgrad.flow.protocols import callables, special
 from fixgrad.flow.scalars import math_call
+from fixgrad.flow.sharing import grant
 from fixgrad.flow.standard_library import SPECIAL
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensor_methods import by_row, for_each
@@ -138,10 +139,22 @@ def _call_torch(m: Machine, f: Frame, state: State, call: Call, name: str) -> Va
         return make_module(m, f, state, call, module)
     row = tensor_function(name)
     if row is not None:
-        return by_row(m, f, state, call, row, [], name.rpartition(".")[2])
+        made_by_row = by_row(m, f, state, call, row, [], name.rpartition(".")[2])
+        _grant_by_keyword(m, f, state, call, made_by_row)
+        return made_by_row
     if name.startswith(_EACH):
         return for_each(m, f, state, call, name.removeprefix(_EACH))
     return m.unknown(m, f, state, call, [], name)
+
+
+def _grant_by_keyword(m: Machine, f: Frame, state: State, call: Call, made: Value) -> None:
+    """Track what a function makes that is told so: `torch.sparse_coo_tensor(i, v, requires_grad=True)`."""
+    flag = call.keyword("requires_grad")
+    if flag is None or is_constant(flag, False):
+        return
+    strong = is_constant(flag, True)
+    for thing in of_kind(made, "tensor"):
+        grant(m, f, state, thing, call.place, on=True, strong=strong, form="keyword")
 
 
 def _demand(m: Machine, f: Frame, state: State, call: Call, row: Demand) -> Value:

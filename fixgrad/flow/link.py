@@ -43,6 +43,7 @@ from fixgrad.project.imports import Imports, listing
 BUDGET = 10_000  # operations executed from one root
 # Operations after which only what is near a conversion is followed; 140,000 lines take some 750,000.
 PATIENCE = 1_000_000
+_ASKING = (".backward", ".grad")
 
 HANDLERS: dict[str, Handler] = {
     **control.HANDLERS,
@@ -262,6 +263,9 @@ class Linker:
                 for f in code.module.functions
                 if f.name == name or f.name.startswith(f"{name}.")
             )
+        asks = not code.function.tokens.isdisjoint(_ASKING)
+        if asks and self.machine.executed < PATIENCE // 2:
+            return BUDGET  # what lies between its tensors and its gradients matters
         return min(BUDGET, least + 2 * self.sizes[where])
 
     def _run_function(self, frame: Frame, thing: Thing) -> None:

@@ -47,7 +47,7 @@ Callbacks: TypeAlias = Callable[
 Batch: TypeAlias = Callable[["Machine", "Frame", State, Place, Thing], Value]
 LONGEST_PATH = 12  # calls inside calls
 _TOLD_APART_BY_DATA = {
-    "grad", "method", "none-test", "partial", "wrapped", "super", "context", "type-test",
+    "grad", "method", "none-test", "partial", "wrapped", "super", "context", "type-test", "key-test",
 }  # fmt: skip
 _LASTING = ("module", "class", "generator")  # their variables are read from outside
 _OF_STATEMENTS = ("wrap-with", "insert-before", "insert-after", "delete")

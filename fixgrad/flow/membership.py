@@ -27,7 +27,20 @@ def contained(m: Machine, f: Frame, op: Op, state: State, item: Value, holder: V
     tables = of_kind(holder, "dict")
     if len(tables) != 1 or len(holder) != 1:
         return constants.contained(m, f, op, state, item, holder)
-    return _answer(op, _has_key(m, f, state, tables[0], item))
+    found, field = _has_key(m, f, state, tables[0], item), containers.field_of(item)
+    if found is None and field is not None:
+        data = (tables[0], field, op.target == "in")
+        return frozenset((m.thing("key-test", None, (), "", data),))
+    return _answer(op, found)
+
+
+def note_key(state: State, test: Value, *, holds: bool) -> None:
+    """Note, on a path behind `key in table`, that the table has the key: what is made once is kept."""
+    for thing in of_kind(test, "key-test") if len(test) == 1 else []:
+        table, field, positive = thing.data
+        if holds is positive:
+            sure = state.get((table, "#sure"), frozenset())
+            state.set((table, "#sure"), sure | {field})
 
 
 def _answer(op: Op, found: bool | None) -> Value:

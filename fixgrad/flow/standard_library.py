@@ -279,6 +279,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "torch.load": _load,
     "torch.save": _save,
     "scipy.sparse.issparse": is_sparse,
+    "cupyx.scipy.sparse.issparse": is_sparse,
     "copy.copy": _shallow_copy,
     "copy.deepcopy": _deep_copy,
 }

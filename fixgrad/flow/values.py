@@ -90,6 +90,15 @@ def is_constant(value: Value, what: object) -> bool:
     return sure and found is what
 
 
+def having(value: Iterable[Thing], name: str) -> list[Thing]:
+    """Return the things that may have an attribute, in the order they were first made.
+
+    `torch = False` stands in for what could not be imported: nobody asks `False.tensor` and goes on.
+    """
+    things = ordered(value)
+    return [t for t in things if t.kind != "const" or hasattr(t.data, name)] or things
+
+
 def ordered(things: Iterable[Thing]) -> list[Thing]:
     """Return the things in the order they were first made."""
     found = list(things)
