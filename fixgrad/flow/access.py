@@ -161,9 +161,7 @@ def _tensor_attribute(
     m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place
 ) -> Value:
     if name in _LAYOUTS:
-        me = identity(thing)
-        dense = m.graph.born.get(me) in ("array", "literal") or me.name == "torch.tensor"
-        return FALSE if dense else NUMBER
+        return FALSE if _is_dense(m, thing) else NUMBER
     if name == "grad":
         return read_gradient(m, f, state, thing, place)
     if name == "requires_grad":
@@ -181,6 +179,15 @@ def _tensor_attribute(
     if row is not None and row.attribute:
         return frozenset((derive(m, f, state, place, row, [thing]),))
     return frozenset((m.thing("method", None, (), name, thing),))
+
+
+def _is_dense(m: Machine, thing: Thing) -> bool:
+    """Say whether a tensor is computed of arrays and sizes alone, and by nothing that makes it sparse."""
+    upstream = m.graph.upstream([identity(thing)])
+    made = [m.graph.made.get(t) for t in upstream]
+    known_ones = all(each is not None and "sparse" not in each.effect for each in made)
+    given = [m.graph.born[t] for t in upstream if t in m.graph.born and t.name != "torch.tensor"]
+    return known_ones and {"array", "literal"}.issuperset(given)
 
 
 def _array_attribute(
