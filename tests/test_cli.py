@@ -109,6 +109,8 @@ class TestExitCodes:
             (["-", "a.py"], "goes with no other path"),
             (["--stdin-filename", "x.py", "a.py"], "--stdin-filename goes with the path -"),
             (["rule", "FG999"], "fixgrad: no rule 'FG999'"),
+            (["--explain", "FG999"], "fixgrad: no rule 'FG999'"),
+            (["--check", "--fix"], "--check only reports: it goes without --fix"),
         ],
     )
     def test_a_bad_option_is_two(
@@ -118,6 +120,11 @@ class TestExitCodes:
         ran = fixgrad(*arguments)
         assert (ran.code, ran.out) == (2, "")
         assert message in ran.err
+
+    def test_what_other_tools_call_it(self, fixgrad: Fixgrad) -> None:
+        make("a.py", "safe")
+        assert fixgrad("--check") == fixgrad()
+        assert fixgrad("--explain", "FG101") == fixgrad("rule", "FG101")
 
     def test_a_bug_is_two(self, fixgrad: Fixgrad, monkeypatch: pytest.MonkeyPatch) -> None:
         make("a.py", "safe")

@@ -100,7 +100,9 @@ def test_nothing_found_is_an_empty_report() -> None:
     assert reports.pop("csv").count("\n") == 1
     assert reports.pop("markdown") == "### fixgrad: nothing found in 0 files\n"
     assert (reports.pop("json"), reports.pop("gitlab")) == ("[]\n", "[]\n")
-    assert reports == dict.fromkeys(("full", "concise", "jsonl", "github", "rdjsonl"), "")
+    assert reports == dict.fromkeys(
+        (*("full", "concise", "jsonl", "github", "rdjsonl"), "azure", "pylint"), ""
+    )
 
 
 @pytest.mark.parametrize("form", TEXTS)

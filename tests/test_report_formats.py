@@ -73,6 +73,43 @@ class TestGitHub:
         assert "50%25\\r%0A::error::x" in line
 
 
+class TestAzure:
+    def test_issues(self, say: Callable[..., str], reported: Path) -> None:
+        (reported / "broken.py").write_text("import torch\nx = (\n")
+        told = []
+        for line in say("--output-format", "azure", code=2).splitlines():
+            found = re.fullmatch(r"##vso\[task\.logissue ((?:\w+=[^;\]]*;)+)\](.+)", line)
+            assert found, line
+            given = dict(pair.split("=", 1) for pair in found[1].rstrip(";").split(";"))
+            assert (reported.parent / given["sourcepath"]).is_file()
+            told.append((given, found[2]))
+        assert [given["type"] for given, _ in told] == ["warning"] * 6 + ["error"]
+        given, message = next(t for t in told if "größe" in t[0]["sourcepath"])
+        assert (given["linenumber"], given["columnnumber"], given["code"]) == ("4", "18", "FG101")
+        assert message.endswith("(grant the gradient where the tensor is made, safe)")
+
+    def test_escapes(self) -> None:
+        finding = REPAIRED.finding._replace(message="50%\n##vso[task.x]y", trace=())
+        finding = finding._replace(span=finding.span._replace(path="a;b].py"))
+        entry = REPAIRED._replace(outcome=REPAIRED.outcome._replace(finding=finding))
+        line, *rest = render("azure", [entry], SOURCES, colour=False).splitlines()
+        assert rest == []
+        assert "/a%3Bb%5D.py;" in line
+        assert "50%AZP25%0A##vso[task.x]y" in line
+
+
+class TestPylint:
+    def test_lines(self, say: Callable[..., str], reported: Path) -> None:
+        (reported / "broken.py").write_text("import torch\nx = (\n")
+        lines = say("--output-format", "pylint", code=2).splitlines()
+        found = [re.fullmatch(r"(.+\.(?:py|ipynb)):(\d+): \[(FG\d+|E)\] (.+)", ln) for ln in lines]
+        assert all(found)
+        assert lines[-1].startswith("broken.py:2: [E] not valid Python")
+        (book,) = [each for each in found if each and each[1] == "n.ipynb"]
+        text = (reported / "n.ipynb").read_text("utf-8").splitlines()
+        assert "torch.from_numpy" in text[int(book[2]) - 1]
+
+
 class TestGitLab:
     def test_schema(self, say: Callable[..., str], reported: Path) -> None:
         (reported / "broken.py").write_text("import torch\nx = (\n")
@@ -282,6 +319,34 @@ class TestOutputFile:
     def test_what_cannot_be_written_is_told(self, capfd: pytest.CaptureFixture[str]) -> None:
         assert cli.run(["-o", "no/such/folder"]) == 2
         assert "no/such/folder: cannot be written: No such file" in capfd.readouterr().err
+
+
+class TestPatchFile:
+    def test_beside_the_report(self, say: Callable[..., str], reported: Path) -> None:
+        printed = say()
+        assert say("--patch", "all.patch") == printed
+        patch = Path("all.patch").read_bytes()
+        say("--diff", "--patch", "preview.patch")
+        assert Path("preview.patch").read_bytes() == patch
+        subprocess.run(["git", "apply", "src dir/all.patch"], check=True, cwd=reported.parent)
+        applied = contents(reported)
+        subprocess.run(["git", "apply", "-R", "src dir/all.patch"], check=True, cwd=reported.parent)
+        say("--fix", "--patch", "made.patch")
+        assert contents(reported) == applied
+        assert Path("made.patch").read_bytes() == patch
+
+    def test_nothing_to_repair(self, say: Callable[..., str]) -> None:
+        say("--patch", "none.patch", "lib", code=0)
+        assert Path("none.patch").read_bytes() == b""
+
+
+def test_what_was_repaired_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
+    cli.run(["--fix", "--show-fixes", "two.py"])
+    told = capfd.readouterr().err.splitlines()
+    title = "FG101 grant the gradient where the tensor is made"
+    assert told[:3] == [
+        f"two.py:3:5: {title}", f"two.py:3:39: {title}", "repaired 2 findings in 1 file"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "patch"])

@@ -54,6 +54,8 @@ class Output(NamedTuple):
     file: str | None = None  # where the report goes in place of standard output
     statistics: bool = False  # numbers in place of findings
     page: str | None = None  # where the review page goes
+    patch: str | None = None  # where the repairs go as a patch, beside the report
+    show_fixes: bool = False  # list what was repaired
     watch: Watch | None = None  # what takes notes for an inventory
 
     def put(self, data: bytes | str) -> None:
@@ -139,6 +141,8 @@ def _show(outcome: Outcome, options: Options, output: Output) -> None:
         output.put(paint_diff(patch) if output.colour else patch)
     else:
         output.put(_report(outcome, options, output))
+    if output.patch is not None:
+        save(output.patch, _patch(outcome, options))
     if output.page is not None:
         from fixgrad.page import render as page  # noqa: PLC0415  (it loads a template library)
 
@@ -162,6 +166,12 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
         note("no Python files found")
         return
     if outcome.repaired:
+        if output.show_fixes:
+            lines = (
+                f"{repair.finding.span}: {repair.finding.rule} {repair.title}"
+                for repair in outcome.repaired
+            )
+            note("\n".join(lines))
         done = _DONE[options.mark is not None][options.writes]
         findings = count(len(outcome.repaired), "finding")
         note(f"{done} {findings} in {count(len(outcome.patches), 'file')}")
@@ -208,6 +218,16 @@ def _report(outcome: Outcome, options: Options, output: Output) -> str:
     if output.form in INVENTORIES:
         report = report._replace(inventory=_inventory(outcome, options, output.watch))
     return render(output.form, report)
+
+
+def _patch(outcome: Outcome, options: Options) -> bytes:
+    """Return what `--fix` with these options would write, or has written."""
+    if options.writes or options.diff:
+        return patches(outcome.patches)
+    entries = (entry.outcome for entry in outcome.entries if entry.fixable)
+    repairs = [each for each in entries if isinstance(each, Repair)]
+    sources = (*outcome.sources, *outcome.others)
+    return patches(pipeline.patches_of(sources, repairs, options))
 
 
 def _contents(outcome: Outcome, output: Output) -> Report:

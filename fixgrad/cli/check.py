@@ -44,9 +44,13 @@ with a file or an option."""
 
 @click.command(cls=Sectioned, epilog=_EXAMPLES)
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@flag("--check", section=WORK, help="Report and write nothing, as without any option.")
 @flag("--diff", section=WORK, common=True, help="Preview the repairs as a patch.")
 @flag("--fix", section=WORK, common=True, help="Write the repairs (with --diff: show them too).")
 @flag(*("-i", "--interactive"), section=WORK, common=True, help="Decide on each repair by itself.")
+@option(
+    "--patch", metavar="FILE", section=WORK, help="Write the repairs to a file, as a patch, too."
+)
 @option(
     "--decisions",
     metavar="FILE",
@@ -60,6 +64,7 @@ with a file or an option."""
     help="Write a comment that hides each finding.",
 )
 @flag("--write-baseline", section=WORK, help="Record what is found in the baseline.")
+@option("--explain", metavar="CODE", section=WORK, help="Explain a rule, as `fixgrad rule` does.")
 @flag("--show-settings", section=WORK, help="Show which settings hold, and who says so.")
 @flag("--show-files", section=WORK, help="List the files that are looked at.")
 @option(
@@ -83,6 +88,7 @@ with a file or an option."""
     common=True,
     help="Write a page to review the repairs on.",
 )
+@flag("--show-fixes", section=REPORT, help="List each finding that --fix has repaired.")
 @flag("--statistics", section=REPORT, help="Count the findings of each rule.")
 @flag("--exit-zero", section=REPORT, common=True, help="Exit 0 though there are findings.")
 @flag("--exit-non-zero-on-fix", section=REPORT, help="Exit 1 if files were repaired.")
@@ -113,6 +119,11 @@ def command(paths: tuple[str, ...], **words: Any) -> int:
     from fixgrad.settings.resolve import resolve  # noqa: PLC0415
     from fixgrad.settings.show import shown  # noqa: PLC0415
 
+    if words["explain"]:
+        from fixgrad.cli.rule import explained  # noqa: PLC0415
+
+        emit(explained((words["explain"],)))
+        return 0
     name = words["stdin_filename"]
     around = (name,) if name else paths
     resolved = resolve(around, given(words), config=words["config"], isolated=words["isolated"])
@@ -150,6 +161,8 @@ def _options(resolved: Settings, paths: tuple[str, ...], words: dict[str, Any]) 
         raise click.UsageError(
             "--report shows what could be repaired: it goes without --fix, --diff"
         )
+    if words["check"] and (words["fix"] or words["diff"] or words["interactive"]):
+        raise click.UsageError("--check only reports: it goes without --fix, --diff and -i")
     options = options_of(resolved, paths)._replace(
         fix=words["fix"],
         diff=words["diff"] or form == PATCH,
@@ -184,4 +197,6 @@ def _output(resolved: Settings, words: dict[str, Any]) -> Output:
         file=words["output_file"],
         statistics=words["statistics"],
         page=words["report"],
+        patch=words["patch"],
+        show_fixes=words["show_fixes"],
     )

@@ -40,10 +40,17 @@ def command(codes: tuple[str, ...], form: str) -> int:
     if form == "json":
         emit(_records(chosen))
     elif codes:
-        emit("\n".join(map(_explained, chosen)))
+        emit(explained(codes))
     else:
         emit("".join(f"{rule.code}  {rule.name}\n" for rule in every))
     return 0
+
+
+def explained(codes: Sequence[str]) -> str:
+    """Return the documentation of rules, by their codes or names."""
+    from fixgrad import catalogue  # noqa: PLC0415
+
+    return "\n".join(_explained(catalogue.rule(code)) for code in codes)
 
 
 def _explained(rule: Rule) -> str:

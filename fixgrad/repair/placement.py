@@ -114,12 +114,18 @@ def place(
 ) -> Placement:
     """Choose the innermost place that grants this tensor and no other, in a file that may be edited.
 
-    Where there is none in such a file, the innermost at all.
+    Where there is none in such a file, or only at the head of a loop, the innermost at all.
     """
+    asked = list(asked)
     within = _place(contexts, thing, asked, step=step, may=may)
-    return (
-        within if within.forms else _place(contexts, thing, asked, step=step, may=lambda path: True)
-    )
+    if within.forms and not _is_in_loop(within):
+        return within
+    whole = _place(contexts, thing, asked, step=step, may=lambda path: True)
+    return within if within.forms and (not whole.forms or _is_in_loop(whole)) else whole
+
+
+def _is_in_loop(placement: Placement) -> bool:
+    return any(o.kind == "insert-before" for form in placement.forms for o in form)
 
 
 def _place(

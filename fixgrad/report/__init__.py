@@ -14,7 +14,7 @@ __all__ = ["COUNTED", "FORMATS", "INVENTORIES", "PATCH", "Entry", "Report", "ren
 
 FORMATS = (
     *("full", "concise", "json", "jsonl", "github", "gitlab", "sarif", "rdjson", "rdjsonl"),
-    *("junit", "markdown", "csv", "patch"),
+    *("junit", "azure", "pylint", "markdown", "csv", "patch"),
 )
 INVENTORIES = ("csv",)  # these tell of every conversion, not of the findings alone
 COUNTED = ("full", "concise", "json")  # in these --statistics can be said
