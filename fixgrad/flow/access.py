@@ -72,6 +72,9 @@ def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
     if op.target == "grad":
         m.own_variable = _is_own_variable(f, op.args[0])
     f.registers[op.out] = attribute(m, f, state, value, op.target, op.place)
+    owner = f.names.get(op.args[0]) or f.attributes.get(op.args[0], "%")
+    if owner[0] != "%":
+        f.attributes[op.out] = f"{owner}.{op.target}"
 
 
 def _is_own_variable(f: Frame, register: int) -> bool:

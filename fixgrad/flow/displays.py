@@ -27,7 +27,7 @@ def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
     else:
         thing = _sequence(m, f, op, state, values)
         for n, register in enumerate(op.args):
-            m.item_places[thing, n] = f.place_of(register)
+            m.item_places[thing, n] = f.place_of(register), f.attributes.get(register, "")
         f.registers[op.out] = frozenset((thing,))
 
 

@@ -87,6 +87,8 @@ class FlowGraph:
         self.optimizing: dict[tuple[Site, Path], set[Thing]] = {}
         # by statement and name: what is unpacked there under this name
         self.drawn: dict[Drawn, set[Thing]] = {}  # what a variable of a loop holds
+        # by the statement that gives attributes to an optimizer, and their names: what they hold
+        self.listed: dict[tuple[Site, str], set[Thing]] = {}
         self.taken_out: dict[tuple[Site, str], set[Thing]] = {}
         self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
         # by the calls, the statement and the name that it binds: the tensors

@@ -233,7 +233,7 @@ def _item_place(m: Machine, state: State, container: Thing, tensor: Thing) -> Pl
     for field in state.get((container, "#fields"), frozenset()):
         number = field[1:-1]
         if number.isdigit() and tensor in state.get((container, field), NOTHING):
-            return m.item_places.get((container, int(number)))
+            return m.item_places.get((container, int(number)), (None, ""))[0]
     return None
 
 

@@ -80,6 +80,7 @@ class Frame:
         self.yields_in_try = False
         self.careless = 0  # how many try blocks are around that nothing comes of if they fail
         self.names: dict[int, str] = {}  # the variable that a register was read from
+        self.attributes: dict[int, str] = {}  # the attribute of a variable: "self.x"
         self.loop_variables: set[str] = set()
         self.iterated: dict[str, Value] = {}  # by variable of a loop: what the loop is over
         self.overlay: Mapping[Place, list[Operation]] = {}
@@ -140,7 +141,8 @@ class Machine:
         self.passed_over: set[Where] = set()  # functions that call others, and were not executed
         self.expecting_failure = 0
         self.absent_imports = 0  # of what may not be installed, so far
-        self.item_places: dict[tuple[Thing, int], Place] = {}  # where a display's items stand
+        # where a display's items stand, and the names of those that are attributes: "self.x"
+        self.item_places: dict[tuple[Thing, int], tuple[Place, str]] = {}
         self.put_places: dict[
             tuple[Thing, Thing], Site
         ] = {}  # what is appended to a list, and where

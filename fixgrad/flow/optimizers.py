@@ -45,10 +45,22 @@ def demand_parameters(
     m.graph.whole.update(dealt)
     m.graph.certain.update((Site(f.module.path, argument.place), t) for t in dealt)
     m.graph.whole |= elements_of(state, value) - m.graph.sifted
+    _note_attributes(m, f, state, holders)
     for thing in found:
         others = [by] if by is not None else []
         log(m, f, state, "optimizer", thing, argument.place, detail=name, others=others)
     return [identity(t) for t in found]
+
+
+def _note_attributes(m: Machine, f: Frame, state: State, holders: set[Thing]) -> None:
+    """Note which attributes the displays list that an optimizer is given: `[camera.pose, self.scale]`."""
+    statement = Site(f.module.path, f.statement)
+    for container in holders:
+        for number in range(len(state.get((container, "#fields"), ()))):
+            _, name = m.item_places.get((container, number), (None, ""))
+            if name:
+                things = m.graph.listed.setdefault((statement, name), set())
+                things.update(map(identity, state.get((container, f"[{number}]"), NOTHING)))
 
 
 def tensors_inside(state: State, value: Value, holders: set[Thing] | None = None) -> list[Thing]:

@@ -176,9 +176,24 @@ def _place(
     if not step:
         asked = list(asked)
         other = _after_unpacking(contexts, thing, may) or _in_loop(contexts, thing, asked, may)
+        other = other or _before_optimizer(contexts, thing, asked, may)
         if other is not None:
             return Placement((other,))
     return Placement(refusal="FG906" if written else "FG908")
+
+
+def _before_optimizer(
+    contexts: Contexts, thing: Thing, asked: Iterable[Use], may: Callable[[str], bool]
+) -> Form | None:
+    """Grant an attribute before the statement that gives it to an optimizer."""
+    graph, me = contexts.graph, contexts.graph.identity(thing)
+    demanded = {graph.identity(t) for t in contexts.things}
+    trained = [use.statement for use in asked if use.kind == "optimizer"]
+    for (statement, name), things in graph.listed.items():
+        fits = statement in trained and me in things and things <= demanded
+        if fits and may(statement.path) and not is_integer(graph, thing):
+            return (Operation(span(statement), "insert-before", f"{name}.requires_grad_()"),)
+    return None
 
 
 def _in_loop(
