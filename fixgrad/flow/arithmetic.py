@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import constants, container_changes, containers, membership, texts, type_tests
 from fixgrad.flow.array_dtypes import operator_dtype
-from fixgrad.flow.arrays import NUMBERS, hold, make_array, read_array, sources_of, take, write_array
+from fixgrad.flow.arrays import (
+    NUMBERS,
+    hold,
+    make_array,
+    present_in,
+    read_array,
+    sources_of,
+    take,
+    write_array,
+)
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.protocols import negated, operated
@@ -133,6 +142,7 @@ def _tensor_result(
     bring_values(m, state, made, (left, right))
     if beside:
         m.graph.mixes.add(made)
+        state.add((made, "#present"), present_in(m, state, beside) - {made})
         m.graph.cut.setdefault(made, set()).update(sources_of(state, beside) - {made})
     return frozenset((made,))
 

@@ -14,6 +14,7 @@ from fixgrad.flow.array_dtypes import call_dtype
 from fixgrad.flow.graph import Computed
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.memory import move
+from fixgrad.flow.renewal import made_now, present_values
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import dtype, identity, log, tracked
 from fixgrad.flow.values import (
@@ -93,6 +94,8 @@ def hold(m: Machine, state: State, thing: Thing, effect: str, inputs: Iterable[T
     sources = sources_of(state, inputs)
     state.set((thing, "#cut"), sources)
     if sources:
+        state.set((thing, "#present"), present_in(m, state, inputs))
+        made_now(m, thing)
         whole = dtype_class(dtype(state, thing)) in ("integer", "bool")
         m.graph.computed[thing] = Computed(effect, inputs, whole or flat(effect))
     else:
@@ -108,6 +111,8 @@ def take(m: Machine, state: State, array: Thing, values: Iterable[Thing]) -> Non
     shared = (t for t in state.get((array, "#storage"), ()) if t.kind == "array")
     for thing in (array, *shared):
         state.add((thing, "#cut"), sources)
+        state.set((thing, "#present"), present_in(m, state, (thing, *given)))
+        made_now(m, thing)
         known = m.graph.computed.get(thing, Computed("[]=", frozenset()))
         m.graph.computed[thing] = known._replace(inputs=known.inputs | given - {thing}, flat=False)
 
@@ -121,6 +126,13 @@ def sources_of(state: State, inputs: Iterable[Thing]) -> frozenset[Thing]:
         else:
             found |= state.get((thing, "#cut"), frozenset())
     return frozenset(found)
+
+
+def present_in(m: Machine, state: State, inputs: Iterable[Thing]) -> Value:
+    """Return the tensors whose values these hold, without those that were made anew since."""
+    inputs = list(inputs)
+    tensors = frozenset(identity(t) for t in inputs if t.kind == "tensor")
+    return present_values(m, state, inputs, tensors)
 
 
 def read_array(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.array_dtypes import literal_dtype, named_dtype
-from fixgrad.flow.arrays import read_array, sources_of
+from fixgrad.flow.arrays import present_in, read_array, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.graph import Computed
 from fixgrad.flow.scalars import bring_values, numbers_in
@@ -67,6 +67,8 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     given = [*arrays, *numbers_in(state, value)]
     back = sources_of(state, given)
     cut_from(m, state, thing, {*back, *tensors})
+    if back or tensors:
+        state.set((thing, "#present"), present_in(m, state, [*given, *tensors]) - {thing})
     if back:
         m.graph.computed[thing] = Computed(row.name, frozenset(given))
         log(m, f, state, "returned", thing, call.place, detail=row.name, others=back)

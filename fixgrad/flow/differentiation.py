@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.ir import Place
+from fixgrad.flow.renewal import note_return
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, leaf, log, tracked
 from fixgrad.flow.values import NOTHING, Site, Thing, ordered
@@ -53,6 +54,7 @@ def backward(
         unknown = any(t.kind != "tensor" for t in reached)
         latest = set(upstream(state, [root], latest=True))
         log(m, f, state, "backward", root, place, detail=detail, others=reached)
+        note_return(m, state, identity(root))
         for thing in reached:
             if tracked(state, thing) == "no" or thing.kind != "tensor":
                 continue

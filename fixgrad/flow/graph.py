@@ -76,6 +76,13 @@ class FlowGraph:
         self.shadows: dict[str, list[tuple[Place, frozenset[str]]]] = {}  # local names by function
         self.mixes: set[Thing] = set()  # computed from a tensor and an array
         self.by_value: dict[Thing, set[Thing]] = {}  # tensors whose numbers went into it
+        # at a backward pass: tensors whose values it brought back, if they were not made anew since
+        self.came_back: dict[Thing, set[Thing]] = {}
+        self.clock = 0  # counts what is made, and the turns of loops
+        self.made_at: dict[Thing, int] = {}  # when it was made last
+        self.made_in: dict[
+            Thing, int
+        ] = {}  # the turn that certainly makes it, 0 where there is none
         self.flagged_as: dict[Thing, set[Thing]] = {}  # a copy -> what it is tracked like, cut off
         # by leaf: what takes its place in later turns of a loop, and what is computed of either
         self.replaced: dict[Thing, set[tuple[Thing, Thing]]] = {}
@@ -157,6 +164,11 @@ class FlowGraph:
                 sources |= self.cut.get(thing, set())
             pending.extend(ordered(sources))
         return list(found)
+
+    def tick(self) -> int:
+        """Return the next time of the clock."""
+        self.clock += 1
+        return self.clock
 
     def identity(self, thing: Thing) -> Thing:
         """Return the tensor that a no-op link returns."""

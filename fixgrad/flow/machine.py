@@ -104,6 +104,7 @@ class Loop:
         self.continues: list[Changes] = []
         self.branches = 0  # how many branches are around the loop
         self.first = False  # the turn begins from what stands before the loop
+        self.number = 0  # tells its turns apart
         self.elements: frozenset[Thing] = frozenset()  # the tensors it goes through
 
 
@@ -322,6 +323,7 @@ class Machine:
             path = state.path()
             loop = Loop(path.mark, path.mark)
             loop.branches, loop.first = self.branches, turns == 0
+            loop.number = self.graph.tick()
             f.loops.append(loop)
             self.loops.append(loop)
             guards = len(self.guards)

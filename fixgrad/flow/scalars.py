@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.arrays import hold, sources_of
+from fixgrad.flow.arrays import hold, present_in, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
@@ -60,4 +60,5 @@ def bring_values(m: Machine, state: State, made: Thing, values: Iterable[Value])
     numbers = [t for v in values for t in numbers_in(state, v) if t.name]
     if numbers:
         sources = sources_of(state, numbers) - {made}
+        state.add((made, "#present"), present_in(m, state, numbers) - {made})
         m.graph.by_value.setdefault(made, set()).update(sources)

@@ -16,6 +16,7 @@ from fixgrad.flow import descendants
 from fixgrad.flow.arms import DETACHES, note_detached, note_export
 from fixgrad.flow.graph import Made
 from fixgrad.flow.ir import Place
+from fixgrad.flow.renewal import made_now
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Site, Thing, ordered
@@ -106,7 +107,7 @@ _FRESH: tuple[tuple[str, object], ...] = (
     ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
     ("#guarded", False), ("#spoiled", "no"), ("#saves", "no"), ("#base", frozenset()),
     ("#loose", False), ("#outgrown", False), ("#twofold", False), ("#outpaced", frozenset()),
-    ("#read", False),
+    ("#read", False), ("#present", frozenset()),
 )  # fmt: skip
 
 
@@ -144,6 +145,7 @@ def make(
     state.set((thing, "#inputs"), frozenset(inputs))
     if storage:
         state.set((thing, "#storage"), frozenset(storage) - {thing})
+    made_now(m, thing)
     made = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
     _remember(m, thing, made, inputs, storage)
     return thing

@@ -186,8 +186,7 @@ def _notes(
         elif not run.records.torch:
             notes[f"the {name} never imported torch"] = None
         if run.ran.left:
-            many = f"{run.ran.left} processes" if run.ran.left > 1 else "a process"
-            notes[f"the {name} left {many} behind, ended since"] = None
+            notes[f"the {name} left {run.ran.left} processes behind, which were ended"] = None
         for path in run.records.strays:
             notes[f"{path} was loaded from your own tree, not from the copy"] = None
         for bug in run.records.bugs:

@@ -164,14 +164,16 @@ def _without_gradient(graph: FlowGraph, thing: Thing) -> set[Thing]:
 def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, Thing]]:
     """Yield the targets that reach a backward root also by their values, and what brings these back.
 
-    What the program detaches itself is meant; what it hands to NumPy or Python undetached is not.
+    What the program detaches itself is meant; what it hands to NumPy or Python undetached is not, unless
+    an earlier turn of a loop did so, and this one has made the tensor anew.
     """
     for thing in _differentiated(graph, targets):
         sources = set(graph.by_value.get(thing, ()))
         if graph.is_conversion(thing) or thing in graph.mixes:
             sources |= graph.cut.get(thing, set())
+        back = {key_of(t) for t in graph.came_back.get(thing, ())}
         for source in sorted(sources, key=lambda t: t.number):
-            for key in upstream_keys(graph, source) & targets.keys():
+            for key in upstream_keys(graph, source) & targets.keys() & back:
                 yield targets[key], thing
 
 

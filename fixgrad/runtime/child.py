@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fixgrad.errors import FixgradError
-from fixgrad.runtime.orphans import Orphans
 
 _MOST_OUTPUT = 64 * 1024 * 1024  # bytes, of standard output and error together
 _PATIENCE = (0.01, 0.25)  # seconds between two looks at a program, at first and at last
@@ -61,26 +60,9 @@ def run(
 ) -> Ran:
     """Run a command; `captured` is the file for its output, `mark` a word of its environment alone."""
     started = time.monotonic()
-    with Orphans() as orphans:
-        process = _started(command, folder, environment, limits, captured)
-        try:
-            stopped = _wait(process, started + limits.seconds, captured)
-        finally:
-            left = _end_all(process, mark, orphans)
-    seconds = time.monotonic() - started
-    return Ran(process.returncode, stopped, seconds, _text(captured), 0 if stopped else left)
-
-
-def _started(
-    command: Sequence[str],
-    folder: str,
-    environment: Mapping[str, str],
-    limits: Limits,
-    captured: str,
-) -> subprocess.Popen[bytes]:
     with open(captured, "wb") as output:
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 cwd=folder,
                 env=environment,
@@ -92,6 +74,12 @@ def _started(
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise FixgradError(f"{command[0]}: cannot be run ({_reason(error)})") from error
+    try:
+        stopped = _wait(process, started + limits.seconds, captured)
+    finally:
+        left = _end_all(process, mark)
+    seconds = time.monotonic() - started
+    return Ran(process.returncode, stopped, seconds, _text(captured), 0 if stopped else left)
 
 
 def _limiter(limits: Limits) -> Callable[[], None] | None:
@@ -130,15 +118,14 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end_all(process: subprocess.Popen[bytes], mark: str, orphans: Orphans) -> int:
+def _end_all(process: subprocess.Popen[bytes], mark: str) -> int:
     """End the program and whatever it started; return how many others there were."""
-    others = _living(mark, orphans) - {process.pid}
+    others = set(_processes_with(mark)) - {process.pid}
     _end_group(process.pid)
     process.wait()
     for _ in range(_ROUNDS):
-        found = _living(mark, orphans)
+        found = set(_processes_with(mark))
         if not found:
-            orphans.bury(others)
             return len(others)
         for number in found:
             with contextlib.suppress(OSError):
@@ -146,10 +133,6 @@ def _end_all(process: subprocess.Popen[bytes], mark: str, orphans: Orphans) -> i
         others |= found
         time.sleep(0.02)
     raise FixgradError("the program starts processes faster than they can be ended; look for them")
-
-
-def _living(mark: str, orphans: Orphans) -> set[int]:
-    return set(_processes_with(mark)) | orphans.living()
 
 
 def _end_group(number: int) -> None:
