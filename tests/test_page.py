@@ -249,6 +249,10 @@ class TestInTheBrowser:
         assert len(svg.find_elements("css selector", ".node.made")) == 1
         (text, *_) = svg.find_elements("css selector", ".arrow.cut text")
         assert "the gradient is cut here" in text.text
+        lines = [t.text for t in svg.find_elements("css selector", ".node text")][1::2]
+        assert [line.split(" = ")[0] for line in lines] == [
+            "c", "value", "value.backward()", "print(c.grad)"
+        ]  # fmt: skip
         line = svg.find_element("css selector", ".arrow.cut line")
         assert line.value_of_css_property("stroke") == "rgb(185, 28, 28)"
         assert "demanded here" in svg.get_attribute("aria-label")

@@ -98,6 +98,18 @@ class TestSarif:
             "two.py",
         ]
 
+    def test_what_is_not_in_the_baseline_is_new(
+        self, log: Any, say: Callable[..., str], reported: Path
+    ) -> None:
+        assert not any("baselineState" in result for result in log["runs"][0]["results"])
+        say("--baseline", "known.json", "--write-baseline", code=0)
+        with (reported / "levels.py").open("a") as file:
+            file.write("b = torch.from_numpy(np.ones(3))\nb.sum().backward()\nprint(b.grad)\n")
+        after = json.loads(say("--baseline", "known.json", "--output-format", "sarif"))
+        schema("sarif-2.1.0", after)
+        (result,) = after["runs"][0]["results"]
+        assert result["baselineState"] == "new"
+
     def test_fingerprints_outlive_moves(self, say: Callable[..., str], reported: Path) -> None:
         def prints() -> list[str]:
             runs = json.loads(say("--output-format", "sarif", str(reported)))["runs"]

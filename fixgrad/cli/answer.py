@@ -54,6 +54,7 @@ class Output(NamedTuple):
     file: str | None = None  # where the report goes in place of standard output
     statistics: bool = False  # numbers in place of findings
     page: str | None = None  # where the review page goes
+    baseline: bool = False  # what is reported is not in it
     patch: str | None = None  # where the repairs go as a patch, beside the report
     show_fixes: bool = False  # list what was repaired
     watch: Watch | None = None  # what takes notes for an inventory
@@ -233,8 +234,9 @@ def _patch(outcome: Outcome, options: Options) -> bytes:
 def _contents(outcome: Outcome, output: Output) -> Report:
     sources = {source.path: source for source in (*outcome.others, *outcome.sources)}
     return Report(
-        outcome.entries, sources, outcome.problems, outcome.files, output.colour, output.width
-    )
+        outcome.entries, sources, outcome.problems, outcome.files, output.colour, output.width,
+        baseline=output.baseline,
+    )  # fmt: skip
 
 
 def _inventory(outcome: Outcome, options: Options, watch: Watch | None) -> tuple[Conversion, ...]:

@@ -197,6 +197,7 @@ def _output(resolved: Settings, words: dict[str, Any]) -> Output:
         file=words["output_file"],
         statistics=words["statistics"],
         page=words["report"],
+        baseline=bool(resolved.word("baseline")) and not words["write_baseline"],
         patch=words["patch"],
         show_fixes=words["show_fixes"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ class Picture(NamedTuple):
 def picture(finding: Finding, sources: Mapping[str, Source]) -> Picture:
     """Return the drawing of a finding's path."""
     steps = finding.trace or (Step(finding.span, "here", WRONG),)
-    grouped = [list(group) for _, group in groupby(steps, key=lambda s: s.span[:2])]
+    grouped = [list(group) for _, group in groupby(_drawn(steps), key=lambda s: s.span[:2])]
     nodes, arrows = [], []
     for number, group in enumerate(grouped):
         y = _TOP + number * (_BOX + _GAP)
@@ -65,6 +65,15 @@ def picture(finding: Finding, sources: Mapping[str, Source]) -> Picture:
     words = "; ".join(f"{step.span} {step.what}" for step in steps)
     height = _TOP + len(grouped) * (_BOX + _GAP) - _GAP + _TOP
     return Picture(tuple(nodes), tuple(arrows), height, harmless(words))
+
+
+def _drawn(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps with the demand last: the way to the loss that may follow it begins earlier."""
+    demands = [n for n, step in enumerate(steps) if step.effect == DEMAND]
+    if not demands:
+        return list(steps)
+    at = demands[0]
+    return [*steps[:at], *steps[at + 1 :], steps[at]]
 
 
 def _label(group: list[Step], effect: str) -> str:

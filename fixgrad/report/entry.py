@@ -89,4 +89,5 @@ class Report(NamedTuple):
     files: int = 0  # how many were looked at
     colour: bool = False
     width: int | None = None  # columns of the terminal, where it is one
+    baseline: bool = False  # findings that a baseline holds are left out: these are new
     inventory: tuple[Conversion, ...] = ()  # for the formats in INVENTORIES

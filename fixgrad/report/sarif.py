@@ -61,6 +61,7 @@ class _Places:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._names = repository_names(report)
+        self.are_new = report.baseline  # the findings that are reported
         self._lines: dict[str, list[str]] = {}
 
     def artifact(self, path: str) -> dict[str, Any]:
@@ -148,6 +149,8 @@ def _result(
     if finding.trace:
         flow = map(partial(_flow_location, places), range(1, len(finding.trace) + 1), finding.trace)
         found["codeFlows"] = [{"threadFlows": [{"locations": list(flow)}]}]
+    if places.are_new:
+        found["baselineState"] = "new"
     fix = _fix(entry, places)
     return found | ({"fixes": [fix]} if fix else {})
 
