@@ -340,6 +340,15 @@ class TestPatchFile:
         assert Path("none.patch").read_bytes() == b""
 
 
+def test_paths_in_the_concise_report(say: Callable[..., str]) -> None:
+    lines = say("--output-format", "concise", "--trace", "two.py").splitlines()
+    assert lines[0].startswith("two.py:3:5: FG101 [*] `a` is not tracked by autograd")
+    assert lines[1:3] == [
+        "    two.py:3:5: made here", "    two.py:5:7: demanded here: its `.grad` is read"
+    ]  # fmt: skip
+    assert say("--output-format", "concise", "two.py").splitlines() == lines[::3]
+
+
 def test_what_was_repaired_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
     cli.run(["--fix", "--show-fixes", "two.py"])
     told = capfd.readouterr().err.splitlines()

@@ -54,6 +54,7 @@ class Output(NamedTuple):
     file: str | None = None  # where the report goes in place of standard output
     statistics: bool = False  # numbers in place of findings
     page: str | None = None  # where the review page goes
+    paths: bool = False  # of findings, in the concise report too
     baseline: bool = False  # what is reported is not in it
     patch: str | None = None  # where the repairs go as a patch, beside the report
     show_fixes: bool = False  # list what was repaired
@@ -235,7 +236,7 @@ def _contents(outcome: Outcome, output: Output) -> Report:
     sources = {source.path: source for source in (*outcome.others, *outcome.sources)}
     return Report(
         outcome.entries, sources, outcome.problems, outcome.files, output.colour, output.width,
-        baseline=output.baseline,
+        paths=output.paths, baseline=output.baseline,
     )  # fmt: skip
 
 

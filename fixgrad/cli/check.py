@@ -88,6 +88,7 @@ with a file or an option."""
     common=True,
     help="Write a page to review the repairs on.",
 )
+@flag("--trace", section=REPORT, help="Show the path of each finding in the concise report.")
 @flag("--show-fixes", section=REPORT, help="List each finding that --fix has repaired.")
 @flag("--statistics", section=REPORT, help="Count the findings of each rule.")
 @flag("--exit-zero", section=REPORT, common=True, help="Exit 0 though there are findings.")
@@ -198,6 +199,7 @@ def _output(resolved: Settings, words: dict[str, Any]) -> Output:
         statistics=words["statistics"],
         page=words["report"],
         baseline=bool(resolved.word("baseline")) and not words["write_baseline"],
+        paths=words["trace"],
         patch=words["patch"],
         show_fixes=words["show_fixes"],
     )

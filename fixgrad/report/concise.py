@@ -7,8 +7,14 @@ from fixgrad.report.entry import Entry, Report
 
 
 def render(report: Report) -> str:
-    """Return the report."""
-    return "".join(f"{_line(entry, report.colour)}\n" for entry in report.entries)
+    """Return the report; each step of the paths below its finding, where they are wanted."""
+    lines = []
+    for entry in report.entries:
+        lines.append(_line(entry, report.colour))
+        for step in entry.finding.trace if report.paths else ():
+            place = paint(harmless(str(step.span)), "cyan", report.colour)
+            lines.append(f"    {place}: {harmless(step.what)}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _line(entry: Entry, colour: bool) -> str:

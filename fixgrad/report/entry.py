@@ -89,5 +89,6 @@ class Report(NamedTuple):
     files: int = 0  # how many were looked at
     colour: bool = False
     width: int | None = None  # columns of the terminal, where it is one
+    paths: bool = False  # show those of findings in formats that do not always do
     baseline: bool = False  # findings that a baseline holds are left out: these are new
     inventory: tuple[Conversion, ...] = ()  # for the formats in INVENTORIES
