@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.guards import all_dealt, elements_of
+from fixgrad.flow.ir import Place
 from fixgrad.flow.liveness import matters_to_next
 from fixgrad.flow.memory import move
 from fixgrad.flow.protocols import callables, iterated
 from fixgrad.flow.sharing import overwrite_arrays
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, log, tracked
-from fixgrad.flow.values import NONE, NOTHING, UNKNOWN, Site, Thing, Value, ordered
+from fixgrad.flow.values import NONE, NOTHING, UNKNOWN, Site, Thing, Value, of_kind, ordered
+from fixgrad.flow.variables import read_variable
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -45,22 +47,43 @@ def demand_parameters(
     m.graph.whole.update(dealt)
     m.graph.certain.update((Site(f.module.path, argument.place), t) for t in dealt)
     m.graph.whole |= elements_of(state, value) - m.graph.sifted
-    _note_attributes(m, f, state, holders)
+    _note_attributes(m, f, state, found, holders)
     for thing in found:
         others = [by] if by is not None else []
         log(m, f, state, "optimizer", thing, argument.place, detail=name, others=others)
     return [identity(t) for t in found]
 
 
-def _note_attributes(m: Machine, f: Frame, state: State, holders: set[Thing]) -> None:
-    """Note which attributes the displays list that an optimizer is given: `[camera.pose, self.scale]`."""
+def _note_attributes(
+    m: Machine, f: Frame, state: State, found: list[Thing], holders: set[Thing]
+) -> None:
+    """Note by which attributes the tensors of an optimizer can be named: `camera.pose`.
+
+    They are written in its displays, `[camera.pose, self.scale]`, or belong to an object that a variable
+    holds: `camera.parameters()`.
+    """
     statement = Site(f.module.path, f.statement)
-    for container in holders:
+    written = [c for c in holders if c.site is not None and c.site.path == f.module.path]
+    for container in written:
         for number in range(len(state.get((container, "#fields"), ()))):
-            _, name = m.item_places.get((container, number), (None, ""))
-            if name:
+            place, name = m.item_places.get((container, number), (None, ""))
+            if name and place is not None and _is_within(place, f.statement):
                 things = m.graph.listed.setdefault((statement, name), set())
                 things.update(map(identity, state.get((container, f"[{number}]"), NOTHING)))
+    for variable in sorted(f.function.local):
+        value = read_variable(m, f, state, variable, -1 if f.function.kind == "module" else 0)
+        for instance in of_kind(value, "instance") if len(value) == 1 else ():
+            for attribute in sorted(state.get((instance, "#fields"), ())):
+                content: Value = state.get((instance, attribute), NOTHING)
+                if content and not content.isdisjoint(found):
+                    things = m.graph.listed.setdefault(
+                        (statement, f"{variable}.{attribute}"), set()
+                    )
+                    things.update(map(identity, content))
+
+
+def _is_within(place: Place, statement: Place) -> bool:
+    return statement[:2] <= place[:2] and place[2:] <= statement[2:]
 
 
 def tensors_inside(state: State, value: Value, holders: set[Thing] | None = None) -> list[Thing]:
