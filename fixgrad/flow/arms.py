@@ -28,7 +28,7 @@ def note_detached(m: Machine, thing: Thing) -> None:
     if not m.arms:
         return
     me = m.graph.identity(thing)
-    things = {me}
+    things = _one_with(m.graph, me)
     made = m.graph.made.get(me)
     if made is not None and made.alias in _SAME:
         things |= m.graph.carried.get(me, set())
@@ -69,8 +69,14 @@ def is_of_other_kind(graph: FlowGraph, use: Use) -> bool:
 
 def _elsewhere(graph: FlowGraph, key: tuple[Site, Path, Thing]) -> list[int]:
     """Return the ways of an export that stand beside one that detaches the tensor."""
+    things = _one_with(graph, key[2])
     return [
         number
         for site, path, number in graph.arms.get(key, ())
-        if graph.detached.get((site, path, key[2]), set()) - {number}
+        if any(graph.detached.get((site, path, thing), set()) - {number} for thing in things)
     ]
+
+
+def _one_with(graph: FlowGraph, thing: Thing) -> set[Thing]:
+    """Return a thing and, of what is unknown, what it was taken from: `inputs[0]` in either way is one object."""
+    return {thing, *(graph.carried.get(thing, ()) if thing.kind == "opaque" else ())}

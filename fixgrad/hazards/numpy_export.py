@@ -51,6 +51,8 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     for use in graph.of_kind("export"):
         if use.tracked == "no" or use.careless or is_of_other_kind(graph, use):
             continue
+        if use.thing.kind == "opaque" and is_told_apart(graph, use):
+            continue  # what is not known to be a tensor is another library's where it is not detached
         hazard = _hazard(graph, use)
         if graph.identity(use.thing) in lost:
             what = "the backward pass is asked of what NumPy computes here"
