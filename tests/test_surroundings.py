@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixgrad import pipeline
+from fixgrad.findings import Refusal
 from fixgrad.pipeline import Options, Outcome
 from fixgrad.project import Surroundings, surroundings
 
@@ -167,3 +168,42 @@ class TestLeadsToTorch:
         make(helper=HELPER, middle="import helper\n", pkg__inner="from . import deep\n")
         make(pkg__deep="import torch\n", torchless="x = 1\n")
         assert Surroundings(["a.py"]).leads_to_torch({"a.py": text.encode()}) is leads
+
+
+class TestMessages:
+    """A line of another file is told with the file, a line of the finding's own without."""
+
+    ROUND_TRIP = (
+        "import numpy as np\nimport torch\n\nclass Net(torch.nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "        self.w = torch.nn.Parameter(torch.ones(3))\n\n    def forward(self, x):\n"
+        "        h = self.w * x\n        return torch.from_numpy(np.tanh(h.detach().numpy()))\n"
+    )
+    TRAINS = (
+        "import torch\nfrom net import Net\n\nnet = Net()\n"
+        "opt = torch.optim.SGD(net.parameters(), lr=0.1)\nnet(torch.ones(3)).sum().backward()\n"
+        "opt.step()\n"
+    )
+    CHOOSES = (
+        "import random\n\ndef step(*them):\n    loss = sum((t**2).sum() for t in them)\n"
+        "    loss.backward()\n    print(random.choice(them).grad)\n"
+    )
+
+    def test_a_round_trip(self) -> None:
+        make(net=self.ROUND_TRIP, main=self.TRAINS)
+        (entry,) = look().entries
+        said = entry.finding.message
+        assert said.startswith("values come back without their gradient, so the tensor made at ")
+        assert said.endswith(
+            "made at line 7 gets none, but an optimizer steps it at line 7 of main.py"
+        )
+
+    def test_several_that_could_be_meant(self) -> None:
+        made = "torch.from_numpy(np.ones(2))"
+        make(choose=self.CHOOSES)
+        make(a=f"import numpy as np\nimport torch\nfrom choose import step\nstep({made}, {made})\n")
+        entries = look("a.py").entries
+        assert [entry.tag for entry in entries] == ["FG901", "FG901"]
+        for entry in entries:
+            assert isinstance(entry.outcome, Refusal)
+            assert entry.outcome.reason.endswith("line 5 of choose.py")

@@ -204,10 +204,8 @@ def _same(root: Use, use: Use) -> bool:
 
 def _hazard(graph: FlowGraph, use: Use, leaf: Thing, asking: Use, asked: str) -> Hazard:
     name = _named(graph, leaf)
-    line = asking.site.place[0]
-    what = (
-        f"values come back without their gradient, so {name} gets none, but {asked} at line {line}"
-    )
+    line = line_of(asking.site)
+    what = f"values come back without their gradient, so {name} gets none, but {asked} at {line}"
     left = next((t.site for t in _exits(graph, use.thing)), None)
     trace = [
         (leaf.site, "made here", MADE),
@@ -219,9 +217,8 @@ def _hazard(graph: FlowGraph, use: Use, leaf: Thing, asking: Use, asked: str) ->
         Step(span(site), said, effect) for site, said, effect in trace if site is not None
     )
     use = use._replace(others=(leaf,))
-    reason = (
-        f"line {left.place[0] if left is not None else line} takes the values to NumPy or Python"
-    )
+    exit_line = line_of(left) if left is not None else line
+    reason = f"{exit_line} takes the values to NumPy or Python"
     return Hazard(CODE, use, what, refusal="FG902", reason=reason, trace=steps, asking=asking)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from fixgrad.demands import Demand
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.values import Site, Thing
+from fixgrad.hazards import line_of
 from fixgrad.repair.targets import Target
 
 _SEVERAL = "FG901"
@@ -30,9 +31,7 @@ def undecided(graph: FlowGraph, targets: Iterable[Target]) -> dict[Target, tuple
         if opened and all(_is_open(graph, d) and d in opened for d in target.demands):
             site = opened[0].use.site
             several = len(meant[opened[0].use.kind, site])
-            what = (
-                f"line {site.place[0]} is about some of {several} tensors, and nothing says which"
-            )
+            what = f"{line_of(site)} is about some of {several} tensors, and nothing says which"
             found[target] = (_SEVERAL, what)
     return found
 

@@ -55,7 +55,7 @@ def _unmet_use(graph: FlowGraph, demand: Demand, use: Use, target: Key) -> tuple
         return _input_not_reached(graph, use, target)
     passed_by = demand.need == TRACKED and target not in {key_of(t) for t in use.others}
     if use.kind == "backward" and passed_by:
-        return "FG902", _where_cut(graph, use.thing, target) or f"line {line} does not reach it"
+        return "FG902", _where_cut(graph, use.thing, target) or f"{line} does not reach it"
     return None
 
 
