@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.ir import Place
@@ -15,15 +15,24 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 
-def upstream(state: State, roots: Iterable[Thing], *, latest: bool = False) -> list[Thing]:
+def upstream(
+    state: State,
+    roots: Iterable[Thing],
+    *,
+    latest: bool = False,
+    until: Container[Thing] = (),
+) -> list[Thing]:
     """Return the roots and all that autograd recorded them from, nearest first.
 
-    With `latest`, what the last turn of a loop made is not taken for what earlier ones did.
+    With `latest`, what the last turn of a loop made is not taken for what earlier ones did. Of what
+    is in `until` nothing further is returned, nor it itself.
     """
     found: dict[Thing, None] = {}
     pending = [identity(t) for t in roots]
     for thing in pending:  # it grows meanwhile
-        if thing in found or (thing.kind == "tensor" and tracked(state, thing) == "no"):
+        if thing in until or thing in found:
+            continue
+        if thing.kind == "tensor" and tracked(state, thing) == "no":
             continue
         found[thing] = None
         inputs = state.get((thing, "#inputs"), NOTHING)
@@ -44,19 +53,25 @@ def backward(
     fills: bool,
     keeps: bool,
     again: bool = False,
+    until: Container[Thing] = (),
 ) -> None:
     """Run the backward pass from roots: leaves get gradients, the graph is freed.
 
-    `again` is said of a pass that is recorded itself, so that a gradient has a gradient.
+    `again` is said of a pass that is recorded itself, so that a gradient has a gradient; `until` are
+    the tensors at which it ends, the only ones of which a gradient is asked.
     """
     for root in roots:
         reached = upstream(state, [root])
         unknown = any(t.kind != "tensor" for t in reached)
-        latest = set(upstream(state, [root], latest=True))
+        latest = set(upstream(state, [root], latest=True, until=until))
         log(m, f, state, "backward", root, place, detail=detail, others=reached)
         note_return(m, state, identity(root))
+        run = set(upstream(state, [root], until=until)) if until else reached
         for thing in reached:
             if tracked(state, thing) == "no" or thing.kind != "tensor":
+                continue
+            if thing not in run:
+                state.set((thing, "#pending"), False)
                 continue
             spoiled = state.get((thing, "#spoiled"), "no")
             if spoiled != "no" and thing in latest:
@@ -64,7 +79,7 @@ def backward(
             outpaced = state.get((thing, "#outpaced"))
             if outpaced and thing in latest:
                 log(m, f, state, "outpaced", thing, place, others=outpaced)
-            if not keeps and _carried_over(m, state, thing):
+            if not keeps and _carried_over(m, state, thing, until):
                 log(m, f, state, "twice", thing, place)
             if thing in latest and state.get((thing, "#freed")):
                 log(m, f, state, "twice", thing, place)
@@ -78,7 +93,7 @@ def backward(
             state.set((thing, "#pending"), False)
 
 
-def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
+def _carried_over(m: Machine, state: State, thing: Thing, until: Container[Thing]) -> bool:
     """Say whether a tensor of a loop is computed from itself: from the graph of the turn before."""
     depth = m.graph.loops.get(thing, 0)
     if not 0 < depth <= len(m.loops) or leaf(state, thing) != "no":
@@ -86,7 +101,7 @@ def _carried_over(m: Machine, state: State, thing: Thing) -> bool:
     if state.get((thing, "#saves")) != "yes":
         return False  # `f = f + step` keeps nothing that is freed
     inputs = state.get((thing, "#inputs"), ())
-    return thing in upstream(state, inputs)
+    return thing in upstream(state, inputs, until=until)
 
 
 def may_run_backward(state: State, things: Iterable[Thing]) -> None:

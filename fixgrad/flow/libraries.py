@@ -21,7 +21,7 @@ from fixgrad.flow.sharing import grant
 from fixgrad.flow.standard_library import SPECIAL
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensor_methods import by_row, for_each
-from fixgrad.flow.tensors import log, make, tracked
+from fixgrad.flow.tensors import identity, log, make, tracked
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -196,7 +196,8 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
     )
     found = containers.reachable(state, [roots.value]) if roots is not None else []
     fills = row.need != "tracked"
-    backward(m, f, state, found, call.place, row.name, fills=fills, keeps=keeps)
+    until = () if fills or inputs is None else _only_input(state, inputs.value)
+    backward(m, f, state, found, call.place, row.name, fills=fills, keeps=keeps, until=until)
     if fills:
         return NONE
     recorded = create is not None and not is_constant(create, False)
@@ -207,6 +208,15 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
     )
     made = containers.make(m, f, state, call.place, "tuple", None, frozenset((gradient,)))
     return frozenset((made,))
+
+
+def _only_input(state: State, inputs: Value) -> set[Thing]:
+    """Return what the one tensor may be of which a gradient is asked; nothing where there are several."""
+    if len(inputs) == 1:
+        for listed in of_kind(inputs, "list", "tuple"):
+            if state.get((listed, "#length")) == "1":
+                inputs = state.get((listed, "[0]"), NOTHING)
+    return {identity(t) for t in inputs} if all(t.kind == "tensor" for t in inputs) else set()
 
 
 def _export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -> None:
