@@ -142,5 +142,19 @@ class TestSeveralFiles:
         write("fit.py", self.FIT)
         edited(session)
 
+    def test_what_can_stay_in_its_file_stays_there(self) -> None:
+        async def session(editor: Editor) -> None:
+            uri = editor.open("use.py", use)
+            await editor.said(uri)
+            repair, _, every = await editor.actions(uri, 1)
+            after = editor.apply(uri, repair)
+            assert "w = made().requires_grad_()\n" in after
+            assert editor.apply(uri, every) == after
+
+        use = "from maker import made\nw = made()\nw.sum().backward()\nprint(w.grad)\n"
+        write("maker.py", f"{HEAD}\ndef made():\n    return torch.from_numpy(np.ones(2))\n")
+        write("use.py", use)
+        edited(session)
+
     def name(self, uri: str) -> str:
         return uri.rpartition("/")[2]

@@ -11,11 +11,14 @@ from fixgrad.findings import Finding, Repair
 from fixgrad.lsp.paper import Paper
 from fixgrad.options import Options
 from fixgrad.patching import as_read, plan_patches
+from fixgrad.pipeline import Outcome
 from fixgrad.project import matcher
 from fixgrad.report import Entry
 from fixgrad.settings.resolve import options_of, resolve
 from fixgrad.source import Problem, Source
 from fixgrad.suppressions.insertion import insertions
+
+_ELSEWHERE = "FG911"  # a repair is refused as it edits another file
 
 
 class Seen(NamedTuple):
@@ -42,22 +45,30 @@ def look(paper: Paper, languages: dict[str, str], unsaved: Mapping[str, bytes]) 
     outcome = pipeline.run_on_source(source, options, unsaved)
     if outcome.problems:
         return None
+    repairs = [e.outcome for e in outcome.entries if isinstance(e.outcome, Repair)]
+    every_repair = _edits(pipeline.patches_of([source], repairs, options))
+    if any(entry.tag == _ELSEWHERE for entry in outcome.entries):
+        wide = pipeline.run_on_source(source, options._replace(edits_around=True), unsaved)
+        outcome = outcome if wide.problems else _with_repairs_elsewhere(outcome, wide)
     mine = [entry for entry in outcome.entries if entry.finding.span.path == source.path]
     entries = sorted(mine, key=lambda entry: (entry.finding.span, entry.finding.rule))
-    alone = [entry.outcome for entry in entries if _only(entry.edits, source.path)]
-    repairs = [outcome for outcome in alone if isinstance(outcome, Repair)]
-    patches = pipeline.patches_of([source], repairs, options)
-    return Seen(paper, source, tuple(entries), _edits(patches), outcome.others)
+    return Seen(paper, source, tuple(entries), every_repair, outcome.others)
+
+
+def _with_repairs_elsewhere(outcome: Outcome, wide: Outcome) -> Outcome:
+    """Return what was found with repairs that edit other files in place of the refusals to do so."""
+    known = {(e.finding.rule, e.finding.span): e for e in wide.entries if e.edits}
+    entries = (
+        known.get((e.finding.rule, e.finding.span), e) if e.tag == _ELSEWHERE else e
+        for e in outcome.entries
+    )
+    return outcome._replace(entries=tuple(entries), others=wide.others)
 
 
 def hiding(seen: Seen, finding: Finding) -> tuple[Edit, ...]:
     """Return what writes a comment that hides a finding."""
     marks = insertions([finding], {seen.source.path: seen.source}, "")
     return _edits(plan_patches([seen.source], marks, traceback=False).patches)
-
-
-def _only(edits: Iterable[Edit], path: str) -> bool:
-    return all(edit.span.path == path for edit in edits)
 
 
 def _edits(patches: Iterable[tuple[Source, Patch]]) -> tuple[Edit, ...]:
@@ -71,4 +82,4 @@ def _edits(patches: Iterable[tuple[Source, Patch]]) -> tuple[Edit, ...]:
 
 
 def _options(path: str) -> Options:
-    return options_of(resolve((path,)), (path,))._replace(edits_around=True)
+    return options_of(resolve((path,)), (path,))
