@@ -345,6 +345,8 @@ def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
         elif thing.kind == "opaque":
             if state.get((thing, "#inputs")):
                 found[thing] = None
+            for field in state.get((thing, "#fields"), ()):  # of a record
+                pending.extend(state.get((thing, field), ()))
         elif thing.kind == "method":
             pending.append(thing.data[0] if isinstance(thing.data, tuple) else thing.data)
         elif thing.kind == "module":

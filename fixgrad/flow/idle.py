@@ -33,9 +33,8 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
     values = values_inside(m, state, call, code)
     if any(_may_bring_data(m, t) for v in values for t in v):
         return False
-    if any(
-        _keeps_a_function(m, state, t) for a in call.arguments for t in of_kind(a.value, "instance")
-    ):
+    holders = (t for a in call.arguments for t in a.value if t.kind in _HOLDERS)
+    if any(_keeps_a_function(m, state, t) for t in holders):
         return False
     inside = containers.reachable(state, values)
     if not m.graph.from_data.isdisjoint(inside):
@@ -48,10 +47,13 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
     return True
 
 
-def _keeps_a_function(m: Machine, state: State, instance: Thing) -> bool:
-    """Say whether an attribute is a function that somebody has put there: a callback."""
-    fields = state.get((instance, "#fields"), frozenset())
-    kept = (of_kind(state.get((instance, n), NOTHING), "function", "partial") for n in fields)
+_HOLDERS = ("instance", *containers.CONTAINERS)
+
+
+def _keeps_a_function(m: Machine, state: State, holder: Thing) -> bool:
+    """Say whether an attribute or an item is a function that somebody has put there: a callback."""
+    fields = (*state.get((holder, "#fields"), ()), "[*]")
+    kept = (of_kind(state.get((holder, n), NOTHING), "function", "partial") for n in fields)
     return any(_may_bring_data(m, t) for things in kept for t in things)
 
 
