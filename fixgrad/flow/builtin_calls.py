@@ -82,7 +82,10 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         own = _own_method(m, f, state, call, name, values)
         if own is not None:
             return own
-        values = [iterated(m, f, state, v, call.place) for v in values]
+        values = [
+            v if a.name not in ("", "*") else iterated(m, f, state, v, call.place)
+            for a, v in zip(call.arguments, values, strict=True)
+        ]
         return handler(m, f, state, call, values)
     if name in ("print", "str", "repr", "format", "float", "int", "bool", "complex"):
         _look_at(m, f, state, call, values)
