@@ -180,7 +180,7 @@ REFUSED = [
     ("«x»\n", "insert-after a +", "not a statement of one line"),
     ("for a in b: «x»\n", "insert-before y", "no line of its own"),
     ("x; «y»\n", "insert-before z", "no line of its own"),
-    ("«x»\n", "insert-before y | wrap-with z", "no line of its own"),
+    ("«x»\n", "insert-before y | delete", "no line of its own"),
     ("«x»\n", "wrap-with a | insert-after b | wrap-with c", "moved again"),
     ("«a»; «b»\n", "wrap-with c | insert-after d", "another statement follows"),
     ("x = «a»\n", "delete", "no statement has just this place"),

@@ -37,6 +37,16 @@ for a in b:
   z = 1
   if a:
     x␄
+==== before what moves into a block
+for a in b:
+    «x»
+    y
+---- insert-before z = 1 | wrap-with w
+for a in b:
+    z = 1
+    with w:
+        x
+    y
 ==== before the first of a shared line
 for a in b:
     «x»; y

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers
+from fixgrad.flow import containers, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.guards import all_dealt, elements_of
 from fixgrad.flow.ir import Place
@@ -57,10 +57,10 @@ def demand_parameters(
 def _note_attributes(
     m: Machine, f: Frame, state: State, found: list[Thing], holders: set[Thing]
 ) -> None:
-    """Note by which attributes the tensors of an optimizer can be named: `camera.pose`.
+    """Note how the tensors of an optimizer can be named: `camera.pose`.
 
-    They are written in its displays, `[camera.pose, self.scale]`, or belong to an object that a variable
-    holds: `camera.parameters()`.
+    They are written in its displays, `[camera.pose, self.scale]`, or belong to an object or a dict that a
+    variable holds: `camera.parameters()`, `params.values()`.
     """
     statement = Site(f.module.path, f.statement)
     written = [c for c in holders if c.site is not None and c.site.path == f.module.path]
@@ -72,14 +72,15 @@ def _note_attributes(
                 things.update(map(identity, state.get((container, f"[{number}]"), NOTHING)))
     for variable in sorted(f.function.local):
         value = read_variable(m, f, state, variable, -1 if f.function.kind == "module" else 0)
+        holding = [(variable, value)]
         for instance in of_kind(value, "instance") if len(value) == 1 else ():
             for attribute in sorted(state.get((instance, "#fields"), ())):
-                content: Value = state.get((instance, attribute), NOTHING)
-                if content and not content.isdisjoint(found):
-                    things = m.graph.listed.setdefault(
-                        (statement, f"{variable}.{attribute}"), set()
-                    )
-                    things.update(map(identity, content))
+                kept: Value = state.get((instance, attribute), NOTHING)
+                holding.append((f"{variable}.{attribute}", kept))
+        for name, content in (part for each in holding for part in turns.named(state, *each)):
+            if not content.isdisjoint(found):
+                things = m.graph.listed.setdefault((statement, name), set())
+                things.update(map(identity, content))
 
 
 def _is_within(place: Place, statement: Place) -> bool:

@@ -25,14 +25,14 @@ def execute(m: Machine, f: Frame, op: Op, state: State) -> None:
         loop, first = (Site(f.module.path, place) for place in (op.place, body[0].place))
         for store in head:
             if store.kind == "store":
-                for name, value in _named(state, store.target, f.registers[store.args[0]]):
+                for name, value in named(state, store.target, f.registers[store.args[0]]):
                     held = m.graph.drawn.setdefault(Drawn(loop, first, name), set())
                     held.update(map(identity, value))
     m.block(f, body, state)
 
 
-def _named(state: State, name: str, value: Value) -> Iterator[tuple[str, Value]]:
-    """Yield what a variable holds, and what stands in it by a key: `batch["x"]`, `batch[0]`."""
+def named(state: State, name: str, value: Value) -> Iterator[tuple[str, Value]]:
+    """Yield what stands behind a name, and what stands in it by a key: `batch["x"]`, `batch[0]`."""
     yield name, value
     if len(value) != 1:
         return

@@ -217,17 +217,18 @@ def _changes(layout: Layout, row: _Row, blocks: Sequence[Block]) -> Iterator[Cha
         indentation = shifted(row.suite.indentation, enclosing(blocks, start)) + row.unit
         text = newline + indentation + headers(row.wraps, newline, indentation, row.unit)
         yield Change(line.start, start, text)
-    yield from _preceding(layout, row)
+    yield from _preceding(layout, row, blocks)
     yield from _added(layout, row, blocks)
 
 
-def _preceding(layout: Layout, row: _Row) -> Iterator[Change]:
+def _preceding(layout: Layout, row: _Row, blocks: Sequence[Block]) -> Iterator[Change]:
     """Yield the statements added on lines of their own before a line."""
     line = row.line
     for index, asked in row.asked.items():
         if not asked.before:
             continue
-        if line.inline or index != line.first or row.wraps or asked.deleted:
+        within = any(block.start < line.start < block.end for block in blocks)
+        if line.inline or within or index != line.first or asked.deleted:
             raise RewriteRefused(asked.operation, "there is no line of its own before it")
         own, newline = layout.indentation(line.start), layout.newline(line.start)
         text = "".join(own + one + newline for one in asked.before)
