@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import constants, container_changes, containers, membership, texts, type_tests
+from fixgrad.flow import (
+    constants,
+    container_changes,
+    containers,
+    layout,
+    membership,
+    texts,
+    type_tests,
+)
 from fixgrad.flow.array_dtypes import operator_dtype
 from fixgrad.flow.arrays import (
     NUMBERS,
@@ -177,6 +185,7 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, left: Value, right
     numbers = [t for t in things if t.kind in ("array", "number") and not tests]
     state.set((made, "#dtype"), operator_dtype(state, op.target, left, right))
     hold(m, state, made, op.target, numbers)
+    layout.note(m.graph, made, op.target, arrays)
     return frozenset((made,))
 
 

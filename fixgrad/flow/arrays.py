@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import layout
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.array_dtypes import call_dtype
 from fixgrad.flow.graph import Computed
@@ -44,6 +45,8 @@ def new_array(
 ) -> Thing:
     """Make the array of an expression, forgetting what an earlier turn of a loop made there."""
     thing = m.thing("array", Site(f.module.path, place), f.path, name)
+    inputs = list(inputs)
+    layout.note(m.graph, thing, effect, inputs)
     state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#made"), frozenset())
     hold(m, state, thing, effect, inputs)

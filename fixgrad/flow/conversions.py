@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import layout
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.array_dtypes import literal_dtype, named_dtype
 from fixgrad.flow.arrays import present_in, read_array, sources_of
@@ -54,6 +55,7 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         of_dtype=_dtype(state, call, row, value, arrays),
         storage=_storage(state, row, arrays, call),
     )  # fmt: skip
+    layout.note_converted(m.graph, thing, of_kind(value, "array"))
     m.graph.born[thing] = born
     m.graph.from_data.add(thing)
     if any(t.name == "scalar" for t in arrays):
@@ -199,6 +201,7 @@ def _variable(
         storage={base, *state.get((base, "#storage"), ())},
     )  # fmt: skip
     cut_from(m, state, thing, tensors)
+    layout.note_converted(m.graph, thing, tensors)
     m.graph.born[thing] = "wrapped"
     volatile = call.keyword("volatile")
     if volatile is not None and not is_constant(volatile, False):

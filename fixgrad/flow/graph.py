@@ -78,6 +78,7 @@ class FlowGraph:
         self.by_value: dict[Thing, set[Thing]] = {}  # tensors whose numbers went into it
         # at a backward pass: tensors whose values it brought back, if they were not made anew since
         self.came_back: dict[Thing, set[Thing]] = {}
+        self.turned: set[Thing] = set()  # lies in memory in another order than its axes say
         self.clock = 0  # counts what is made, and the turns of loops
         self.made_at: dict[Thing, int] = {}  # when it was made last
         self.made_in: dict[

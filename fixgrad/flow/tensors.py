@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import descendants
+from fixgrad.flow import descendants, layout
 from fixgrad.flow.arms import DETACHES, note_detached, note_export
 from fixgrad.flow.graph import Made
 from fixgrad.flow.ir import Place
@@ -200,6 +200,7 @@ def derive(
         inputs=(identity(t) for t in inputs) if carried else (), storage=shared,
         effect=row.name, alias=row.alias,
     )  # fmt: skip
+    layout.note(m.graph, thing, row.name, inputs)
     if not carried:
         cut_from(m, state, thing, inputs)
         if row.name in DETACHES:

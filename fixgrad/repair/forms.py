@@ -7,10 +7,12 @@ shares the memory too; only who asks for it gets it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import span
 from fixgrad.knowledge import conversion, dtype_class
@@ -83,6 +85,23 @@ def preferred(forms: tuple[Form, ...], style: str) -> tuple[Form, ...]:
     if style == "tensor":
         return tuple(sorted(forms, key=lambda form: form[-1].kind != "keyword"))
     return forms
+
+
+def suited(
+    graph: FlowGraph, thing: Thing, asked: Iterable[Use], forms: tuple[Form, ...]
+) -> tuple[Form, ...]:
+    """Return the forms that lay a tensor out in the order of its axes, where LBFGS gets it, which needs that."""
+    if graph.identity(thing) not in graph.turned:
+        return forms
+    if not any(use.kind == "optimizer" and "LBFGS" in use.detail for use in asked):
+        return forms
+    found: dict[Form, None] = {}
+    for form in forms:
+        if len(form) == 1 and form[0].kind in ("append", "keyword"):  # torch.tensor keeps the order
+            text = form[0].argument if form[0].kind == "append" else ".requires_grad_()"
+            text = text.replace(".clone()", "").replace(".requires", ".contiguous().requires")
+            found[(Operation(form[0].span, "append", text),)] = None
+    return tuple(found) or forms
 
 
 def is_as_array(form: Form) -> bool:

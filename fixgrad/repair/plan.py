@@ -34,7 +34,7 @@ from fixgrad.repair.bounds import outside, said_at
 from fixgrad.repair.choices import undecided
 from fixgrad.repair.draft import Draft
 from fixgrad.repair.evidence import Evidence, gather
-from fixgrad.repair.forms import is_integer, preferred
+from fixgrad.repair.forms import is_integer, preferred, suited
 from fixgrad.repair.gathering import gather_views
 from fixgrad.repair.lift import Lifts
 from fixgrad.repair.meaning import Meaning
@@ -233,7 +233,8 @@ class Planner(Draft):
                 self.refused[target] = ("FG907", "the tensor is made under inference_mode")
             else:
                 style = self.style(said_at(self.project, target))
-                self.forms[target] = preferred(placement.forms, style)
+                forms = suited(self.base, target.thing, asked, placement.forms)
+                self.forms[target] = preferred(forms, style)
                 self.chosen[target] = 0
                 self.ripples[target] = {}
 

@@ -73,8 +73,11 @@ def responsible(graph: FlowGraph, thing: Thing, keys: dict[Key, Target]) -> list
     return list(dict.fromkeys(keys[k] for k in sorted(above & keys.keys(), key=repr)))
 
 
+_COPYING = (".clone()", ".contiguous()")
+
+
 def is_copy(form: Form) -> bool:
     """Say whether a form of the grant gives the tensor memory of its own."""
     if is_as_array(form):
         return False
-    return any(o.kind == "callee" or ".clone()" in o.argument for o in form)
+    return any(o.kind == "callee" or o.argument.startswith(_COPYING) for o in form)
