@@ -9,7 +9,7 @@ from fixgrad.errors import FixgradError
 from fixgrad.explain.answer import DEMANDS
 from fixgrad.explain.journey import ALIAS, downstream
 from fixgrad.explain.run import Run, follow_wider
-from fixgrad.flow.ir import Place
+from fixgrad.flow.ir import Place, stands_in
 from fixgrad.flow.values import Site, Thing
 
 _MARKS = {
@@ -94,7 +94,7 @@ def _within(thing: Thing, path: str, around: Iterable[Place]) -> bool:
     if thing.site is None or thing.site.path != path:
         return False
     place, places = thing.site.place, list(around)
-    inside = (one[:2] <= place[:2] and place[2:] <= one[2:] for one in places)
+    inside = (stands_in(place, one) for one in places)
     return not places or any(inside)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fixgrad.explain.answer import DEMANDS, Answer, answers, conversions
 from fixgrad.explain.journey import Stage
 from fixgrad.explain.run import Run, covers, follow_wider
-from fixgrad.flow.ir import Block, Function, Op, Place
+from fixgrad.flow.ir import Block, Function, Op, stands_in
 from fixgrad.flow.relevance import CONVERSIONS
 from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import span
@@ -133,7 +133,7 @@ def _why_not(run: Run, site: Site) -> str:
         for root, visited in run.graph.visits.items()
         if any(visited is entered for entered in run.watch.tired)
         and root[0] == site.path
-        and _inside(site.place, root[1])
+        and stands_in(site.place, root[1])
     ]
     if site in run.watch.executed:
         return "the call is not understood as a conversion: its name may mean something else here"
@@ -145,10 +145,6 @@ def _why_not(run: Run, site: Site) -> str:
         way = "call of" if function.kind != "module" else "path through"
         return f"no {way} {name} that is followed comes to this line"
     return f"nothing that is followed calls {name}"
-
-
-def _inside(place: Place, around: Place) -> bool:
-    return around[:2] <= place[:2] and place[2:] <= around[2:]
 
 
 def _other(run: Run, path: str, line: int, column: int | None) -> list[Answer]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from fixgrad.flow.ir import Place
+from fixgrad.flow.ir import Place, stands_in
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, Value, ordered
 
@@ -238,7 +238,7 @@ class FlowGraph:
         if name is not None:
             return None if self._is_shadowed(site, name) else name
         for place, local in self.local_names.get((site.path, qualified), ()):
-            if _stands_in(site.place, place) and not self._is_shadowed(site, local, place):
+            if stands_in(site.place, place) and not self._is_shadowed(site, local, place):
                 return local
         return None
 
@@ -246,11 +246,7 @@ class FlowGraph:
         """Say whether a function around a place, inside the one that binds a name, has its own."""
         return any(
             name in names
-            and _stands_in(site.place, place)
-            and (binder is None or (place != binder and _stands_in(place, binder)))
+            and stands_in(site.place, place)
+            and (binder is None or (place != binder and stands_in(place, binder)))
             for place, names in self.shadows.get(site.path, ())
         )
-
-
-def _stands_in(place: Place, around: Place) -> bool:
-    return around[:2] <= place[:2] and place[2:] <= around[2:]

@@ -74,6 +74,11 @@ class Module(NamedTuple):
     search: tuple[str, ...] = ()  # folders it adds to sys.path, as seen from its own
 
 
+def stands_in(place: Place, around: Place) -> bool:
+    """Say whether what stands at a place is inside another, or all of it."""
+    return around[:2] <= place[:2] and place[2:] <= around[2:]
+
+
 def text_of(function: Function) -> str:
     """Print a function in the notation of this module's docstring."""
     head = ", ".join(

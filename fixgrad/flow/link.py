@@ -30,7 +30,7 @@ from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import new_array, read_array
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.graph import FlowGraph, Where
-from fixgrad.flow.ir import Function, Module, Place
+from fixgrad.flow.ir import Function, Module, Place, stands_in
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
 from fixgrad.flow.state import MODE, State
@@ -124,7 +124,7 @@ class Project:
         found: Where = (path, self.modules[path].functions[0].place)
         start = (0, 0)
         for around, where in self.functions[path]:
-            if start <= around[:2] <= place[:2] and place[2:] <= around[2:]:
+            if start <= around[:2] and stands_in(place, around):
                 found, start = where, around[:2]
         return found
 
@@ -133,7 +133,7 @@ class Project:
         found, start = None, (0, 0)
         for around, where in self.classes[site.path]:
             place = site.place
-            if start <= around[:2] <= place[:2] and place[2:] <= around[2:]:
+            if start <= around[:2] and stands_in(place, around):
                 found, start = where, around[:2]
         return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from fixgrad.flow.ir import Block, Function, Module, Op
+from fixgrad.flow.ir import Block, Function, Module, Op, stands_in
 from fixgrad.flow.state import ABSENT, Changes, State, Trail
 from fixgrad.flow.values import NOTHING, Thing, Value
 
@@ -133,14 +133,10 @@ def loop_variables(module: Module, function: Function, blocks: tuple[Block, ...]
     turn.follow(head)
     turn.follow(body)
     around = function.place
-    inside = (f for f in module.functions if f is not function and _stands_in(f.place, around))
+    inside = (f for f in module.functions if f is not function and stands_in(f.place, around))
     read_elsewhere = frozenset[str]().union(*(f.tokens for f in inside))
     exposed = read_elsewhere | turn.read
     return LoopVariables(tuple(sorted(turn.written - exposed)), exposed)
-
-
-def _stands_in(place: tuple[int, int, int, int], around: tuple[int, int, int, int]) -> bool:
-    return around[:2] <= place[:2] and place[2:] <= around[2:]
 
 
 class _Turn:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.guards import all_dealt, elements_of
-from fixgrad.flow.ir import Place
+from fixgrad.flow.ir import stands_in
 from fixgrad.flow.liveness import matters_to_next
 from fixgrad.flow.memory import move
 from fixgrad.flow.protocols import callables, iterated
@@ -67,7 +67,7 @@ def _note_attributes(
     for container in written:
         for number in range(len(state.get((container, "#fields"), ()))):
             place, name = m.item_places.get((container, number), (None, ""))
-            if name and place is not None and _is_within(place, f.statement):
+            if name and place is not None and stands_in(place, f.statement):
                 things = m.graph.listed.setdefault((statement, name), set())
                 things.update(map(identity, state.get((container, f"[{number}]"), NOTHING)))
     for variable in sorted(f.function.local):
@@ -81,10 +81,6 @@ def _note_attributes(
             if not content.isdisjoint(found):
                 things = m.graph.listed.setdefault((statement, name), set())
                 things.update(map(identity, content))
-
-
-def _is_within(place: Place, statement: Place) -> bool:
-    return statement[:2] <= place[:2] and place[2:] <= statement[2:]
 
 
 def tensors_inside(state: State, value: Value, holders: set[Thing] | None = None) -> list[Thing]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.ir import stands_in
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, of_kind
 from fixgrad.hazards import span
@@ -49,8 +50,7 @@ class Contexts:
 
     def _capped(self, site: Site) -> bool:
         return any(
-            path == site.path and place[:2] <= site.place[:2] and site.place[2:] <= place[2:]
-            for path, place in self.graph.capped
+            path == site.path and stands_in(site.place, place) for path, place in self.graph.capped
         )
 
     def always_demanded(self, site: Site, depth: int, call: Site | None) -> bool:

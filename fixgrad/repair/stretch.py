@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import Computed
+from fixgrad.flow.ir import stands_in
 from fixgrad.flow.tape import Step, Tape
 from fixgrad.flow.values import Path, Site, Thing, ordered
 from fixgrad.hazards import line_of, span
@@ -173,7 +174,7 @@ class Stretch:
         own = all(
             t.site is not None
             and t.site.path == expression.site.path
-            and _inside(t.site, expression.function.place)
+            and stands_in(t.site.place, expression.function.place)
             and self._computed(t).effect != LEAVES
             and not any(other.kind == "array" for other in self.tape.sharing[t])
             for t in expression.args[0]
@@ -239,10 +240,6 @@ class Stretch:
         except Untranslatable:
             return False
         return True
-
-
-def _inside(site: Site, place: tuple[int, int, int, int]) -> bool:
-    return place[:2] <= site.place[:2] and site.place[2:] <= place[2:]
 
 
 def _short(effect: str) -> str:
