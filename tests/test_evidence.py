@@ -155,6 +155,15 @@ class TestVerdicts:
         text = "def fit():\n    x = torch.from_numpy(a)\n    (x ** 2).sum().backward()\n    print(x.grad)\n"
         assert self.verdicts(user, text) == [(6, "FG101", "never executed")]
 
+    def test_a_conversion_that_raises_is_executed(self, user: User) -> None:
+        text = (
+            "def convert(array, grad):\n    return torch.from_numpy(array, requires_grad=grad)\n\n"
+            "x = convert(a, True)\n(x ** 2).sum().backward()\nprint(x.grad)\n"
+        )
+        words = {code: word for _, code, word in self.verdicts(user, text)}
+        assert words["FG201"] == "confirmed"
+        assert words.get("FG101", "executed") == "executed"
+
     def test_what_only_a_run_sees(self, user: User) -> None:
         """A name that is computed, and a batch of a loader; data beside them is left alone."""
         text = MAKE + (

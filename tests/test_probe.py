@@ -224,6 +224,19 @@ class TestRecords:
         assert [step.call.partition(" ")[0] for step in read.route] == ["DataLoader"]
         assert (read.route[0].place.line, read.times, read.arrived) == (6, 2, False)
 
+    def test_what_the_program_converts_for_a_loader(
+        self, programs: Programs, tmp_path: Path
+    ) -> None:
+        text = self.HEAD + (
+            "from torch.utils.data import DataLoader\n"
+            "def join(rows):\n    return {'x': torch.from_numpy(np.stack(rows))}\n"
+            "for batch in DataLoader([a, a], batch_size=2, collate_fn=join):\n    batch['x'].grad\n"
+        )
+        _, found = watch(programs, tmp_path, text)
+        (read,) = found.of("grad")
+        steps = [(step.call, step.place.line) for step in read.route]
+        assert steps == [("torch.from_numpy", 7), ("DataLoader", 8)]
+
     def test_counts_are_about_right_however_many(self, programs: Programs, tmp_path: Path) -> None:
         text = self.HEAD + "for n in range(5000):\n    torch.from_numpy(a)\n"
         _, found = watch(programs, tmp_path, text)

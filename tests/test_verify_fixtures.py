@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from fixgrad import pipeline
+from fixgrad import evidence, pipeline
+from fixgrad.evidence import store
 from fixgrad.pipeline import Options, Outcome
+from fixgrad.proof.rounds import Rounds
 from fixgrad.proof.verdict import PROVED
+from fixgrad.report.entry import CONTRADICTED
 from tests.programs import Programs, read_case
 from tests.watched import inside, rounds_of
 
@@ -27,6 +30,15 @@ def planned(case: Path) -> Outcome:
     return pipeline.run(Options(tuple(given), diff=True, unsafe=bool(about.get("unsafe"))))
 
 
+def contradicted(outcome: Outcome, rounds: Rounds, scratch: Path) -> list[str]:
+    """Return the findings that the run of the original, taken for evidence, contradicts."""
+    path = str(scratch / store.NAME)
+    store.add(path, rounds.before.records, str(scratch / "run0"))
+    runs = evidence.read(path, outcome.sources)
+    findings = [repair.finding for repair in outcome.repaired]
+    return [str(f.span) for f in findings if runs.judge(f).word == CONTRADICTED]
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("case", REPAIRS, ids=lambda case: case.name)
 def test_every_repair_is_proved(case: Path, programs: Programs, tmp_path: Path) -> None:
@@ -34,6 +46,7 @@ def test_every_repair_is_proved(case: Path, programs: Programs, tmp_path: Path) 
         outcome = planned(case)
         rounds = rounds_of(programs, case / "before", tmp_path, outcome.sources)
         trial = rounds.trial(outcome.repaired, outcome.patches)
+        assert not contradicted(outcome, rounds, tmp_path)
     assert not rounds.before.records.bugs + trial.after.records.bugs
     wrong = [
         f"{v.repair.finding.span} {v.repair.finding.rule} {v.outcome}: {v.before} / {v.after}"

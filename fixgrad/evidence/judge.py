@@ -47,9 +47,17 @@ def judged(finding: Finding, seen: Sequence[Sighting], places: Places) -> Eviden
         return Evidence(CONTRADICTED, tuple(dict.fromkeys(answers)))
     if ours or there:
         return _undecided(finding, demand, ours, there, seen)
+    raised = [f"{said(each.facts)} at {each.span}" for each in seen if _raises(each, made)]
+    if raised:
+        return Evidence(EXECUTED, tuple(dict.fromkeys(raised)))
     if _WATCHED.match(places.line(made)):
         return Evidence(NEVER, (f"no run came to {made}",))
     return Evidence("", (f"runs do not see what is made at {made}",))
+
+
+def _raises(event: Sighting, made: Span) -> bool:
+    """Say whether a conversion raised: no tensor came of it."""
+    return event.failed and event.is_at(made)
 
 
 def lack(event: Sighting, rule: str = "") -> str:

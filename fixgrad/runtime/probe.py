@@ -416,8 +416,13 @@ class Watch:
         """Watch the tensors that come out of a loader."""
         if isinstance(batch, self.torch.Tensor):
             place, _ = self.here(frame)
-            if place is not None and (self.route_of(batch) is None or depth):
-                self.watch(batch, "DataLoader", place)
+            if place is not None:
+                number = self.route_of(batch)
+                steps = self._steps[number] if number is not None else ()
+                own = (
+                    bool(steps) and " in " not in steps[0][0]
+                )  # made by the program, not by torch's collate
+                self.watch(batch, "DataLoader", place, steps if own else ())
         elif depth < 3 and isinstance(batch, (list, tuple, dict)):
             for each in batch.values() if isinstance(batch, dict) else batch:
                 self.loaded(each, frame, depth + 1)
