@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import growth
+from bench import growth, speed
 from bench.conversions import find_sites, stripped
 from bench.modules import Module
 from bench.restore import by_source, judge, listed, measure, strip_tree, table
@@ -165,3 +165,16 @@ class TestGrowth:
 
     def test_packages_are_taken_in_order_until_there_is_no_room(self) -> None:
         assert growth.chosen({"a": 4, "b": 9, "c": 5}, 10) == ["a", "c"]
+
+
+class TestSpeed:
+    def test_each_command_is_timed_in_each_round(self, tmp_path: Path) -> None:
+        (tmp_path / "code.py").write_text("import torch\nx = torch.tensor([1.0])\n")
+        times = speed.measure(tmp_path, 2)
+        assert len(times) == 2
+        assert {speed.OURS, "ast.parse, every file"} <= times[0].keys()
+        assert all(taken > 0 for row in times for taken in row.values())
+
+    def test_the_ratio_is_the_median_of_the_rounds(self) -> None:
+        rounds = [{speed.OURS: 2.0, "other": 1.0}, {speed.OURS: 9.0, "other": 3.0}]
+        assert "other                                2.00      2.50 x" in speed.table(rounds)
