@@ -249,7 +249,7 @@ class Linker:
         by_place = sorted(found, key=lambda t: t.data.function.place)
         return [(frame, thing) for thing in by_place if thing.kind in ("function", "class")]
 
-    def _budget(self, thing: Thing, least: int = 2_500) -> int:
+    def _budget(self, thing: Thing, least: int = 4_000) -> int:
         """Return how many operations a root may execute: in proportion to its size."""
         functions = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
         if not functions:
