@@ -57,7 +57,8 @@ def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -
             anything |= union(inner)
     if items is None:
         anything |= union(v for v, n in zip(values, names, strict=True) if n != "*")
-    return containers.make(m, f, state, op.place, op.target, items, anything)
+    name = "set" if op.target == "set" else ""
+    return containers.make(m, f, state, op.place, op.target, items, anything, name)
 
 
 def _star(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:

@@ -38,6 +38,7 @@ _OF_TENSORS = (
 )
 _NUMBERS = ("builtins.float", "builtins.int", "builtins.complex", "builtins.bool")
 _OF_DATA = ("PIL", "pandas", "polars", "scipy", "xarray")
+_LIST = "builtins.list"
 _ARRAYS = ("tensor", "parameter", "array")
 _PLAIN = ("tensor", "array", "list", "tuple", "dict", "text")
 
@@ -89,7 +90,9 @@ def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
 
     def passes(thing: Thing) -> bool | None:
         outcomes = [_is_of_type(thing, of_type) for of_type in each]
-        if True in outcomes:
+        # A set is kept as a list too, but for what is written as one.
+        listed_here = thing.kind == "list" and thing.name != "set" and (thing, 0) in m.item_places
+        if True in outcomes or (listed_here and _LIST in {t.name for v in each for t in v}):
             return True
         return False if all(outcome is False for outcome in outcomes) else None
 
