@@ -328,11 +328,12 @@ def _choose(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
 def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     """sum, abs, round, pow of tensors: an operation on all of them."""
     inputs = [t for v in values for t in containers.reachable(state, [v])]
+    unknown = any(t.kind in _OPEN for v in values for t in containers.with_elements(state, v))
     if not inputs:
         arrays = [t for v in values for t in arrays_in(state, v)]
         arrays = [t for t in arrays if dtype_class(dtype(state, t)) != "complex"]
         numbers = [t for v in values for t in numbers_in(state, v)]
-        return frozenset((*arrays, *numbers)) or NUMBER
+        return frozenset((*arrays, *numbers, *(UNKNOWN if unknown else ()))) or NUMBER
     row = tensor_operator("+")
     assert row is not None
     op = containers.element_op(call.place)
@@ -342,9 +343,17 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     made = derive(m, f, state, call.place, row, inputs, operands=operands)
     if dtype_class(dtype(state, made)) != "float":
         state.set((made, "#dtype"), "unknown")
+    if unknown:
+        m.graph.impure.add(made)
     return frozenset((made,))
 
 
+_OPEN = (
+    "opaque",
+    "instance",
+    "method",
+    "partial",
+)  # may be or hold tensors that nothing is known of
 _HANDLERS: dict[str, Handler] = {
     **iteration.HANDLERS,
     "list": _sequence,

@@ -325,6 +325,12 @@ def given(state: State, value: Value) -> Value:
     return value | listed if any(t.kind == "tensor" for t in listed) else value
 
 
+def with_elements(state: State, value: Value) -> Value:
+    """Return a value with what stands in its lists."""
+    listed = of_kind(contents(state, value), "list", "tuple")
+    return value.union(*(state.get((t, "[*]"), NOTHING) for t in listed))
+
+
 _HOLD_NOTHING = frozenset(
     ("array", "class", "const", "external", "file", "function", "grad", "number", "text")
 )

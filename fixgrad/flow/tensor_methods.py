@@ -252,8 +252,7 @@ def by_row(
     if row.alias == "self" and inputs and inputs[0].kind == "tensor":
         return frozenset(operands[0])
     made = _made_by(m, f, state, call, row, operands)
-    if unknown:
-        m.graph.impure.add(made)
+    m.graph.impure.update((made,) if unknown else ())
     bring_values(m, state, made, (a.value for a in call.arguments))
     if row.returns == "tuple":
         m.graph.several.add(made)
@@ -294,17 +293,18 @@ def _gathered(
     m: Machine, f: Frame, state: State, call: Call, row: TensorOp, first: list[Thing]
 ) -> tuple[list[list[Thing]], bool]:
     """Return the tensors that go in, by operand, and whether something unknown goes in too."""
-    operands, unknown = [list(first)], False
+    operands, unknown, listed = [list(first)], False, False
     for argument in call.arguments:
         value = consume(m, f, state, argument.value, argument.place)
         m.callbacks(m, f, state, call, [value], ())
         if row.first_only and any(operands):
             continue
         unknown |= any(t.kind in _MAY_HOLD_LEAVES for t in containers.given(state, value))
+        listed |= bool(of_kind(containers.with_elements(state, value), "opaque", "module"))
         operands += _operands(state, value)
         for array in arrays_in(state, value):
             read_array(m, f, state, array, argument.place)
-    return [group for group in operands if group], unknown
+    return [group for group in operands if group], unknown or (listed and not any(operands))
 
 
 def _made_by(
