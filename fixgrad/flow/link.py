@@ -27,12 +27,13 @@ from fixgrad.flow import (
     variables,
 )
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.arrays import new_array, read_array
+from fixgrad.flow.arrays import read_array
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Function, Module, Place, stands_in
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
+from fixgrad.flow.parameters import parameter
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
@@ -293,7 +294,7 @@ class Linker:
         self, frame: Frame, state: State, callee: Value, function: Function, skip: int
     ) -> Value:
         arguments = [
-            self._parameter(frame, state, function, n)
+            parameter(self.machine, frame, state, function, n)
             for n in range(skip, len(function.parameters))
         ]
         call = Call(function.place, tuple(a for a in arguments if a is not None))
@@ -302,22 +303,6 @@ class Linker:
 
     def _mark_root(self, frame: Frame, call: Call) -> None:
         self.machine.graph.roots.add(Site(frame.module.path, call.place))
-
-    def _parameter(
-        self, frame: Frame, state: State, function: Function, number: int
-    ) -> Argument | None:
-        parameter = function.parameters[number]
-        if parameter.kind in ("*", "**"):
-            return None
-        name = parameter.name if parameter.kind == "keyword" else ""
-        place = (*function.place[:3], function.place[3] + number + 1)
-        last = parameter.annotation.rpartition(".")[2]
-        if last in ("ndarray", "NDArray", "ArrayLike"):
-            array = new_array(self.machine, frame, state, place)
-            return Argument(frozenset((array,)), place, name)
-        site = Site(frame.module.path, place)
-        thing = self.machine.thing("opaque", site, (), f"parameter {parameter.name}")
-        return Argument(frozenset((thing,)), place, name)
 
     def _run_class(self, frame: Frame, cls: Thing) -> None:
         methods = [
@@ -338,7 +323,7 @@ class Linker:
             function = next((t.data.function for t in of_kind(init, "function")), None)
             arguments = (
                 [
-                    self._parameter(frame, state, function, n)
+                    parameter(self.machine, frame, state, function, n)
                     for n in range(1, len(function.parameters))
                 ]
                 if function is not None
@@ -391,7 +376,7 @@ class Linker:
         skip = 0 if method.kind == "wrapped" and method.name == "staticmethod" else 1
         bound = Argument(frozenset((instance,)), frame.statement)
         rest = (
-            self._parameter(frame, state, function, n)
+            parameter(self.machine, frame, state, function, n)
             for n in range(skip, len(function.parameters))
         )
         given = tuple(a for a in rest if a is not None)

@@ -151,7 +151,9 @@ def _place(
         return Placement(tuple(at_creation(graph, thing, step=step)))
     for depth in range(len(thing.path) - 1, -1, -1):
         call = thing.path[depth]
-        if not may(call.path) or not contexts.always_demanded(thing.site, depth, call):
+        if call in graph.unwritten or not may(call.path):
+            continue
+        if not contexts.always_demanded(thing.site, depth, call):
             continue
         result = graph.calls.get((call, thing.path[:depth]))
         if result is None:
