@@ -106,6 +106,14 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return result
 
 
+def _product(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Multiply what is given, unlike other functions of `math`, with the operator: of tensors a tensor."""
+    made = builtin_calls.call_builtin(m, f, state, call, "sum")
+    for thing in of_kind(made, "tensor"):
+        state.set((thing, "#saves"), "yes")
+    return made
+
+
 def _shallow_copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return _copy(m, f, state, call, shallow=True)
 
@@ -262,6 +270,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "functools.partialmethod": _partial_method,
     "functools.wraps": _wraps,
     "functools.lru_cache": _cache,
+    "math.prod": _product,
     "importlib.import_module": importing.import_module,
     "collections.namedtuple": _record_type,
     "collections.deque": _deque,
