@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+_OTHER_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")  # of lines, to str.splitlines
 UNIT = re.compile(  # of a JSON string: what is one character of what it says
     r"\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\u\w{4}|\\.|[^\\]", re.DOTALL
 )
@@ -148,6 +149,8 @@ class Source(NamedTuple):
 
 def split_lines(text: str) -> list[str]:
     """Split at CR, LF and CRLF only, endings kept, as Python's tokenizer counts lines."""
+    if not _OTHER_ENDS.search(text):
+        return text.splitlines(keepends=True)
     lines: list[str] = []
     start = 0
     for match in _NEWLINE.finditer(text):

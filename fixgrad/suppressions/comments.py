@@ -84,6 +84,9 @@ class _Layout(NamedTuple):
 
 def comments(source: Source) -> list[Comment]:
     """Return what the comments of a file say to fixgrad, in order."""
+    folded = source.text.lower()
+    if "fixgrad:" not in folded and "noqa" not in folded:
+        return []  # as almost always, and quicker to see
     if not _MENTION.search(source.text):
         return []
     layout = layout_of(source.lines())
