@@ -87,6 +87,9 @@ def _is_own_variable(f: Frame, register: int) -> bool:
 def attribute(m: Machine, f: Frame, state: State, value: Value, name: str, place: Place) -> Value:
     """Return an attribute of whatever a value may be."""
     value = consume(m, f, state, value, place)
+    if len(value) == 1:
+        (thing,) = value
+        return _attribute(m, f, state, thing, name, place) or UNKNOWN
     things = frozenset(having(value, name))
     return each(m, f, state, things, lambda t, s: _attribute(m, f, s, t, name, place)) or UNKNOWN
 
@@ -225,11 +228,17 @@ def object_attribute(
         return namespaces.computed(m, state, thing) or _by_hook(m, f, state, thing, name, place)
     if not found:
         return constant(thing.name) if name == "__name__" and thing.kind == "class" else UNKNOWN
+    if len(found) == 1 and not _is_cached(member := next(iter(found))):
+        return _bound(m, f, state, thing, member, place)
     value = union(_bound(m, f, state, thing, t, place) for t in ordered(found))
-    if any(t.kind == "wrapped" and t.name == "cached" for t in found):
+    if any(map(_is_cached, found)):
         state.set((thing, name), value)
         state.add((thing, "#fields"), frozenset((name,)))
     return value
+
+
+def _is_cached(member: Thing) -> bool:
+    return member.kind == "wrapped" and member.name == "cached"
 
 
 def _by_hook(m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place) -> Value:

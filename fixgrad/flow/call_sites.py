@@ -43,7 +43,7 @@ def call_of(m: Machine, f: Frame, op: Op, state: State, *, receiver: Place | Non
 def _is_written(m: Machine, f: Frame, op: Op, state: State) -> bool:
     """Say whether the called function is written here by the name it was imported under."""
     if op.kind == "method":
-        return any(t.kind == "external" for t in f.registers[op.args[0]])
+        return "external" in [t.kind for t in f.registers[op.args[0]]]
     name = f.names.get(op.args[0])
     for thing in f.registers[op.args[0]]:
         key = (f.module.path, thing.name)

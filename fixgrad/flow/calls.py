@@ -72,8 +72,12 @@ def execute_method(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def _note_result(m: Machine, f: Frame, op: Op, call: Call) -> None:
     """Remember the calls that do not give a tensor each time."""
-    if not call.direct and any(t.kind != "tensor" for t in f.registers[op.out]):
-        m.graph.no_tensor.add(Site(f.module.path, op.place))
+    if call.direct:
+        return
+    for thing in f.registers[op.out]:
+        if thing.kind != "tensor":
+            m.graph.no_tensor.add(Site(f.module.path, op.place))
+            break
 
 
 def apply(m: Machine, f: Frame, state: State, call: Call, callee: Value) -> Value:

@@ -338,9 +338,11 @@ _HOLD_NOTHING = frozenset(
 
 def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
     """Return the tensors, and what unknown code carries of tensors, inside values."""
+    pending = [t for v in values for t in v if t.kind not in _HOLD_NOTHING]
+    if not pending:
+        return []
     found: dict[Thing, None] = {}
     seen: set[Thing] = set()
-    pending = [t for v in values for t in v if t.kind not in _HOLD_NOTHING]
     while pending:
         thing = pending.pop()
         if thing in seen:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Machine
 
 MOST_ENTRIES = 8  # of a long function by calls that bring no converted data
+LARGE, MOST_IN_LARGE = 200_000, 4  # operations, after which as many entries must do
 _SHORT = 30  # operations: entering is cheaper than asking
 
 
@@ -28,7 +29,7 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
         return False
     if where in m.productive:
         m.entries[where] += 1
-        if m.entries[where] <= MOST_ENTRIES:
+        if m.entries[where] <= (MOST_ENTRIES if m.executed < LARGE else MOST_IN_LARGE):
             return False
     values = values_inside(m, state, call, code)
     if any(_may_bring_data(m, t) for v in values for t in v):

@@ -101,7 +101,7 @@ def having(value: Iterable[Thing], name: str) -> list[Thing]:
 
 def ordered(things: Iterable[Thing]) -> list[Thing]:
     """Return the things in the order they were first made."""
-    found = list(things)
+    found = [*things]
     if len(found) > 1:
         found.sort(key=_NUMBER)
     return found
@@ -120,7 +120,7 @@ def of_kind(value: Iterable[Thing], *kinds: str) -> list[Thing]:
 
 def union(values: Iterable[Value]) -> Value:
     """Return whatever any of the values may be."""
-    found = [value for value in values if value]
+    found = list(filter(None, values))
     if len(found) < 2:
         return found[0] if found else NOTHING
     first = found[0]
