@@ -10,26 +10,18 @@ the sum of the times of its parts, start-up taken off. Times are of the processo
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.cost import Cost, cost
 from bench.sources import INDEX, download, pinned, unpack_package
 
 SIZES = (10_000, 50_000, 150_000, 500_000)
 COMMAND = [sys.executable, "-m", "fixgrad", "--diff", "--isolated", "-q", "."]
-
-
-class Cost(NamedTuple):
-    """What one run took: seconds of the processor, and MiB."""
-
-    seconds: float
-    memory: float
 
 
 class Row(NamedTuple):
@@ -43,17 +35,6 @@ class Row(NamedTuple):
     def ratio(self, start: float) -> float:
         """Return how much longer the tree took than its parts, without the time to start."""
         return (self.together.seconds - start) / max(self.alone - start * self.packages, 1e-9)
-
-
-def cost(folder: Path) -> Cost:
-    """Run fixgrad over a folder, in a process of its own."""
-    with open(os.devnull, "wb") as nowhere:
-        process = subprocess.Popen(COMMAND, cwd=folder, stdout=nowhere, stderr=nowhere)
-        _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
-        raise RuntimeError(f"fixgrad fails on {folder} with {process.returncode}")
-    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def lines_of(folder: Path) -> int:
@@ -78,7 +59,7 @@ def measure(
     """Return a row for each size, and what an empty folder takes."""
     empty = folder / "empty"
     empty.mkdir()
-    start = min(cost(empty).seconds for _ in range(3))
+    start = min(cost(COMMAND, empty).seconds for _ in range(3))
     trees = {path.name: path for path in packages}
     lines = {name: lines_of(path) for name, path in trees.items()}
     alone: dict[str, float] = {}
@@ -89,8 +70,8 @@ def measure(
         for name in names:
             shutil.copytree(trees[name], tree / name)
             if name not in alone:
-                alone[name] = cost(tree / name).seconds
-        together = cost(tree)
+                alone[name] = cost(COMMAND, tree / name).seconds
+        together = cost(COMMAND, tree)
         total = sum(lines[name] for name in names)
         rows.append(Row(len(names), total, together, sum(alone[name] for name in names)))
         shutil.rmtree(tree)

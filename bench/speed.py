@@ -10,13 +10,13 @@ Commands that are not installed are left out.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from bench.cost import cost
 
 PARSE = """
 import ast, pathlib, sys, warnings
@@ -57,21 +57,12 @@ COMMANDS: dict[str, list[str]] = {
 }
 
 
-def seconds(command: Sequence[str], folder: Path) -> float:
-    """Return the processor's time of one run, children included; findings are no failure."""
-    with open(os.devnull, "wb") as nowhere:
-        process = subprocess.Popen(command, cwd=folder, stdout=nowhere, stderr=nowhere)
-        _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
-        raise RuntimeError(f"{command[0]} ends with {process.returncode}")
-    return used.ru_utime + used.ru_stime
-
-
 def measure(folder: Path, rounds: int) -> list[dict[str, float]]:
     """Return the times of each command in each round."""
     there = {name: line for name, line in COMMANDS.items() if shutil.which(line[0])}
-    return [{name: seconds(line, folder) for name, line in there.items()} for _ in range(rounds)]
+    return [
+        {name: cost(line, folder).seconds for name, line in there.items()} for _ in range(rounds)
+    ]
 
 
 def table(times: Sequence[dict[str, float]]) -> str:

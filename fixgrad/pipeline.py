@@ -48,9 +48,7 @@ class Outcome(NamedTuple):
     known: int = 0  # findings that the baseline holds
     gone: tuple[str, ...] = ()  # what the baseline holds and is there no more
     recorded: int = 0  # findings that were written to the baseline
-    followed: object = (
-        None  # kept while the process lasts: taking it apart takes a tenth of the time
-    )
+    followed: object = None  # kept to the end: to take it apart takes a tenth of the time
     others: tuple[Source, ...] = ()  # not given: of paths, or edited all the same
     stale: tuple[str, ...] = ()  # files whose evidence is of what they were before
     is_unseen: bool = False  # there is evidence, and none of it is of these files

@@ -11,6 +11,7 @@ import pytest
 
 from bench import growth, speed
 from bench.conversions import find_sites, stripped
+from bench.cost import Cost
 from bench.modules import Module
 from bench.restore import by_source, judge, listed, measure, strip_tree, table
 from bench.sources import Package, download, notebook_text, pinned, unpack_package
@@ -159,7 +160,7 @@ class TestGrowth:
         assert not list((tmp_path / "work").glob("[0-9]*"))
 
     def test_the_ratio_leaves_out_the_time_to_start(self) -> None:
-        row = growth.Row(2, 100, growth.Cost(4.1, 50.0), 2.2)
+        row = growth.Row(2, 100, Cost(4.1, 50.0), 2.2)
         assert row.ratio(0.1) == pytest.approx(2.0)
         assert "40000.0   2.00     50" in growth.table([row], 0.1)
 

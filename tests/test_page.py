@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fixgrad import cli, pipeline
+from fixgrad.findings import Repair
 from fixgrad.options import Options
 from fixgrad.page.combining import Group, combine, joined
 from fixgrad.page.rows import rows
@@ -138,15 +139,15 @@ class TestCombining:
         """The lines that the page puts together are those of fixgrad's own patch of that choice."""
         options = Options((".",), unsafe=True)
         outcome = pipeline.run(options)
-        repairs = [e.outcome for e in outcome.entries if e.edits]
-        combined = combine(repairs, outcome.sources, plan_patches)  # type: ignore[arg-type]
+        repairs = [e.outcome for e in outcome.entries if e.edits and isinstance(e.outcome, Repair)]
+        combined = combine(repairs, outcome.sources, plan_patches)
         assert sorted(n for group in combined.groups for n in group.repairs) == list(
             range(len(repairs))
         )
         assert any(len(group.repairs) == 2 for group in combined.groups)  # one line of latin.py
         for chosen in every_choice(len(repairs)):
             alone = [repairs[number] for number in chosen]
-            whole = combine(alone, outcome.sources, plan_patches)  # type: ignore[arg-type]
+            whole = combine(alone, outcome.sources, plan_patches)
             wanted: dict[str, list[object]] = {}
             for group in whole.groups:
                 for header, blocks in group.choices[group.repairs].items():
@@ -164,8 +165,8 @@ class TestCombining:
         grads = ", ".join(f"{n}.grad" for n in names)
         text = f"{HEAD}{line}\n({total}).sum().backward()\nprint({grads})\n"
         outcome = pipeline.run_on_text("a.py", text.encode(), Options())
-        repairs = [e.outcome for e in outcome.entries]
-        return list(combine(repairs, outcome.sources, plan_patches).groups)  # type: ignore[arg-type]
+        repairs = [e.outcome for e in outcome.entries if isinstance(e.outcome, Repair)]
+        return list(combine(repairs, outcome.sources, plan_patches).groups)
 
     def test_many_on_one_line(self) -> None:
         (group,) = self.one_line("abcdef")
@@ -178,9 +179,9 @@ class TestCombining:
         """Whatever is chosen of the layers of a network, the lines are those of fixgrad's own patch."""
         data = NETWORK.encode() if source == "net.py" else jupyter(NETWORK)
         outcome = pipeline.run_on_text(source, data, Options())
-        repairs = [e.outcome for e in outcome.entries]
+        repairs = [e.outcome for e in outcome.entries if isinstance(e.outcome, Repair)]
         assert len(repairs) == 8
-        combined = combine(repairs, outcome.sources, plan_patches)  # type: ignore[arg-type]
+        combined = combine(repairs, outcome.sources, plan_patches)
         assert not any(group.together for group in combined.groups)
         assert max(len(group.choices) for group in combined.groups) <= 32
         for chosen in itertools.islice(every_choice(8), 0, None, 1 if source == "net.py" else 5):

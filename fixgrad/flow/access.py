@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers, namespaces
+from fixgrad.flow import containers, namespaces, tensor_attributes
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import make_array
 from fixgrad.flow.classes import linear_bases, lookup_class
-from fixgrad.flow.gradients import consume, flag, moved_by_gradient, read_gradient
+from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op, Place
-from fixgrad.flow.memory import move
 from fixgrad.flow.modules import parameter_of
 from fixgrad.flow.protocols import special
-from fixgrad.flow.sharing import grant, overwrite_arrays
 from fixgrad.flow.stars import module_attribute
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
-    derive,
     dtype,
     identity,
     log,
-    tracked,
 )
 from fixgrad.flow.values import (
     FALSE,
@@ -34,36 +30,18 @@ from fixgrad.flow.values import (
     Value,
     constant,
     having,
-    is_constant,
-    known,
     of_kind,
     ordered,
     union,
 )
 from fixgrad.knowledge import (
     array_method,
-    tensor_method,
 )
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 _PLAIN_OF_ANYTHING = {"shape", "ndim", "dtype", "device", "is_leaf", "is_cuda", "grad_fn"}
-_LAYOUTS = ("is_sparse", "is_sparse_csr", "is_quantized", "is_mkldnn")
-_PLAIN_TENSOR_FACTS = {
-    "shape",
-    "device",
-    "dtype",
-    "ndim",
-    "is_leaf",
-    "requires_grad",
-    "grad_fn",
-    "is_cuda",
-    "layout",
-    "names",
-    "itemsize",
-    "nbytes",
-}
 
 
 def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -125,7 +103,7 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             inner = m.submodule(thing, name)
             return frozenset((inner,)) if inner is not None else UNKNOWN
         case "tensor":
-            return _tensor_attribute(m, f, state, thing, name, place)
+            return tensor_attributes.read(m, f, state, thing, name, place)
         case "array":
             return _array_attribute(m, f, state, thing, name, place)
         case "function":
@@ -161,39 +139,6 @@ def _param_groups(m: Machine, f: Frame, state: State, thing: Thing, place: Place
     containers.set_item(state, group, constant("params"), frozenset((listed,)), True)
     whole = containers.make(m, f, state, place, "list", None, frozenset((group,)), "groups")
     return frozenset((whole,))
-
-
-def _tensor_attribute(
-    m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place
-) -> Value:
-    if name in _LAYOUTS:
-        return FALSE if _is_dense(m, thing) else NUMBER
-    if name == "grad":
-        return read_gradient(m, f, state, thing, place)
-    if name == "requires_grad":
-        status = tracked(state, thing)
-        return UNKNOWN if status == "maybe" else flag(m, thing, status == "yes")
-    if name == "grad_fn" and tracked(state, thing) == "no":
-        return NONE
-    if name == "dtype":
-        return frozenset((m.thing("dtype", None, (), dtype(state, thing)),))
-    if name in ("is_leaf", "device", "grad_fn"):
-        return UNKNOWN
-    if name in _PLAIN_TENSOR_FACTS:
-        return NUMBER
-    row = tensor_method(name)
-    if row is not None and row.attribute:
-        return frozenset((derive(m, f, state, place, row, [thing]),))
-    return frozenset((m.thing("method", None, (), name, thing),))
-
-
-def _is_dense(m: Machine, thing: Thing) -> bool:
-    """Say whether a tensor is computed of arrays and sizes alone, and by nothing that makes it sparse."""
-    upstream = m.graph.upstream([identity(thing)])
-    made = [m.graph.made.get(t) for t in upstream]
-    known_ones = all(each is not None and "sparse" not in each.effect for each in made)
-    given = [m.graph.born[t] for t in upstream if t in m.graph.born and t.name != "torch.tensor"]
-    return known_ones and {"array", "literal"}.issuperset(given)
 
 
 def _array_attribute(
@@ -320,7 +265,7 @@ def write_attribute(
     strong = len(owner) == 1
     for thing in ordered(owner):
         if thing.kind == "tensor":
-            _set_tensor_attribute(m, f, state, thing, name, new, place, strong)
+            tensor_attributes.write(m, f, state, thing, name, new, place, strong)
         elif thing.kind in ("instance", "class", "file", "opaque", "module", "function"):
             if thing.name == "unknown" or _written_by_class(m, f, state, thing, name, new, place):
                 continue
@@ -367,39 +312,3 @@ def _written_by_class(
         m.apply(m, f, state, Call(place, (me, key, Argument(new, place))), hook)
         return True
     return False
-
-
-def _set_tensor_attribute(
-    m: Machine,
-    f: Frame,
-    state: State,
-    thing: Thing,
-    name: str,
-    new: Value,
-    place: Place,
-    strong: bool,
-) -> None:
-    me = identity(thing)
-    if name == "requires_grad":
-        sure, value = known(new)
-        if sure:
-            grant(m, f, state, thing, place, on=bool(value), strong=strong, form="attribute")
-        elif new:
-            state.set((me, "#tracked"), "maybe")
-            state.set((me, "#leaf"), "maybe")
-    elif name == "grad":
-        _set_gradient(m, state, me, new)
-    elif name == "data":
-        moved_by_gradient(m, me, of_kind(new, "tensor") if m.optional else ())
-        move(m, state, me)
-        overwrite_arrays(state, me)
-
-
-def _set_gradient(m: Machine, state: State, me: Thing, new: Value) -> None:
-    scaled = any(t.kind == "grad" or t.name == "gradient" for t in new)  # x.grad *= 0.5
-    if not is_constant(new, None) and not scaled and not state.get((me, "#read")):
-        state.set((me, "#manual"), True)
-        m.graph.manual.add(me)
-    given = any(t.name == "gradient" and m.gradient_of.get(t) is not me for t in new)
-    if given and state.get((me, "#gradient"), "none") == "none":
-        state.set((me, "#gradient"), "maybe")  # x.grad = autograd.grad(loss, x)[0]

@@ -171,10 +171,7 @@ class Machine:
         self.gradient_of_all: dict[
             Thing, dict[Thing, None]
         ] = {}  # the same where one place reads several
-        # calls being made, one inside the other, and
-        self.nested = self.calling_back = (
-            0  # how much unknown code is running that calls functions it was given
-        )
+        self.nested = self.calling_back = 0  # calls being made; unknown code that calls back
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
