@@ -58,6 +58,9 @@ LIMITS = {
         "from torch.utils.data import DataLoader, TensorDataset\n"
         "((x,),) = DataLoader(TensorDataset(torch.from_numpy(np.ones((1, 2)))))"
     ),
+    "turns arrays into tensors itself": (
+        "from torch.utils.data import DataLoader\nfor x in DataLoader([np.ones(2)]):\n    break"
+    ),
     "Thread": (
         "import threading\ndef f(x):\n    (x**2).sum().backward()\n    print(x.grad)\n"
         "threading.Thread(target=f, args=(torch.from_numpy(np.ones(2)),)).start()\n"

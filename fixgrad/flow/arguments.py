@@ -64,10 +64,6 @@ class Call(NamedTuple):
         """Return the call without its first argument."""
         return self._replace(arguments=self.arguments[1:])
 
-    def has_stars(self) -> bool:
-        """Say whether some arguments are not written out."""
-        return any(a.name in ("*", "**") for a in self.arguments)
-
 
 def bind(
     function: Function,

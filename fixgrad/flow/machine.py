@@ -19,7 +19,6 @@ from fixgrad.flow.state import MODE, Changes, State, Trail
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
-    UNKNOWN,
     Path,
     Site,
     Thing,
@@ -383,8 +382,3 @@ class OpenStatement:
     def _insert(self, operation: Operation) -> None:
         inserted = Op("inserted", operation.span[1:], target=operation.argument)
         self.machine.handlers["inserted"](self.machine, self.frame, inserted, self.state)
-
-
-def unknown_if_nothing(value: Value) -> Value:
-    """Return what may be said of a value that nothing on the way has set."""
-    return value or UNKNOWN
