@@ -42,7 +42,7 @@ from fixgrad.progress import counted
 from fixgrad.project.imports import Imports, listing
 
 BUDGET = 10_000  # operations executed from one root
-# Operations after which only what is near a conversion is followed; 140,000 lines take some 750,000.
+# Operations after which only what is near a conversion is followed; 140,000 lines take some 650,000.
 PATIENCE = 1_000_000
 _ASKING = (".backward", ".grad")
 
