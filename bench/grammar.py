@@ -12,23 +12,93 @@ _MAKERS = (
     *("torch.tensor({}, dtype=torch.float64)", "torch.tensor({}, requires_grad=True)"),
 )
 _ARRAYS = (
-    *("np.ones(3)", "np.array([1.0, 2.0])", "np.random.rand(2, 3)", "[1.0, 2.0]", "1.0", "np.arange(3)"),
+    *(
+        "np.ones(3)",
+        "np.array([1.0, 2.0])",
+        "np.random.rand(2, 3)",
+        "[1.0, 2.0]",
+        "1.0",
+        "np.arange(3)",
+    ),
     *("np.load('a.npy')['w']", "np.zeros((2, 2), dtype=np.float32)", "x.numpy()", "a"),
 )
 _METHODS = (
-    *("sum()", "mean()", "detach()", "numpy()", "float()", "double()", "cpu()", "to('cpu')", "clone()"),
-    *("requires_grad_()", "view(-1)", "reshape(3)", "long()", "item()", "backward()", "tolist()", "T"),
-    *("grad", "data", "shape", "grad.zero_()", "add_(1)", "retain_grad()", "squeeze(0)", "contiguous()"),
+    *(
+        "sum()",
+        "mean()",
+        "detach()",
+        "numpy()",
+        "float()",
+        "double()",
+        "cpu()",
+        "to('cpu')",
+        "clone()",
+    ),
+    *(
+        "requires_grad_()",
+        "view(-1)",
+        "reshape(3)",
+        "long()",
+        "item()",
+        "backward()",
+        "tolist()",
+        "T",
+    ),
+    *(
+        "grad",
+        "data",
+        "shape",
+        "grad.zero_()",
+        "add_(1)",
+        "retain_grad()",
+        "squeeze(0)",
+        "contiguous()",
+    ),
 )
 _STEPS = (
-    *("loss.backward()", "opt.step()", "opt.zero_grad()", "x.grad.zero_()", "print(x.grad)", "x -= x.grad"),
-    *("opt = torch.optim.SGD([x], lr=0.1)", "opt = torch.optim.Adam(params=[w, y])", "print(w.grad)"),
-    *("(g,) = torch.autograd.grad(loss, [x])", "w = w - 0.1 * w.grad", "y.numpy()[0] = 1", "a[0] = 2"),
+    *(
+        "loss.backward()",
+        "opt.step()",
+        "opt.zero_grad()",
+        "x.grad.zero_()",
+        "print(x.grad)",
+        "x -= x.grad",
+    ),
+    *(
+        "opt = torch.optim.SGD([x], lr=0.1)",
+        "opt = torch.optim.Adam(params=[w, y])",
+        "print(w.grad)",
+    ),
+    *(
+        "(g,) = torch.autograd.grad(loss, [x])",
+        "w = w - 0.1 * w.grad",
+        "y.numpy()[0] = 1",
+        "a[0] = 2",
+    ),
     *("w.data -= 0.1 * w.grad", "self.w = x", "x.requires_grad = True", "x.register_hook(print)"),
     *("loss = ((x @ w - y) ** 2).mean()", "net = nn.Linear(3, 1)", "y.backward(torch.ones(3))"),
 )
-_HEADER = "import numpy as np\nimport torch\nfrom torch import nn\nfrom torch.autograd import Variable\n"
-_OPERATORS = ("+", "-", "*", "/", "@", "**", "//", "%", "<", "==", "is", "in", "and", "or", "&", "<<")
+_HEADER = (
+    "import numpy as np\nimport torch\nfrom torch import nn\nfrom torch.autograd import Variable\n"
+)
+_OPERATORS = (
+    "+",
+    "-",
+    "*",
+    "/",
+    "@",
+    "**",
+    "//",
+    "%",
+    "<",
+    "==",
+    "is",
+    "in",
+    "and",
+    "or",
+    "&",
+    "<<",
+)
 _TARGETS = ("{}", "{}, {}", "({}, *{})", "{}[0]", "{}.w", "[{}, {}]", "{}[1:]", "{} = {}", "{}: {}")
 
 
@@ -78,7 +148,9 @@ class Grammar:
             count = (target := self.chance.choice(_TARGETS)).count("{}")
             return f"{target.format(*(self.name() for _ in range(count)))} = {self.expression()}"
         if one < 0.8:
-            return f"{name} {self.chance.choice(('+', '-', '*', '/', '@', '**'))}= {self.expression()}"
+            return (
+                f"{name} {self.chance.choice(('+', '-', '*', '/', '@', '**'))}= {self.expression()}"
+            )
         return self.chance.choice((
             f"del {name}", "pass", "break", "continue", f"return {self.expression()}", f"global {name}",
             f"assert {self.expression()}, {name}", f"raise {name} from {name}", f"import {name}",
@@ -122,7 +194,9 @@ class Grammar:
 
     def _for(self, depth: int) -> list[str]:
         target = self.chance.choice(("i", "x, y", "(x, (y, *w))", "self.w", "a[0]"))
-        over = self.chance.choice((f"range({self.chance.randint(1, 9)})", "zip(x, y)", self.expression()))
+        over = self.chance.choice(
+            (f"range({self.chance.randint(1, 9)})", "zip(x, y)", self.expression())
+        )
         lines = self.inside(f"for {target} in {over}:", depth)
         return lines + (self.inside("else:", depth) if self.chance.random() < 0.1 else [])
 
@@ -130,17 +204,25 @@ class Grammar:
         return self.inside(f"while {self.expression()}:", depth)
 
     def _with(self, depth: int) -> list[str]:
-        manager = self.chance.choice(("torch.no_grad()", "torch.enable_grad()", "open('f') as n", "x as y, w"))
+        manager = self.chance.choice(
+            ("torch.no_grad()", "torch.enable_grad()", "open('f') as n", "x as y, w")
+        )
         return self.inside(f"with {manager}:", depth)
 
     def _def(self, depth: int) -> list[str]:
-        signature = self.chance.choice(("x", "self, x=1", "x, /, y, *, w=None", "*x, **w", "", "x: int = 2"))
-        head = self.chance.choice(("", "", "@torch.no_grad()\n", "@property\n", "@staticmethod\n")).splitlines()
+        signature = self.chance.choice(
+            ("x", "self, x=1", "x, /, y, *, w=None", "*x, **w", "", "x: int = 2")
+        )
+        head = self.chance.choice(
+            ("", "", "@torch.no_grad()\n", "@property\n", "@staticmethod\n")
+        ).splitlines()
         word = self.chance.choice(("def", "def", "def", "async def"))
         return [*head, *self.inside(f"{word} {self.name()}({signature}):", depth)]
 
     def _class(self, depth: int) -> list[str]:
-        bases = self.chance.choice(("(nn.Module)", "", "(C)", "(torch.autograd.Function)", "(x, metaclass=y)"))
+        bases = self.chance.choice(
+            ("(nn.Module)", "", "(C)", "(torch.autograd.Function)", "(x, metaclass=y)")
+        )
         return self.inside(f"class {self.name()}{bases}:", depth)
 
     def _try(self, depth: int) -> list[str]:
@@ -151,6 +233,8 @@ class Grammar:
 
     def _match(self, depth: int) -> list[str]:
         lines = [f"match {self.expression()}:"]
-        for pattern in self.chance.sample(("[x, *y]", "C(w=x)", "{'k': y, **w}", "1 | 2", "x.y", "str(a)"), 2):
+        for pattern in self.chance.sample(
+            ("[x, *y]", "C(w=x)", "{'k': y, **w}", "1 | 2", "x.y", "str(a)"), 2
+        ):
             lines += [f"    {line}" for line in self.inside(f"case {pattern}:", depth)]
         return lines

@@ -12,8 +12,28 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 LONGEST = 20_000  # bytes of a program that is changed: of a longer one, some of its statements
-_SIGNS = (b"(", b")", b"[", b"]", b"{", b"}", b":", b"\n", b"=", b",", b"*", b"\\", b";", b"'", b"#", b"@", b"\t",
-          b"\x0c", b"\r", b"\x00", b"\xe9", "\u2028".encode(), "ß".encode(), b"\xef\xbb\xbf", b"# fixgrad: ")  # fmt: skip
+_SIGNS = (
+    *(
+        b"(",
+        b")",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b":",
+        b"\n",
+        b"=",
+        b",",
+        b"*",
+        b"\\",
+        b";",
+        b"'",
+        b"#",
+        b"@",
+    ),
+    *(b"\t", b"\x0c", b"\r", b"\x00", b"\xe9", "\u2028".encode(), "ß".encode(), b"\xef\xbb\xbf"),
+    *(b"# fixgrad: ", b"# coding: latin-1\n", b"# noqa"),
+)
 _OPERATORS = ("+", "-", "*", "/", "//", "%", "@", "**", "&", "|", "^", "<<", ">>")
 _LINE_ENDS = (b"\r\n", b"\r", b"\n")
 _CALLS = (
@@ -49,10 +69,10 @@ def places(data: bytes, kind: type[ast.expr] | type[ast.stmt]) -> list[Place]:
         starts.append(starts[-1] + len(line))
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, kind) and node.end_lineno is not None:
-            if node.end_lineno < len(starts):  # a form feed or CR counts otherwise
-                first, last = starts[node.lineno - 1], starts[node.end_lineno - 1]
-                found.append(Place(first + node.col_offset, last + (node.end_col_offset or 0)))
+        # A form feed or CR counts otherwise.
+        if isinstance(node, kind) and node.end_lineno and node.end_lineno < len(starts):
+            first, last = starts[node.lineno - 1], starts[node.end_lineno - 1]
+            found.append(Place(first + node.col_offset, last + (node.end_col_offset or 0)))
     return [place for place in found if place.start < place.end <= len(data)]
 
 
@@ -121,7 +141,9 @@ def notebook(data: bytes, chance: random.Random) -> bytes:
         many = chance.randint(1, 12)
         source: object = lines[:many]
         if chance.random() < 0.2:
-            source = [chance.choice(("%%time\n", "!ls\n", "%matplotlib inline\n", "x = !ls\n", "?x\n"))]
+            source = [
+                chance.choice(("%%time\n", "!ls\n", "%matplotlib inline\n", "x = !ls\n", "?x\n"))
+            ]
             source += lines[:many]
         if chance.random() < 0.3 and isinstance(source, list):
             source = "".join(source)
@@ -211,7 +233,10 @@ def _of_expressions(data: bytes, chance: random.Random) -> bytes:
         operator = chance.choice((*_OPERATORS, " if x else ", " and ", ", ", ":=")).encode()
         new = b"(" + text + operator + data[other.start : other.end] + b")"
     else:
-        new = chance.choice((b"lambda: ", b"not ", b"-", b"*", b"await ", b"yield ", b"f''", b"")) + text
+        new = (
+            chance.choice((b"lambda: ", b"not ", b"-", b"*", b"await ", b"yield ", b"f''", b""))
+            + text
+        )
     return data[: place.start] + new + data[place.end :]
 
 
@@ -228,7 +253,13 @@ def _of_statements(data: bytes, chance: random.Random) -> bytes:
         lambda: own + b"\n" + indent + _indented(data, other, indent),
         lambda: own + b"; " + data[other.start : other.end].partition(b"\n")[0],
         lambda: b"pass",
-        lambda: chance.choice(_HEADS) + b"\n" + indent + b"    " + _indented(data, place, indent + b"    "),
+        lambda: (
+            chance.choice(_HEADS)
+            + b"\n"
+            + indent
+            + b"    "
+            + _indented(data, place, indent + b"    ")
+        ),
     )
     return data[: place.start] + chance.choice(ways)() + data[place.end :]
 

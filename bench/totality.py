@@ -1,22 +1,20 @@
 """Every file of some folders through every stage, as if all of it mattered: nothing may break.
 
-    python -m bench.totality FOLDER... [--mutate N] [--seed N] [--slow SECONDS]
+    python -m bench.totality FOLDER... [--slow SECONDS]
 
 Each Python file is decoded, lowered, followed from every function in it, planned for, and what is planned is
-rewritten and checked. With --mutate, files are taken at random, some of their bytes or lines are changed, and the
-result goes the same way, N times. A file that is no Python is a problem that must be told with its line.
+rewritten and checked. A file that is no Python is a problem that must be told with its line.
 Prints every failure, and what took longer than --slow.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,59 +72,17 @@ def files_of(folders: Iterable[Path]) -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.py") if path.is_file())
 
 
-def mutated(files: Sequence[Path], number: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Yield files with some of their bytes, words or lines changed."""
-    chance = random.Random(seed)
-    for count in range(number):
-        path = chance.choice(files)
-        data = path.read_bytes()[:20_000]
-        for _ in range(chance.randint(1, 4)):
-            data = _changed(data, chance)
-        yield f"{path}#{seed}.{count}", data
-
-
-def _changed(data: bytes, chance: random.Random) -> bytes:
-    if not data:
-        return b"\n"
-    at = chance.randrange(len(data))
-    lines = data.split(b"\n")
-    line = chance.randrange(len(lines))
-    kind = chance.randrange(6)
-    if kind == 0:
-        return data[:at] + bytes((chance.randrange(256),)) + data[at + 1 :]
-    if kind == 1:
-        return data[:at] + data[at + chance.randint(1, 40) :]
-    if kind == 2:
-        return (
-            data[:at]
-            + chance.choice((b"(", b")", b":", b"\n", b"=", b",", b"*", b"\\"))
-            + data[at:]
-        )
-    if kind == 3:
-        lines.insert(chance.randrange(len(lines)), lines[line])
-    elif kind == 4:
-        del lines[line]
-    else:
-        lines[line] = lines[line].lstrip() if chance.random() < 0.5 else b"    " + lines[line]
-    return b"\n".join(lines)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Try everything out; return 1 for any failure."""
     parser = argparse.ArgumentParser(prog="python -m bench.totality")
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--mutate", type=int, default=0, help="how many changed files to try")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slow", type=float, default=5.0, help="seconds that a file may take")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # of the syntax of what is read
-    files = files_of(options.folders)
-    inputs: Iterable[tuple[str, bytes]] = ((str(path), path.read_bytes()) for path in files)
-    if options.mutate:
-        inputs = mutated(files, options.mutate, options.seed)
     counts = {"followed": 0, "no Python": 0, "failed": 0, "slow": 0, "repairs": 0}
-    for name, data in inputs:
-        tried = try_out(name, data)
+    for path in files_of(options.folders):
+        name = str(path)
+        tried = try_out(name, path.read_bytes())
         kind = tried.outcome if tried.outcome in counts else "failed"
         counts[kind] += 1
         counts["repairs"] += tried.repairs

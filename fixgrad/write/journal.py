@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fixgrad.project import git_root
 from fixgrad.project.reading import digest
 from fixgrad.source import Problem
+from fixgrad.write.locks import held, lock
 
 
 class Swap(NamedTuple):
@@ -26,6 +26,9 @@ class Swap(NamedTuple):
     old: str  # the old file while the others are renamed: "/home/me/project/.fixgrad-….old"
     digest_new: str
     digest_old: str
+
+
+_PART = ".part"  # what a journal is called until it is written
 
 
 class Journal:
@@ -41,15 +44,17 @@ class Journal:
             self.remove()
 
     def _record(self, swaps: Iterable[Swap]) -> None:
+        """Write the record under another name first: a kill leaves all of it or what is swept away."""
         import json  # noqa: PLC0415  (only those who write need it)
 
-        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
-        self._descriptor = os.open(self._path, flags, 0o600)
-        _lock(self._descriptor)
+        path, self._path = self._path, self._path + _PART
         record = json.dumps({"version": 1, "swaps": [swap._asdict() for swap in swaps]}).encode()
+        self._descriptor = _own(self._path)
         if os.write(self._descriptor, record) < len(record):
             raise OSError("the journal was cut short")
         os.fsync(self._descriptor)
+        os.rename(self._path, path)
+        self._path = path
 
     def commit(self) -> None:
         """Say that every file is in place: from here on nothing is taken back."""
@@ -90,20 +95,26 @@ def interrupted(paths: Iterable[str]) -> tuple[str, ...]:
 def recover(paths: Iterable[str]) -> tuple[Problem, ...]:
     """Take back what killed runs left in these projects; say which files stay as they are.
 
-    A file that was edited since is left alone: whoever edited it has seen the repair.
+    A file that was edited since is left alone: whoever edited it has seen the repair. What cannot be
+    taken back now is tried again by the next run.
     """
     problems: list[Problem] = []
+    _sweep()
     for left in _left_behind(paths):
-        for swap in left.swaps:
-            try:
-                if not left.committed:
-                    problems.extend(_take_back(swap))
-                _remove_leftovers(swap)
-            except OSError as error:
-                message = f"cannot take back an interrupted write: {error}"
-                problems.append(Problem(swap.target, 0, 0, message))
-        with contextlib.suppress(OSError):
-            os.unlink(left.path)
+        done = True
+        with held(swap.target for swap in left.swaps):
+            for swap in left.swaps:
+                try:
+                    if not left.committed:
+                        problems.extend(_take_back(swap))
+                    _remove_leftovers(swap)
+                except OSError as error:
+                    done = False
+                    message = f"cannot take back an interrupted write: {error}; run again"
+                    problems.append(Problem(swap.target, 0, 0, message))
+        if done:
+            with contextlib.suppress(OSError):
+                os.unlink(left.path)
     return tuple(problems)
 
 
@@ -118,54 +129,81 @@ def _take_back(swap: Swap) -> Iterator[Problem]:
 
 def _remove_leftovers(swap: Swap) -> None:
     for path in (swap.new, swap.old):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
 
 
 def _left_behind(paths: Iterable[str]) -> Iterator[_Left]:
-    """Yield the journals of these projects whose writer is gone."""
+    """Yield the journals of these projects whose writer is gone, each while its lock is ours."""
+    roots = _roots(paths)
+    for path in _named(".json"):
+        with _unowned(path) as descriptor:
+            swaps = () if descriptor is None else _read(descriptor)
+            if any(_within(swap.target, roots) for swap in swaps):
+                yield _Left(path, os.path.basename(path).startswith("done-"), swaps)
+
+
+def _sweep() -> None:
+    """Remove journals that were never finished: nothing had been done by then."""
+    for path in _named(".json" + _PART):
+        with _unowned(path) as descriptor, contextlib.suppress(OSError):
+            if descriptor is not None:
+                os.unlink(path)
+
+
+def _named(ending: str) -> list[str]:
     folder = _folder()
     try:
         names = sorted(os.listdir(folder))
     except OSError:
-        return
-    roots = _roots(paths)
-    for name in names:
-        if name.startswith(("write-", "done-")) and name.endswith(".json"):
-            path = os.path.join(folder, name)
-            swaps = _read(path)
-            if any(_within(swap.target, roots) for swap in swaps):
-                yield _Left(path, name.startswith("done-"), swaps)
+        return []
+    wanted = [n for n in names if n.startswith(("write-", "done-")) and n.endswith(ending)]
+    return [os.path.join(folder, name) for name in wanted]
 
 
-def _read(path: str) -> tuple[Swap, ...]:
-    """Return what a journal says; nothing where its writer still runs or was cut short."""
-    import json  # noqa: PLC0415  (only after a kill)
+def _own(path: str) -> int:
+    """Make a file that is locked from the start; who sweeps may have taken it for a leftover."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
+    for _ in range(3):
+        descriptor = os.open(path, flags, 0o600)
+        with contextlib.suppress(OSError):
+            lock(descriptor)
+            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                return descriptor
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    raise OSError("no lock could be had")
 
+
+@contextlib.contextmanager
+def _unowned(path: str) -> Iterator[int | None]:
+    """Open a journal and keep its lock; None where its writer still runs."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     except OSError:
-        return ()
+        yield None
+        return
     try:
-        _lock(descriptor)
-        record = json.loads(os.read(descriptor, os.fstat(descriptor).st_size))
-        return tuple(Swap(**swap) for swap in record["swaps"]) if record["version"] == 1 else ()
-    except (OSError, ValueError, TypeError, KeyError):
-        return ()
+        try:
+            lock(descriptor)
+        except OSError:
+            yield None
+        else:
+            yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> None:
-    """Take the lock or raise OSError; the system lets go of it when its holder dies."""
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415  (exists on Windows only)
+def _read(descriptor: int) -> tuple[Swap, ...]:
+    """Return what a journal says; nothing where it is none."""
+    import json  # noqa: PLC0415  (only after a kill)
 
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl  # noqa: PLC0415  (exists elsewhere only)
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        record = json.loads(os.read(descriptor, os.fstat(descriptor).st_size))
+        return tuple(Swap(**swap) for swap in record["swaps"]) if record["version"] == 1 else ()
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
 
 
 def _folder() -> str:

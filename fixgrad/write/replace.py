@@ -16,6 +16,7 @@ from fixgrad.errors import FixgradError
 from fixgrad.project.reading import decode, digest, read_bytes
 from fixgrad.source import Problem, Source
 from fixgrad.write.journal import Journal, Swap
+from fixgrad.write.locks import held
 
 
 class _StuckError(FixgradError):
@@ -38,15 +39,19 @@ def write(patches: Sequence[tuple[Source, Patch]]) -> None:
     Mode, owner, extended attributes and symbolic links stay; a hard link is broken, as the file is
     replaced. Read-only files, and files that changed since they were read, are never overwritten.
     """
+    wanted = [(source, patch) for source, patch in patches if patch.after != patch.before]
+    if wanted:
+        with held(os.path.realpath(source.path) for source, _ in wanted):
+            _write(wanted)
+
+
+def _write(patches: Sequence[tuple[Source, Patch]]) -> None:
     token = f"{os.getpid()}-{os.urandom(4).hex()}"
     changes = [
         _prepare(source, patch, f".fixgrad-{token}-{index}")
         for index, (source, patch) in enumerate(patches)
-        if patch.after != patch.before
     ]
     _refuse_two_names(changes)
-    if not changes:
-        return
     journal = Journal(token, [change.swap for change in changes])
     try:
         for change in changes:
@@ -143,11 +148,14 @@ def _stage(change: _Change) -> None:
 
 def _write_beside(path: str, data: bytes, change: _Change) -> None:
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        _dress(file.fileno(), change)
-        os.fsync(file.fileno())
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+        _dress(descriptor, change)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _dress(descriptor: int, change: _Change) -> None:
@@ -159,34 +167,50 @@ def _dress(descriptor: int, change: _Change) -> None:
         with contextlib.suppress(OSError):
             os.fchown(descriptor, change.status.st_uid, change.status.st_gid)
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            for name in os.listxattr(change.swap.target):
+        names: list[str] = []
+        with contextlib.suppress(OSError):  # not every file system has them
+            names = os.listxattr(change.swap.target)
+        for name in names:
+            with contextlib.suppress(OSError):  # only the system itself may set some
                 os.setxattr(descriptor, name, os.getxattr(change.swap.target, name))
     os.fchmod(descriptor, stat.S_IMODE(change.status.st_mode))
 
 
 def _swap_all(changes: Sequence[_Change], journal: Journal) -> None:
     for change in changes:
-        now = _status(change.path, change.swap.target)
-        if (now.st_ino, now.st_mtime_ns) != (change.status.st_ino, change.status.st_mtime_ns):
-            raise _changed(change.path)
+        _refuse_changed(change, change.swap.target)
         _keep_old(change)
     done: list[_Change] = []
     try:
         for change in changes:
+            _refuse_changed(change, change.swap.target)
             done.append(change)
             os.replace(change.swap.new, change.swap.target)
+        for change in changes:
+            _refuse_written(change)
         _sync_folders(changes)
         journal.commit()
     except BaseException as error:
         _roll_back(done)
         if isinstance(error, OSError):
-            raise _failed(done[-1].path, error) from error
+            raise _failed(done[-1].path if done else changes[0].path, error) from error
         raise
     for change in changes:
         with contextlib.suppress(OSError):
             os.unlink(change.swap.old)
     journal.remove()
+
+
+def _refuse_changed(change: _Change, place: str) -> None:
+    now, then = _status(change.path, place), change.status
+    if (now.st_ino, now.st_mtime_ns, now.st_size) != (then.st_ino, then.st_mtime_ns, then.st_size):
+        raise _changed(change.path)
+
+
+def _refuse_written(change: _Change) -> None:
+    """Notice who wrote to the old file while it was being replaced; a copy of it shows nothing."""
+    if _status(change.path, change.swap.old).st_ino == change.status.st_ino:
+        _refuse_changed(change, change.swap.old)
 
 
 def _keep_old(change: _Change) -> None:
