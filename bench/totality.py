@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fixgrad.analysis import conclude
+from fixgrad.conclusion import Study, conclude
 from fixgrad.depth import deeply
 from fixgrad.flow.ir import Module
 from fixgrad.flow.link import Linker, Project
@@ -60,7 +60,7 @@ def _through(name: str, data: bytes) -> tuple[str, int]:
     )
     base = Linker(project).run()
     policy = Options(unsafe=True, diff=True).policy()
-    repairs = list(conclude(project, base, [source], policy).repairs)
+    repairs = list(conclude([Study(project, base, (source,))], policy).repairs)
     plan = plan_patches([source], [r for r in repairs if r.operations], traceback=True)
     if plan.problems:
         return f"rewriting: {plan.problems[0]}", 0

@@ -1,61 +1,49 @@
-"""From sources to findings with their repairs or refusals."""
+"""From sources to findings with their repairs or refusals, one part of the project after the other."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from fixgrad.conclusion import Analysis, Study, conclude, together
 from fixgrad.depth import deeply
-from fixgrad.findings import DEMAND, WRONG, Finding, Refusal, Repair, Step
-from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.facts import packed
 from fixgrad.flow.ir import Module
 from fixgrad.flow.link import HANDLERS, Linker, Project
 from fixgrad.flow.lower import lower
 from fixgrad.flow.machine import Handler
 from fixgrad.flow.neighbours import neighbours
-from fixgrad.hazards import Hazard, line_of, seen_from, span
+from fixgrad.flow.parts import parts
 from fixgrad.knowledge.models import Models
 from fixgrad.policy import Policy
 from fixgrad.progress import counted
 from fixgrad.project import Surroundings
-from fixgrad.repair.bounds import is_ours, said_at
-from fixgrad.repair.plan import Planned, plan
-from fixgrad.repair.targets import INTEGER, Target
-from fixgrad.source import Problem, Source, Span
-from fixgrad.suppressions import Suppressions, unused_suppression
-from fixgrad.suppressions.unused_suppression import unused
-from fixgrad.traces import Tracer, ended
+from fixgrad.project.imports import Imports, listing
+from fixgrad.source import Problem, Source
+from fixgrad.suppressions import Suppressions
 
 _Result = TypeVar("_Result")
+MANY = 100  # files of a project, from which on the functions that nothing calls wait in packed form
 
 
-class Analysis(NamedTuple):
-    """What was found, and what could not be read."""
+class Part(NamedTuple):
+    """Files that have nothing to do with the others of a run."""
 
-    repairs: tuple[Repair, ...]
-    refusals: tuple[Refusal, ...]
-    problems: tuple[Problem, ...]
-    deferred: int = 0  # findings that a comment leaves for later
-    study: Study | None = None  # what it is concluded from
-    others: tuple[Source, ...] = ()  # not given: of paths, or edited all the same
+    modules: tuple[Module, ...]
+    sources: tuple[Source, ...]
+    imports: Imports
+    given: frozenset[str] | None  # the files that findings and edits are for; None is all
+    generated: frozenset[str]
+    models: Models | None
+    edits_around: bool = False  # a repair may change files that are only around the given ones
 
-
-class Study(NamedTuple):
-    """A project that was followed once, to be planned for as often as one likes."""
-
-    project: Project
-    base: FlowGraph
-    sources: tuple[Source, ...]  # also those around the given ones
-    problems: tuple[Problem, ...]
-
-    def conclude(self, policy: Policy) -> Analysis:
-        """Plan what gives a gradient to what has none.
-
-        Repairs are planned as if those that the policy does not make were not made.
-        """
-        found = _at_ease(lambda: conclude(self.project, self.base, self.sources, policy))
-        return found._replace(problems=self.problems)
+    def followed(self, handlers: Mapping[str, Handler] = HANDLERS) -> Study:
+        """Follow what the files do; `handlers` are those of a machine that somebody watches."""
+        project = Project(self.modules, self.imports, self.given, self.models)
+        project.generated = self.generated
+        project.edits_around = self.edits_around
+        return Study(project, Linker(project, handlers=handlers).run(), self.sources)
 
 
 def analyse(
@@ -68,25 +56,34 @@ def analyse(
 ) -> Analysis:
     """Find what has no gradient in a project and plan what gives it one.
 
-    With `edits_around` a repair may change files that are only around the given ones. `handlers`
-    are those of a machine that somebody watches.
+    What stands `around` the sources is read as far as it matters; with `edits_around` a repair may change it.
+    `models` says what calls do that the user's settings describe. A run that somebody watches, by `handlers`,
+    follows everything together and is kept.
     """
-    followed = study(sources, around, models, handlers)
-    followed.project.edits_around = edits_around
-    return followed.conclude(policy)._replace(study=followed)
+    every, problems = _at_ease(lambda: _divided(sources, around, models))
+    every = [part._replace(edits_around=edits_around) for part in every]
+    if handlers is not None and every:
+        whole = _joined(every)
+        study = _at_ease(lambda: whole.followed(handlers))
+        found = _at_ease(lambda: conclude([study], policy))._replace(study=study)
+    elif policy.is_local:
+        found = together([_concluded(part, policy) for part in every])
+    else:
+        followed = [_at_ease(part.followed) for part in every]
+        found = _at_ease(lambda: conclude(followed, policy))
+    return found._replace(problems=problems)
 
 
-def study(
-    sources: Sequence[Source],
-    around: Surroundings | None = None,
-    models: Models | None = None,
-    handlers: Mapping[str, Handler] | None = None,
-) -> Study:
-    """Follow a project; what stands `around` the sources is read as far as it matters.
+def _concluded(part: Part, policy: Policy) -> Analysis:
+    return _at_ease(lambda: conclude([part.followed()], policy))
 
-    `models` says what calls do that the user's settings describe.
-    """
-    return _at_ease(lambda: _study(sources, around, models, handlers))
+
+def studies(
+    sources: Sequence[Source], around: Surroundings | None = None, models: Models | None = None
+) -> list[Study]:
+    """Follow a project, each part of it by itself."""
+    every, _ = _at_ease(lambda: _divided(sources, around, models))
+    return [_at_ease(part.followed) for part in every]
 
 
 def _at_ease(function: Callable[[], _Result]) -> _Result:
@@ -99,258 +96,39 @@ def _at_ease(function: Callable[[], _Result]) -> _Result:
             gc.enable()
 
 
-def _study(
-    sources: Sequence[Source],
-    around: Surroundings | None,
-    models: Models | None,
-    handlers: Mapping[str, Handler] | None,
-) -> Study:
+def _divided(
+    sources: Sequence[Source], around: Surroundings | None, models: Models | None
+) -> tuple[list[Part], tuple[Problem, ...]]:
+    """Lower the files, find those around them that matter, and put together what belongs together."""
     lowered = [lower(source) for source in counted("reading", sources)]
     problems = tuple(p for p in lowered if isinstance(p, Problem))
-    modules = [m for m in lowered if isinstance(m, Module)]
-    others = neighbours(modules, around) if around is not None else {}
+    own = [m for m in lowered if isinstance(m, Module)]
+    others = neighbours(own, around) if around is not None else {}
+    modules = {module.path: module for module in (*own, *others.values())}
+    if len(modules) > MANY:
+        modules = {path: packed(module) for path, module in modules.items()}
+    imports: Imports = around or Imports(listing(modules), known=modules)
+    for path, module in modules.items():
+        imports.add_search(path, module.search)
     generated = Suppressions(sources).generated()
-    given = frozenset(m.path for m in modules) - generated if others or generated else None
-    project = Project([*modules, *others.values()], around, given, models)
-    project.generated = generated
-    base = Linker(project, handlers=handlers or HANDLERS).run()
-    return Study(project, base, (*sources, *others), problems)
+    given = frozenset(m.path for m in own) - generated if others or generated else None
+    by_path = {source.path: source for source in (*sources, *others)}
+    found = [
+        Part(
+            tuple(modules[path] for path in paths),
+            tuple(by_path[path] for path in paths),
+            imports,
+            given,
+            generated,
+            models,
+        )
+        for paths in parts(modules, imports.find)
+    ]
+    return [p for p in found if given is None or any(m.path in given for m in p.modules)], problems
 
 
-def conclude(
-    project: Project, base: FlowGraph, sources: Sequence[Source], policy: Policy
-) -> Analysis:
-    """Plan what a run over a project shows; its files had no problem."""
-    suppressions = Suppressions(sources)
-    _take_for_data(base, suppressions)
-
-    def hidden(rule: str, place: Span) -> bool:
-        return suppressions.hide(rule, place) or policy.left_alone(rule, place)
-
-    planned = _planned(project, base, policy, hidden)
-    repairs, refusals = _sorted_out(project, base, planned, policy)
-    findings = [*(r.finding for r in repairs), *(r.finding for r in refusals)]
-    shown = policy.shown_by_runs(findings)
-    contradicted = _places_of(shown) & {(finding.rule, finding.span) for finding in findings}
-    seen = [r for r in shown if _is_wanted(r.finding, policy, project, suppressions)]
-    if policy.selected(unused_suppression.CODE):
-        judged = (s for s in sources if s.path in project.modules and project.is_given(s.path))
-        comments = [r for s in judged for r in unused(suppressions, s, policy)]
-    else:
-        comments = []
-    findings += [comment.finding for comment in comments]
-    findings += [r.finding for r in seen if _places_of([r]).isdisjoint(contradicted)]
-    known = policy.passed_over(findings)
-    aside = known | contradicted
-    if aside:
-        without = [each for each in planned if _key(project, each) in aside]
-        planned = _planned(project, base, policy, _besides(project, without, hidden))
-        repairs, refusals = _sorted_out(project, base, planned, policy)
-    every = [r for r in (*repairs, *comments) if (r.finding.rule, r.finding.span) not in aside]
-    refusals += [each for each in seen if _places_of([each]).isdisjoint(known)]
-    return Analysis(
-        tuple(sorted(every, key=lambda r: (r.finding.span, r.finding.rule))),
-        tuple(sorted(refusals, key=lambda r: (r.finding.span, r.finding.rule))),
-        (),
-        suppressions.deferred(),
-        others=_others(project, sources, every, refusals),
-    )
-
-
-def _others(
-    project: Project,
-    sources: Sequence[Source],
-    repairs: Sequence[Repair],
-    refusals: Sequence[Refusal],
-) -> tuple[Source, ...]:
-    """Return the files that nobody gave and that a finding leads to, or a repair edits."""
-    named = {operation.span.path for repair in repairs for operation in repair.operations}
-    findings = [repair.finding for repair in repairs] + [refusal.finding for refusal in refusals]
-    named.update(step.span.path for finding in findings for step in finding.trace)
-    return tuple(s for s in sources if s.path in named and not project.is_given(s.path))
-
-
-def _places_of(refusals: Iterable[Refusal]) -> set[tuple[str, Span]]:
-    return {(each.finding.rule, each.finding.span) for each in refusals}
-
-
-def _is_wanted(
-    finding: Finding, policy: Policy, project: Project, suppressions: Suppressions
-) -> bool:
-    """Say whether a finding that runs show is one to report, as those of the analysis are."""
-    rule, place = finding.rule, finding.span
-    hidden = suppressions.hide(rule, place) or policy.left_alone(rule, place)
-    wanted = policy.reports(finding.confidence) and policy.selected(rule)
-    given = project.is_given(place.path)
-    is_data = any(suppressions.is_data(step.span) for step in finding.trace)
-    return wanted and given and not hidden and not is_data
-
-
-def _take_for_data(base: FlowGraph, suppressions: Suppressions) -> None:
-    """Take the user's word for what is not meant to be trained, as for `requires_grad=False`."""
-    if not suppressions.mark_data():
-        return
-    for thing in {*base.made, *base.born}:
-        sites = (*((thing.site,) if thing.site else ()), *base.returned_by(thing))
-        if any(suppressions.is_data(span(site)) for site in sites):
-            base.refused |= {thing, base.identity(thing)}
-
-
-def _sorted_out(
-    project: Project, base: FlowGraph, planned: Sequence[Planned], policy: Policy
-) -> tuple[list[Repair], list[Refusal]]:
-    """Return one repair or refusal for each finding; several plans for one are one repair."""
-    repairs: dict[tuple[object, ...], Repair] = {}
-    refusals: dict[tuple[object, ...], Refusal] = {}
-    for each in planned:
-        if not _is_ours(project, each):
-            continue
-        finding = _finding(project, base, each)
-        if not policy.reports(finding.confidence):
-            continue
-        key = (finding.rule, finding.span)
-        if each.refusal[0]:
-            code, reason = each.refusal
-            reason = seen_from(finding.span.path, reason)
-            refusals.setdefault(key, Refusal(finding, code, reason))
-        elif key in repairs:
-            merged = dict.fromkeys((*repairs[key].operations, *each.operations))
-            repairs[key] = repairs[key]._replace(operations=tuple(merged))
-        else:
-            repairs[key] = Repair(finding, each.operations, each.applicability, _title(each))
-    left_alone = [r for key, r in refusals.items() if key not in repairs]
-    return list(repairs.values()), left_alone
-
-
-def _levelled(planned: Sequence[Planned], policy: Policy) -> list[Planned]:
-    return [p._replace(applicability=policy.level(_rule(p), p.applicability)) for p in planned]
-
-
-def _is_made(planned: Planned, policy: Policy) -> bool:
-    return bool(planned.refusal[0]) or policy.makes(_rule(planned), planned.applicability)
-
-
-def _planned(
-    project: Project, base: FlowGraph, policy: Policy, hidden: Callable[[str, Span], bool]
-) -> list[Planned]:
-    """Plan what is made as if the rest was left alone; what is not made is as planned together."""
-    planned = _levelled(plan(project, base, policy.selected, hidden, policy.style), policy)
-    aside = [p for p in planned if not _is_made(p, policy)]
-    if not aside:
-        return planned
-    hidden = _besides(project, aside, hidden)
-    made = plan(project, base, policy.selected, hidden, policy.style)
-    return [*_levelled(made, policy), *aside]
-
-
-def _besides(
-    project: Project, aside: Sequence[Planned], hidden: Callable[[str, Span], bool]
-) -> Callable[[str, Span], bool]:
-    left = {place for each in aside for place in _places(project, each)}
-    return lambda rule, place: (rule, place) in left or hidden(rule, place)
-
-
-def _key(project: Project, planned: Planned) -> tuple[str, Span]:
-    """Return the rule and the place of the finding."""
-    if planned.target is not None:
-        return planned.target.rule, said_at(project, planned.target)
-    assert planned.hazard is not None
-    return planned.hazard.rule, _place_of_hazard(planned.hazard)
-
-
-def _places(project: Project, planned: Planned) -> set[tuple[str, Span]]:
-    """Return where the planner asks whether a finding is to be left alone."""
-    target = planned.target
-    if target is None:
-        assert planned.hazard is not None
-        return {(planned.hazard.rule, span(planned.hazard.use.site))}
-    wrong = (demand.use.site for demand in target.demands if demand.rule == target.rule)
-    return {(target.rule, said_at(project, target)), *((target.rule, span(s)) for s in wrong)}
-
-
-def _rule(planned: Planned) -> str:
-    if planned.target is not None:
-        return planned.target.rule
-    return planned.hazard.rule if planned.hazard is not None else ""
-
-
-def _is_ours(project: Project, planned: Planned) -> bool:
-    if planned.target is not None:
-        return is_ours(project, planned.target, planned.operations)
-    assert planned.hazard is not None
-    return project.is_given(_place_of_hazard(planned.hazard).path)
-
-
-def _finding(project: Project, graph: FlowGraph, planned: Planned) -> Finding:
-    if planned.hazard is not None:
-        return _finding_of_hazard(project, graph, planned.hazard)
-    assert planned.target is not None
-    return _finding_of_target(project, graph, planned.target, planned.refusal[0])
-
-
-_WHOLE = ("FG201", "FG203", INTEGER)  # what these rules say is a sentence by itself
-
-
-def _finding_of_target(project: Project, graph: FlowGraph, target: Target, refusal: str) -> Finding:
-    demand = target.demands[0]
-    name = graph.variables.get((target.thing.path, graph.identity(target.thing)))
-    tensor = f"`{name}`" if name else "this tensor"
-    said = "demanded here"
-    if demand.rule in _WHOLE:
-        message = demand.what
-    else:
-        state = "is not tracked by autograd"
-        if target.rule == INTEGER:
-            state = f"is made of {graph.made[graph.identity(target.thing)].dtype}"
-        message = f"{tensor} {state}, but {demand.what} at {line_of(demand.use.site)}"
-        said = f"{said}: {demand.what}"
-    where = said_at(project, target)
-    tracer = Tracer(project, graph)
-    steps = tracer.trace(target.origin, target.thing, demand.use)
-    steps = ended(steps, Step(span(demand.use.site), said, DEMAND))
-    if (refusal == "FG902" or target.lifted) and demand.use.kind != "backward":
-        steps += tracer.to_cut(target.thing)
-    message = seen_from(where.path, message)
-    return Finding(target.rule, where, message, "high", tuple(steps))
-
-
-def _finding_of_hazard(project: Project, graph: FlowGraph, hazard: Hazard) -> Finding:
-    place = _place_of_hazard(hazard)
-    message = seen_from(place.path, hazard.what)
-    if hazard.trace:
-        return Finding(hazard.rule, place, message, "high", hazard.trace)
-    use = hazard.use
-    origins = [t for t in graph.upstream([use.thing], through_cuts=True) if t in graph.born]
-    steps = Tracer(project, graph).trace(origins[0], use.thing, use) if origins else []
-    last = Step(span(use.site), "wrong here", WRONG)
-    return Finding(hazard.rule, place, message, "high", tuple(ended(steps, last)))
-
-
-def _place_of_hazard(hazard: Hazard) -> Span:
-    if hazard.rule == "FG209" and hazard.use.thing.site is not None:
-        return span(hazard.use.thing.site)
-    return span(hazard.use.site)
-
-
-_TITLES = {
-    "FG201": "remove the keyword",
-    "FG202": "read the gradient of the tensor",
-    "FG205": "clone the tensor within the graph",
-    "FG208": "detach the value",
-    "FG209": "give the tensor memory of its own",
-    "FG301": "register it as a buffer",
-}
-
-
-def _title(planned: Planned) -> str:
-    if planned.target is not None and planned.target.lifted:
-        lifting = "write the NumPy code in torch"
-        granted = planned.hazard is None
-        return f"grant the gradient, and {lifting}" if granted else lifting
-    if planned.hazard is None:
-        return "grant the gradient where the tensor is made"
-    if planned.hazard.rule in _TITLES:
-        return _TITLES[planned.hazard.rule]
-    if any(o.kind == "wrap-with" for o in planned.operations):
-        return "update the leaf under no_grad"
-    return "grant the gradient again"
+def _joined(every: Sequence[Part]) -> Part:
+    """Return several parts as one."""
+    modules = tuple(module for part in every for module in part.modules)
+    sources = tuple(source for part in every for source in part.sources)
+    return every[0]._replace(modules=modules, sources=sources)

@@ -22,8 +22,14 @@ class PassedOver:
     ) -> None:
         self._known = baseline.names() if baseline is not None else frozenset()
         self._changed = changed
+        self._is_asked = baseline is not None or changed is not None
         self._texts: dict[str, str] = {}  # as they were when `changed` was asked for
         self.met: Set[str] = frozenset()  # the fingerprints in the baseline that were found at last
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is a baseline, even an empty one, or a revision to compare with."""
+        return self._is_asked
 
     def of(self, findings: Sequence[Finding], sources: Sequence[Source]) -> set[tuple[str, Span]]:
         """Return which of the findings are passed over, by rule and place."""

@@ -214,8 +214,9 @@ def _outcome_of(
     passed_over: PassedOver,
 ) -> Outcome:
     """Analyse, plan and patch; pure."""
-    # Of the sources as they are then: they are analysed again when they are repaired.
-    policy = policy._replace(passed_over=lambda findings: passed_over.of(findings, sources))
+    if passed_over.is_asked:
+        # Of the sources as they are then: they are analysed again when they are repaired.
+        policy = policy._replace(passed_over=lambda findings: passed_over.of(findings, sources))
     runs = runs_of(options, sources)
     policy = with_runs(policy, runs)
     found = _analysed(sources, options, policy, around)

@@ -52,6 +52,11 @@ class Policy(NamedTuple):
     shown_by_runs: Callable[[Sequence[Finding]], Sequence[Refusal]] = _no_runs
     style: Callable[[Span], str] = _any_style  # by place of the finding: how a grant is written
 
+    @property
+    def is_local(self) -> bool:
+        """Whether what it says of one finding does not depend on the others."""
+        return self.passed_over is _none_of_them and self.shown_by_runs is _no_runs
+
     def level(self, rule: str, level: Applicability) -> Applicability:
         """Return how far a repair of a rule may be trusted by this user."""
         if level is Applicability.UNSAFE and self.safer(rule):

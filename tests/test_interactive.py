@@ -204,14 +204,14 @@ class TestAnswers:
         self, played: Played, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write("b.py", HEAD + READ.format("d"))
-        real = analysis.study
+        real = analysis.studies
 
         def buggy(sources: Sequence[Source], *more: object) -> object:
             if any(source.path == "b.py" for source in sources):
                 raise RecursionError
             return real(sources)
 
-        monkeypatch.setattr(session, "study", buggy)
+        monkeypatch.setattr(session, "studies", buggy)
         played("y y y")
         assert granted() == "yyy"
         assert "requires_grad" not in Path("b.py").read_text()

@@ -24,6 +24,7 @@ LAYERS = (
     ("demands", "hazards"),
     ("repair", "rewrite"),
     ("traces",),
+    ("conclusion",),
     ("analysis",),
     ("catalogue",),
     ("report", "runtime", "write"),

@@ -245,7 +245,7 @@ def _inventory(outcome: Outcome, options: Options, watch: Watch | None) -> tuple
 
     Where the analysis was not watched, or has met a bug of ours, the files are followed once more.
     """
-    from fixgrad.analysis import Study  # noqa: PLC0415
+    from fixgrad.conclusion import Study  # noqa: PLC0415
     from fixgrad.explain.inventory import inventory  # noqa: PLC0415  (it loads the analysis)
     from fixgrad.explain.run import follow, watched  # noqa: PLC0415
 

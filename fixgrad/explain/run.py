@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fixgrad.analysis import Analysis, Study, conclude
+from fixgrad.conclusion import Analysis, Study, conclude
 from fixgrad.depth import deeply
 from fixgrad.explain.watch import Watch
 from fixgrad.flow import relevance
@@ -80,7 +80,7 @@ def follow(
     def watched() -> Run:
         watch = Watch()
         graph = Linker(project, handlers=watch.handlers).run()
-        analysis = conclude(project, graph, sources, Policy(unsafe=unsafe))
+        analysis = conclude([Study(project, graph, tuple(sources))], Policy(unsafe=unsafe))
         return Run(by_path, project, graph, watch, analysis._replace(problems=problems))
 
     return deeply(watched)
@@ -89,7 +89,7 @@ def follow(
 def watched(study: Study, watch: Watch) -> Run:
     """Return the run of an analysis that was watched on its way."""
     by_path = {source.path: source for source in study.sources}
-    analysis = study.conclude(Policy(unsafe=True))
+    analysis = deeply(lambda: conclude([study], Policy(unsafe=True)))
     return Run(by_path, study.project, study.base, watch, analysis)
 
 

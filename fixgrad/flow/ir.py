@@ -14,8 +14,9 @@ nothing outside itself, and is a pure function of the file's text. It does not k
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Place: TypeAlias = tuple[int, int, int, int]  # line, column, end line, end column, as in Span
 Constant: TypeAlias = str | bytes | int | float | complex | bool | None
@@ -49,20 +50,76 @@ class Parameter(NamedTuple):
     annotation: str  # dotted source text: "np.ndarray"; empty where there is none
 
 
-class Function(NamedTuple):
-    """A function, lambda, class body or module body."""
+class Function:
+    """A function, lambda, class body or module body.
 
-    name: str  # "Net.forward"
-    kind: str  # "module", "class", "function", "lambda", "generator"
-    place: Place
-    parameters: tuple[Parameter, ...]
-    defaults: int  # how many of the plain parameters have a default, from the right
-    body: Block
-    places: tuple[Place, ...]  # by register: where its value is written
+    Most functions of a project are never followed, so what stands in them may wait in packed form.
+    """
 
-    local: frozenset[str]  # the names it binds itself
-    tokens: frozenset[str]  # what it mentions: "name", ".attribute"; nested functions excluded
-    encloses: bool  # functions or classes are defined in it, which may keep its variables
+    __slots__ = (
+        "_body", "_packed", "_places", "assigns", "defaults", "encloses", "kind", "local", "name",
+        "parameters", "place", "tokens",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,  # "Net.forward"
+        kind: str,  # "module", "class", "function", "lambda", "generator"
+        place: Place,
+        parameters: tuple[Parameter, ...],
+        defaults: int,  # how many of the plain parameters have a default, from the right
+        local: frozenset[str],  # the names it binds itself
+        tokens: frozenset[str],  # what it mentions: "name", ".attribute"; not in nested functions
+        encloses: bool,  # functions or classes are defined in it, which may keep its variables
+        assigns: bool,  # it sets attributes
+        code: tuple[Block, tuple[Place, ...]] | bytes,
+    ) -> None:
+        self.name, self.kind, self.place = name, kind, place
+        self.parameters, self.defaults = parameters, defaults
+        self.local, self.tokens = local, tokens
+        self.encloses, self.assigns = encloses, assigns
+        self._packed = code if isinstance(code, bytes) else b""
+        self._body, self._places = ((), ()) if isinstance(code, bytes) else code
+
+    @property
+    def body(self) -> Block:
+        """The operations."""
+        if self._packed:
+            self._unpack()
+        return self._body
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """By register: where its value is written."""
+        if self._packed:
+            self._unpack()
+        return self._places
+
+    def packed(self) -> bytes:
+        """Return the body and the places as bytes; ValueError where they hold what has no such form."""
+        return self._packed or marshal.dumps((_plain(self._body), self._places))
+
+    def pack(self) -> None:
+        """Keep what stands in it as bytes until someone asks."""
+        self._packed = self.packed()
+        self._body, self._places = (), ()
+
+    def _unpack(self) -> None:
+        body, self._places = marshal.loads(self._packed)
+        self._body, self._packed = _block(body), b""
+
+
+def _plain(block: Block) -> tuple[tuple[Any, ...], ...]:
+    return tuple(
+        [(*op[:7], tuple(map(_plain, op.blocks))) if op.blocks else tuple(op) for op in block]
+    )
+
+
+def _block(plain: tuple[tuple[Any, ...], ...]) -> Block:
+    return tuple([_op((*op[:7], tuple(map(_block, op[7])))) if op[7] else _op(op) for op in plain])
+
+
+_op = Op._make
 
 
 class Module(NamedTuple):

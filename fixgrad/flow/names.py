@@ -126,7 +126,7 @@ class Names:
     def _imported(self, module: Module) -> Imported:
         found = Imported({}, defaultdict(list), [])
         for local, name, member in module.imports:
-            for dotted in _names_of(local, name, member):
+            for dotted in names_of(local, name, member):
                 file = self._find(module.path, dotted)
                 if file is None:
                     continue
@@ -139,7 +139,7 @@ class Names:
         return found
 
 
-def _names_of(local: str, name: str, member: str) -> tuple[str, ...]:
+def names_of(local: str, name: str, member: str) -> tuple[str, ...]:
     """Return the modules that an import may mean, dotted."""
     if member:
         return (f"{name}.{member}" if not name.endswith(".") else name + member), name

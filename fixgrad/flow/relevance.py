@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow.handed_on import TorchNames
-from fixgrad.flow.ir import Block, Module, Place
+from fixgrad.flow.ir import Module, Place
 from fixgrad.flow.names import Find, Names, Unit, closure, unit_name
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _methods(
                 method = path, f"{cls}.{rest.partition('.')[0]}"
                 tokens[method] |= function.tokens
                 places[method].append((path, function.place))
-                if _sets_attributes(function.body):
+                if function.assigns:
                     found.add(method)
     methods = names.with_tokens(tokens)
     found |= converting_units(modules, methods, find) | demanding_units(modules, methods)
@@ -180,10 +180,6 @@ def _methods(
             by_name[name].append(method)
     calling = {m: by_name.get("." + m[1].rpartition(".")[2], []) for m in tokens}
     return _places(places, closure(found, calling))
-
-
-def _sets_attributes(block: Block) -> bool:
-    return any(op.kind == "setattr" or any(map(_sets_attributes, op.blocks)) for op in block)
 
 
 def _below(units: set[Unit], callers: Mapping[Unit, list[Unit]]) -> set[Unit]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from fixgrad.analysis import Analysis, Study, study
+from fixgrad.analysis import studies
+from fixgrad.conclusion import Analysis, Study, conclude
+from fixgrad.depth import deeply
 from fixgrad.edits import Patch
 from fixgrad.findings import Applicability, Finding, Repair
 from fixgrad.knowledge.models import Models
@@ -232,7 +234,7 @@ def _studies(opened: Opened, models: Models | None) -> list[Study]:
     if not opened.sources:
         return []
     try:
-        return [study(opened.sources, opened.around, models)]
+        return studies(opened.sources, opened.around, models)
     except Exception:  # the run at the end tells of it
         alone = [opened._replace(sources=(source,)) for source in opened.sources]
         return [each for one in alone for each in _studies(one, models)] if len(alone) > 1 else []
@@ -240,7 +242,7 @@ def _studies(opened: Opened, models: Models | None) -> list[Study]:
 
 def _concluded(each: Study, policy: Policy) -> Analysis | None:
     try:
-        return each.conclude(policy)
+        return deeply(lambda: conclude([each], policy))
     except Exception:  # the run at the end tells of it
         return None
 

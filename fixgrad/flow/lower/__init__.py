@@ -79,11 +79,11 @@ def _finish(
         place,
         parameters,
         defaults,
-        tuple(b.ops),
-        tuple(b.places),
         b.scope.local,
         frozenset(b.tokens),
         b.encloses,
+        b.assigns,
+        (tuple(b.ops), tuple(b.places)),
     )
 
 

@@ -85,6 +85,7 @@ class Builder:
         self.ops: list[Op] = []
         self.hidden = 0
         self.encloses = False  # functions or classes are defined in it
+        self.assigns = False  # it sets attributes
         # into how many names an expression is unpacked, and the targets it is unpacked to
         self.unpacked: dict[ast.expr, int] = {}
         self.node = node

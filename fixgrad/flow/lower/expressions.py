@@ -271,6 +271,7 @@ def assign(b: Builder, target: ast.expr, value: int) -> None:
         case ast.Attribute():
             b.tokens |= {f".{target.attr}", f".{target.attr}="}
             b.act("setattr", target, target.attr, (lower(b, target.value), value))
+            b.assigns = True
         case ast.Subscript():
             key = (lower(b, target.value), lower(b, target.slice), value)
             b.act("setindex", target, "", key)

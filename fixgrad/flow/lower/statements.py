@@ -96,6 +96,7 @@ def _augmented(b: Builder, node: ast.AugAssign) -> None:
             old = b.emit("attr", node.target, node.target.attr, (owner,))
             new = b.emit("inplace", node, operator, (old, lower(b, node.value)))
             b.act("setattr", node, node.target.attr, (owner, new))
+            b.assigns = True
         case ast.Subscript():
             owner, key = lower(b, node.target.value), lower(b, node.target.slice)
             old = b.emit("index", node.target, args=(owner, key))

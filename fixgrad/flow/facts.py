@@ -1,0 +1,64 @@
+"""What one file says, as bytes: its intermediate form without the file's name.
+
+A pure function of the file's bytes, so that it may be worked out anywhere and kept. The bytes are data and no
+code; whoever keeps them sees to it that they are unchanged (`marshal` trusts what it reads).
+"""
+
+from __future__ import annotations
+
+import marshal
+import zlib
+from typing import Any, NamedTuple
+
+from fixgrad.flow.ir import Function, Module, Parameter
+
+
+class Facts(NamedTuple):
+    """A lowered file in two parts, as not all who ask for the one need the other."""
+
+    head: bytes  # what it imports and defines, and which names are mentioned where
+    bodies: bytes  # what its functions do
+
+
+def facts(module: Module) -> Facts | None:
+    """Return a file's facts; None for a notebook, whose lines know their cells."""
+    try:
+        bodies = [function.packed() for function in module.functions]
+        head = (module.imports, module.search, [_head(f) for f in module.functions])
+        return Facts(marshal.dumps(head), zlib.compress(marshal.dumps(bodies), 1))
+    except ValueError:
+        return None
+
+
+def module_of(path: str, known: Facts) -> Module:
+    """Return the module that the facts of a file of this name describe.
+
+    Where its bodies are empty, it says nothing of what its functions do.
+    """
+    imports, search, heads = marshal.loads(known.head)
+    codes: list[Any] = [((), ())] * len(heads)
+    if known.bodies:
+        codes = marshal.loads(zlib.decompress(known.bodies))
+    functions = [_function(head, code) for head, code in zip(heads, codes, strict=True)]
+    return Module(path, tuple(functions), imports, search)
+
+
+def packed(module: Module) -> Module:
+    """Return a module after its functions were packed, which takes a fifth of the memory."""
+    try:
+        for function in module.functions:
+            function.pack()
+    except ValueError:
+        pass  # a notebook's stay as they are
+    return module
+
+
+def _head(f: Function) -> tuple[Any, ...]:
+    parameters = tuple(map(tuple, f.parameters))
+    return f.name, f.kind, f.place, parameters, f.defaults, f.local, f.tokens, f.encloses, f.assigns
+
+
+def _function(head: tuple[Any, ...], code: Any) -> Function:
+    parameters = tuple([Parameter(*parameter) for parameter in head[3]])
+    name, kind, place, _, defaults, local, tokens, encloses, assigns = head
+    return Function(name, kind, place, parameters, defaults, local, tokens, encloses, assigns, code)
