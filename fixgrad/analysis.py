@@ -100,13 +100,11 @@ def _divided(
     sources: Sequence[Source], around: Surroundings | None, models: Models | None
 ) -> tuple[list[Part], tuple[Problem, ...]]:
     """Lower the files, find those around them that matter, and put together what belongs together."""
-    lowered = [lower(source) for source in counted("reading", sources)]
+    lowered = _lowered(sources)
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     own = [m for m in lowered if isinstance(m, Module)]
     others = neighbours(own, around) if around is not None else {}
     modules = {module.path: module for module in (*own, *others.values())}
-    if len(modules) > MANY:
-        modules = {path: packed(module) for path, module in modules.items()}
     imports: Imports = around or Imports(listing(modules), known=modules)
     for path, module in modules.items():
         imports.add_search(path, module.search)
@@ -125,6 +123,15 @@ def _divided(
         for paths in parts(modules, imports.find)
     ]
     return [p for p in found if given is None or any(m.path in given for m in p.modules)], problems
+
+
+def _lowered(sources: Sequence[Source]) -> list[Module | Problem]:
+    many = len(sources) > MANY
+    found: list[Module | Problem] = []
+    for source in counted("reading", sources):
+        module = lower(source)
+        found.append(packed(module) if many and isinstance(module, Module) else module)
+    return found
 
 
 def _joined(every: Sequence[Part]) -> Part:

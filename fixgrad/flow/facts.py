@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fixgrad.flow.ir import Function, Module, Parameter
@@ -55,10 +56,14 @@ def packed(module: Module) -> Module:
 
 def _head(f: Function) -> tuple[Any, ...]:
     parameters = tuple(map(tuple, f.parameters))
-    return f.name, f.kind, f.place, parameters, f.defaults, f.local, f.tokens, f.encloses, f.assigns
+    named = f.local, f.tokens
+    return f.name, f.kind, f.place, parameters, f.defaults, *named, f.encloses, f.assigns, f.size
 
 
 def _function(head: tuple[Any, ...], code: Any) -> Function:
-    parameters = tuple([Parameter(*parameter) for parameter in head[3]])
-    name, kind, place, _, defaults, local, tokens, encloses, assigns = head
-    return Function(name, kind, place, parameters, defaults, local, tokens, encloses, assigns, code)
+    name, kind, place, parameters, defaults, *more = head
+    known = tuple([Parameter(*parameter) for parameter in parameters])
+    return _make(name, kind, place, known, defaults, *more, code)
+
+
+_make: Callable[..., Function] = Function

@@ -25,7 +25,7 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
     """
     function = code.function
     where = (code.module.path, function.place)
-    if len(function.places) < _SHORT:
+    if function.size < _SHORT:
         return False
     if where in m.productive:
         m.entries[where] += 1

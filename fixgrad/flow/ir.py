@@ -58,7 +58,7 @@ class Function:
 
     __slots__ = (
         "_body", "_packed", "_places", "assigns", "defaults", "encloses", "kind", "local", "name",
-        "parameters", "place", "tokens",
+        "parameters", "place", "size", "tokens",
     )  # fmt: skip
 
     def __init__(
@@ -72,12 +72,13 @@ class Function:
         tokens: frozenset[str],  # what it mentions: "name", ".attribute"; not in nested functions
         encloses: bool,  # functions or classes are defined in it, which may keep its variables
         assigns: bool,  # it sets attributes
+        size: int,  # registers
         code: tuple[Block, tuple[Place, ...]] | bytes,
     ) -> None:
         self.name, self.kind, self.place = name, kind, place
         self.parameters, self.defaults = parameters, defaults
         self.local, self.tokens = local, tokens
-        self.encloses, self.assigns = encloses, assigns
+        self.encloses, self.assigns, self.size = encloses, assigns, size
         self._packed = code if isinstance(code, bytes) else b""
         self._body, self._places = ((), ()) if isinstance(code, bytes) else code
 

@@ -260,7 +260,7 @@ class Linker:
         where = (code.module.path, code.function.place)
         if where not in self.sizes:
             self.sizes[where] = sum(
-                len(f.places)
+                f.size
                 for f in code.module.functions
                 if f.name == name or f.name.startswith(f"{name}.")
             )

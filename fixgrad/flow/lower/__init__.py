@@ -83,6 +83,7 @@ def _finish(
         frozenset(b.tokens),
         b.encloses,
         b.assigns,
+        len(b.places),
         (tuple(b.ops), tuple(b.places)),
     )
 
