@@ -85,11 +85,16 @@ def rewritten(
 
     def attempt() -> dict[str, Patch] | str:
         try:
-            return {path: rewrite(sources[path], tuple(operations[path])) for path in operations}
+            return {path: rewrite(sources[path], _ordered(operations[path])) for path in operations}
         except RewriteRefused as refused:
             return str(refused)
 
     return guarded("rewriting", min(operations), attempt, traceback)
+
+
+def _ordered(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Put first what takes a keyword out: one repair may do so and another one give it anew."""
+    return tuple(sorted(operations, key=lambda operation: operation.kind != "drop-keyword"))
 
 
 def _broken(patches: Iterable[tuple[Source, Patch]], traceback: bool) -> list[Problem]:

@@ -55,9 +55,10 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         return  # a comprehension that leaves out what has no gradient
     guards = guarded_branches(test)
     leaves: list[Guard] = []
-    here = Site(f.module.path, op.place)
+    here, statement = Site(f.module.path, op.place), f.statement
 
     def way(block: int, copy: State) -> None:
+        f.statement = statement
         other = op.blocks[1 - block]
         insists = ends_program(m, other)
         for thing in [] if insists else guards[block]:
@@ -119,8 +120,10 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
         _for(m, f, op, state, matters, end if orelse else None)
     else:
         endless = len(head) == 1 and head[0].kind == "const" and bool(head[0].constant)
+        statement = f.statement
 
         def turn(s: State) -> None:
+            f.statement = statement
             forget_last_turn(m, f, s, op)
             m.block(f, head, s)
             if not s.dead:
@@ -157,9 +160,10 @@ def _for(
         return
     for thing in built_by(f, op):
         state.set((thing, "#length"), "maybe")
-    whole = elements_of(state, iterable)
+    whole, statement = elements_of(state, iterable), f.statement
 
     def turn(s: State) -> None:
+        f.statement = statement
         forget_last_turn(m, f, s, op)
         f.registers[op.out] = element
         m.loops[-1].elements = whole
@@ -179,13 +183,14 @@ def _unrolled(
 ) -> None:
     """Execute a loop element by element; if it is not sure, each of them may be missing."""
     whole = state.path()
-    calls = f.path
+    calls, statement = f.path, f.statement
     breaks: list[Changes] = []
     coverage = Coverage(m, state, elements)
     for number, element in enumerate(elements):
         turn = whole.path()
         loop = Loop(whole.mark, turn.mark)
         f.path = (*calls, Site(f.module.path, (*op.place[:3], number)))
+        f.statement = statement
         f.loops.append(loop)
         m.loops.append(loop)
         f.registers[op.out] = element

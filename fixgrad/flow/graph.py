@@ -71,6 +71,8 @@ class FlowGraph:
         self.first_turn: set[tuple[str, Site, Path, Thing]] = set()  # untracked there for certain
         self.switched: set[Site] = set()  # conversions whose requires_grad= is left at a default
         self.flags: dict[Site, set[str]] = {}  # a requires_grad= that is not taken: "on", "off"
+        self.packed: set[Site] = set()  # what gives its tensors in a tuple, or is no expression
+        self.compound: set[Site] = set()  # statements that hold others
         self.passing: set[Site] = set()  # as_tensor(p) where p is a tensor at times
         self.kinds: dict[Site, set[str]] = {}  # what NumPy is given at a place: "tensor", "array"
         self.shadows: dict[str, list[tuple[Place, frozenset[str]]]] = {}  # local names by function

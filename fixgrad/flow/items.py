@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 def get_item(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `value[key]`."""
     value, key = f.values(op)
+    if op.target == "pattern":  # of a `case`: nothing can be written behind it
+        m.graph.packed.add(Site(f.module.path, op.place))
     value = containers.contents(state, consume(m, f, state, value, op.place))
     found = each(m, f, state, value, lambda t, s: _item(m, f, s, t, key, op))
     f.registers[op.out] = found or UNKNOWN

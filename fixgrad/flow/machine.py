@@ -230,6 +230,8 @@ class Machine:
             kind = op.kind
             if kind == "stmt":
                 f.statement = op.place
+                if op.target:
+                    self.graph.compound.add(Site(f.module.path, op.place))
                 if open_statement is not None and statements is not None:
                     open_statement.close()
                     open_statement.begin(statements.get(op.place, ()))

@@ -256,6 +256,7 @@ def by_row(
     bring_values(m, state, made, (a.value for a in call.arguments))
     if row.returns == "tuple":
         m.graph.several.add(made)
+        m.graph.packed.add(Site(f.module.path, call.place))
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))
     return frozenset((made,))
@@ -375,6 +376,7 @@ def _several(
         row.returns == "tensor" and all(of_kind(a.value, "tensor") for a in call.arguments)
     ):
         return items[0]
+    m.graph.packed.add(Site(f.module.path, call.place))
     return frozenset((containers.make(m, f, state, call.place, "tuple", items),))
 
 
@@ -387,6 +389,7 @@ def _one_by_one(
         name = f"output {number}"
         part = derive(m, f, state, call.place, row, group, name=name, operands=[group])
         parts.append(frozenset((part,)))
+    m.graph.packed.add(Site(f.module.path, call.place))
     return frozenset((containers.make(m, f, state, call.place, "tuple", parts),))
 
 

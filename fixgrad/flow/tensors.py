@@ -203,7 +203,7 @@ def derive(
     layout.note(m.graph, thing, row.name, inputs)
     if not carried:
         cut_from(m, state, thing, inputs)
-        if row.name in DETACHES:
+        if row.name in DETACHES and inputs:
             note_detached(m, inputs[0])
     elif seen:
         loose = row.alias != "view" or "unsafe_" in row.name

@@ -72,6 +72,8 @@ def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     what = "a leaf that requires grad is changed in place"
     if use.detail == BY_KEYWORD:  # under no_grad the activation would have no gradient
         return Hazard(CODE, use, what, refusal="FG910")
+    if use.statement in graph.compound:  # what stands in it needs its gradients
+        return Hazard(CODE, use, what, refusal="FG910")
     no_grad = graph.spell(use.site, "torch.no_grad")
     if no_grad is None:
         return Hazard(CODE, use, what, refusal="FG908")

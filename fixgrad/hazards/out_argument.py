@@ -21,6 +21,9 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
         if use.tracked == "no" or use.mode != "on":
             continue
         what = "`out=` goes with no tensor that requires a gradient"
+        if use.statement in graph.compound:  # what stands in it needs its gradients
+            yield Hazard(RIPPLE_OF, use, what, refusal="FG910")
+            continue
         no_grad = graph.spell(use.site, "torch.no_grad")
         if no_grad is None:
             yield Hazard(RIPPLE_OF, use, what, refusal="FG908")

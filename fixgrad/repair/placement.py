@@ -140,7 +140,7 @@ def _place(
     assert thing.site is not None
     if graph.identity(thing) in graph.picked - graph.whole:
         return Placement(refusal="FG906")  # the expression makes all that stand in the list
-    elsewhere = graph.indirect | (graph.renamed & graph.no_tensor)
+    elsewhere = graph.indirect | graph.packed | (graph.renamed & graph.no_tensor)
     written = not thing.name.startswith("element") and thing.site not in elsewhere
     if (
         written
@@ -189,6 +189,8 @@ def _before_optimizer(
 ) -> Form | None:
     """Grant an attribute before the statement that gives it to an optimizer."""
     graph, me = contexts.graph, contexts.graph.identity(thing)
+    if me in graph.several:  # the name that is known may be another part's
+        return None
     demanded = {graph.identity(t) for t in contexts.things}
     trained = [use.statement for use in asked if use.kind == "optimizer"]
     for (statement, name), things in graph.listed.items():
@@ -215,7 +217,7 @@ def _in_loop(
             if me in things and things <= demanded and may(drawn.first.path)
             if drawn.name[0] != "%" and any(_is_inside(site, drawn.loop) for site in sites)
         ]
-        if not found:
+        if not found or (me in graph.several and len({drawn.name for drawn in found}) > 1):
             return None
         for drawn in found:
             statement = f"{drawn.name}.requires_grad_()"
@@ -232,6 +234,9 @@ def _after_unpacking(contexts: Contexts, thing: Thing, may: Callable[[str], bool
     demanded = {graph.identity(t) for t in contexts.things}
     for (statement, name), things in graph.taken_out.items():
         inside = any(_is_inside(site, statement) for site in made)
+        if me in graph.several:  # which of the names is meant is not known
+            named = {key for key, held in graph.taken_out.items() if me in held}
+            inside = inside and named == {(statement, name)}
         if inside and me in things and things <= demanded and may(statement.path):
             return (Operation(span(statement), "insert-after", f"{name}.requires_grad_()"),)
     return None
@@ -251,6 +256,10 @@ def _after_statement(contexts: Contexts, thing: Thing, path: Path, statement: Si
     name = graph.variables.get((path, me))
     if name is None or is_integer(graph, thing):
         return None
+    if me in graph.several:  # which of the names is meant is not known
+        names = {key[2] for key, things in graph.bound.items() if key[0] == path and me in things}
+        if names != {name}:
+            return None
     held = graph.bound.get((path, statement.place, name), set())
     demanded = {graph.identity(t) for t in contexts.things}
     if me not in held or not held <= demanded:

@@ -18,6 +18,7 @@ from fixgrad.rewrite.layout import Layout
 from fixgrad.source import UNIT, Cell, CellLine, Notebook, Source, Token, split_lines
 
 _NEWLINE = re.compile(r"(?:\r\n|\r|\n)\Z")
+_MARGIN = re.compile(r"\s*?^[ \t]+\S", re.MULTILINE)  # before the first line that says anything
 _NEWLINES = ("\\n", "\\u000a", "\\u000A")  # as JSON writes it
 
 
@@ -118,6 +119,8 @@ def _cell_of(source: Source, edit: Edit) -> Cell:
     cell = notebook and (notebook.cell_at(span.line) or notebook.cell_at(before))
     if not cell or (span.end_line, span.end_column) > (cell.end(), 0):
         raise UnmappableError("the place is in no cell")
+    if _MARGIN.match(cell.text):
+        raise UnmappableError("IPython takes the margin off all lines of this cell")
     for row in range(span.line - cell.line + 1, span.end_line - cell.line + 2):
         if row in cell.magics and not _beside(source, cell, row, edit):
             raise UnmappableError("IPython changes this line before it is run")

@@ -60,26 +60,39 @@ def unused(suppressions: Suppressions, source: Source, policy: Policy) -> Iterat
             if not any(_overlap(comment, other) for other in open_codes):
                 yield _repair(comment, "there is nothing to enable here", "")
         elif comment.kind != "data":
-            if comment.kind == "disable":
-                open_codes.append(comment)
-            yield from _judged(comment, suppressions.used(comment), source, policy)
+            idle = _idle(comment, suppressions.used(comment), policy)
+            kept = _without(comment, idle)
+            if comment.kind == "disable" and kept is not None:
+                open_codes.append(kept)
+            if idle is not None:
+                yield _hides_nothing(comment, idle, source)
 
 
-def _judged(
-    comment: Comment, used: frozenset[str], source: Source, policy: Policy
-) -> Iterator[Repair]:
+def _idle(comment: Comment, used: frozenset[str], policy: Policy) -> list[str] | None:
+    """Return the codes that hide nothing, none for all of a comment that names none; None if it is right."""
     if comment.codes is None:
-        if not used and comment.kind != NOQA and policy.selects_all:
-            yield _repair(comment, "this comment hides nothing", "")
-        return
+        is_idle = not used and comment.kind != NOQA and policy.selects_all
+        return [] if is_idle else None
     idle = [code for code in comment.codes if not any(rule.startswith(code) for rule in used)]
     idle = [code for code in idle if _is_judged(comment, code, policy)]
-    if not idle and comment.codes:
-        return
+    return idle if idle or not comment.codes else None
+
+
+def _without(comment: Comment, idle: list[str] | None) -> Comment | None:
+    """Return what is left of a comment without some codes; None where nothing is."""
+    if idle is None:
+        return comment
+    kept = [code for code in comment.codes or () if code not in idle]
+    return comment._replace(codes=tuple(kept)) if kept else None
+
+
+def _hides_nothing(comment: Comment, idle: list[str], source: Source) -> Repair:
+    if comment.codes is None:
+        return _repair(comment, "this comment hides nothing", "")
     kept = [code for code in comment.codes if code not in idle]
     words = ", ".join(f"`{code}`" for code in idle) or "this comment"
     hides = "hide" if len(idle) > 1 else "hides"
-    yield _repair(comment, f"{words} {hides} nothing here", _text(comment, source, kept))
+    return _repair(comment, f"{words} {hides} nothing here", _text(comment, source, kept))
 
 
 def _is_judged(comment: Comment, code: str, policy: Policy) -> bool:

@@ -21,7 +21,7 @@ class Columns:
         numbers = range(len(source.lines()) + 1) if source.notebook else ()
         self._numbers = [source.line(number) for number in numbers]
 
-    def place(self, node: ast.stmt | ast.expr) -> Place:
+    def place(self, node: ast.stmt | ast.expr | ast.pattern) -> Place:
         """Return where a node stands, in characters."""
         end_line = node.end_lineno or node.lineno
         end = node.end_col_offset or 0

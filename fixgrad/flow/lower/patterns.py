@@ -48,7 +48,7 @@ def _test(b: Builder, node: ast.Match, subject: int, case: ast.match_case) -> in
 
 
 def _captures(b: Builder, pattern: ast.pattern, value: int) -> None:
-    place = _place(b, pattern)
+    place = b.unit.columns.place(pattern)
     match pattern:
         case ast.MatchAs():
             if pattern.pattern is not None:
@@ -69,7 +69,7 @@ def _captures(b: Builder, pattern: ast.pattern, value: int) -> None:
                 if key is None:
                     _captures(b, part, b.emit("opaque", place, "pattern", (value,)))
                 else:
-                    _captures(b, part, b.emit("index", place, args=(value, lower(b, key))))
+                    _captures(b, part, b.emit("index", place, "pattern", (value, lower(b, key))))
 
 
 def _parts(pattern: ast.pattern) -> Iterator[tuple[ast.pattern, ast.expr | None]]:
@@ -77,7 +77,3 @@ def _parts(pattern: ast.pattern) -> Iterator[tuple[ast.pattern, ast.expr | None]
         yield from zip(pattern.patterns, pattern.keys, strict=True)
     elif isinstance(pattern, ast.MatchClass):
         yield from ((p, None) for p in [*pattern.patterns, *pattern.kwd_patterns])
-
-
-def _place(b: Builder, pattern: ast.pattern) -> tuple[int, int, int, int]:
-    return (pattern.lineno, pattern.col_offset, pattern.end_lineno, pattern.end_col_offset)

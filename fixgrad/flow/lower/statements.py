@@ -18,11 +18,14 @@ from fixgrad.flow.lower.handlers import (
 )
 from fixgrad.flow.lower.patterns import lower_match
 
+_COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match, ast.FunctionDef,
+             ast.AsyncFunctionDef, ast.ClassDef, getattr(ast, "TryStar", ast.Try))  # fmt: skip
+
 
 def lower_body(b: Builder, body: Sequence[ast.stmt]) -> None:
     """Lower statements in order into the current block."""
     for node in body:
-        b.act("stmt", node)
+        b.act("stmt", node, "compound" if isinstance(node, _COMPOUND) else "")
         handler = _HANDLERS.get(type(node))
         if handler is not None:
             handler(b, node)
