@@ -74,7 +74,7 @@ class TestTheFuzzerItself:
         assert self.kind(tmp_path) == ""
 
     def test_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("fixgrad.analysis.plan", lambda *_: 1 // 0)
+        monkeypatch.setattr("fixgrad.conclusion.plan", lambda *_: 1 // 0)
         assert self.kind(tmp_path).startswith("ZeroDivisionError: File")
 
     def test_a_text_that_is_no_python(
@@ -122,7 +122,7 @@ class TestTheFuzzerItself:
     def test_what_it_found_is_kept_and_small(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr("fixgrad.analysis.plan", lambda *_: 1 // 0)
+        monkeypatch.setattr("fixgrad.conclusion.plan", lambda *_: 1 // 0)
         assert fuzz.main(["--inputs", "6", "--failures", str(tmp_path), "--seed", "3"]) == 1
         kept = sorted(path.name for path in tmp_path.iterdir())
         assert [name for name in kept if name.endswith(".txt")]
