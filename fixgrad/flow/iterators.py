@@ -10,7 +10,7 @@ from fixgrad.flow import builtin_calls, containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, NUMBER, UNKNOWN, Value, known, union
+from fixgrad.flow.values import NOTHING, NUMBER, UNKNOWN, Site, Value, known, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -100,9 +100,12 @@ def _pairs(m: Machine, f: Frame, state: State, call: Call) -> Value:
 
 def _product(m: Machine, f: Frame, state: State, call: Call) -> Value:
     each = [_items(m, f, state, call, a.value)[1] for a in call.arguments if not a.name]
-    if call.keyword("repeat") is not None:
-        some = _row(m, f, state, call, "row", [union(each)])
-        return _listed(m, f, state, call, None, some)
+    repeat = call.keyword("repeat")
+    if repeat is not None:
+        sure, number = known(repeat)
+        many = each * number if sure and isinstance(number, int) and 0 < number < 9 else None
+        made = containers.make(m, f, state, call.place, "tuple", many, union(each), "row")
+        return _listed(m, f, state, call, None, frozenset((made,)))
     return _listed(m, f, state, call, None, _row(m, f, state, call, "row", each))
 
 
@@ -146,11 +149,12 @@ def _starred(m: Machine, f: Frame, state: State, call: Call) -> Value:
         return UNKNOWN
     function, rows = call.arguments
     listed, some = _items(m, f, state, call, rows.value)
-    results = [
-        m.apply(m, f, state, given._replace(place=call.place), function.value)
-        for row in (listed if listed is not None else [some])
-        for given in [_spread(m, f, state, call, row)]
-    ]
+    results: list[Value] = []
+    calls = f.path
+    for number, row in enumerate(listed if listed is not None else [some]):
+        f.path = (*calls, Site(f.module.path, (*call.place[:3], number)))  # what it makes is its own
+        results.append(m.apply(m, f, state, _spread(m, f, state, call, row), function.value))
+    f.path = calls
     return _listed(m, f, state, call, results if listed is not None else None, union(results))
 
 
