@@ -152,7 +152,8 @@ def _starred(m: Machine, f: Frame, state: State, call: Call) -> Value:
     results: list[Value] = []
     calls = f.path
     for number, row in enumerate(listed if listed is not None else [some]):
-        f.path = (*calls, Site(f.module.path, (*call.place[:3], number)))  # what it makes is its own
+        # What a row makes is its own.
+        f.path = (*calls, Site(f.module.path, (*call.place[:3], number)))
         results.append(m.apply(m, f, state, _spread(m, f, state, call, row), function.value))
     f.path = calls
     return _listed(m, f, state, call, results if listed is not None else None, union(results))
