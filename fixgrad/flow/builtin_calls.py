@@ -211,7 +211,9 @@ def _sequence(m: Machine, f: Frame, state: State, call: Call, values: list[Value
         return frozenset((containers.make(m, f, state, call.place, "list", []),))
     items = containers.elements(m, f, state, values[0], op)
     anything = containers.any_element(m, f, state, values[0], op)
-    return frozenset((containers.make(m, f, state, call.place, "list", items, anything),))
+    made = containers.make(m, f, state, call.place, "list", items, anything)
+    m.graph.all_of.setdefault(made, set()).update(of_kind(values[0], "list", "tuple"))
+    return frozenset((made,))
 
 
 def _dict(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:

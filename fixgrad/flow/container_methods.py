@@ -120,6 +120,7 @@ def _reorder(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> No
 def _copy(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
     made = containers.make(m, f, state, call.place, thing.kind, [], name="copy")
     container_changes.copy_items(state, thing, made)
+    m.graph.all_of.setdefault(made, set()).add(thing)
     return frozenset((made,))
 
 
@@ -138,7 +139,7 @@ def _dict_call(
     first = values[0] if values else NOTHING
     match name:
         case "values" | "keys" | "items":
-            return _view(m, f, state, call, name, items, anything)
+            return _view(m, f, state, call, thing, name, items, anything)
         case "__getitem__":
             return item_of_dict(m, f, state, call, thing, first)
         case "get" | "pop":
@@ -187,6 +188,7 @@ def _view(
     f: Frame,
     state: State,
     call: Call,
+    thing: Thing,
     name: str,
     items: list[tuple[Value, Value]] | None,
     anything: Value,
@@ -206,7 +208,10 @@ def _view(
         anything = UNKNOWN
     else:
         listed = [v for _, v in items] if items is not None else None
-    return frozenset((containers.make(m, f, state, call.place, "list", listed, anything, name),))
+    made = containers.make(m, f, state, call.place, "list", listed, anything, name)
+    if name == "values":
+        m.graph.all_of.setdefault(made, set()).add(thing)
+    return frozenset((made,))
 
 
 def _set_default(state: State, thing: Thing, values: list[Value]) -> Value:

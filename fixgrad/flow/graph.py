@@ -129,6 +129,10 @@ class FlowGraph:
         self.chosen: set[Thing] = (
             set()
         )  # taken out of several, by a key that is not known or by a test
+        self.chosen_of: dict[Thing, set[Thing | None]] = {}  # of which containers they were taken
+        self.all_of: dict[Thing, set[Thing]] = {}  # list -> the containers whose items it has all
+        # by demand and tensor: the containers all of whose items are asked for
+        self.asked_of: dict[tuple[Site, Path, Thing], set[Thing]] = {}
         self.whole: set[Thing] = set()  # demanded together with all others of its list
         self.several: set[Thing] = set()  # parts of one result that share a thing
         # by branch and tensor, the ways that detach it; by export, the ways it stands on
@@ -145,10 +149,24 @@ class FlowGraph:
         self.of_numbers: set[Thing] = set()  # conversions of a single NumPy number
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 
-    def take_some(self, tensors: list[Thing]) -> None:
-        """Note that some of these are taken and nobody knows which."""
+    def take_some(self, tensors: list[Thing], of: Thing | None = None) -> None:
+        """Note that some of these are taken, of a container if it is one, and nobody knows which."""
         self.picked.update(t for t in tensors if self.loops.get(t))
         self.chosen.update(tensors)
+        for tensor in tensors:
+            self.chosen_of.setdefault(tensor, set()).add(of)
+
+    def is_certain(self, site: Site, path: Path, tensor: Thing) -> bool:
+        """Say whether a demand is about a tensor whichever key took it, or another, elsewhere."""
+        asked = self.asked_of.get((site, path, tensor), set())
+        taken = self.chosen_of.get(tensor, {None})
+        return (site, tensor) in self.certain or taken <= asked
+
+    def is_one_of(self, tensor: Thing) -> bool:
+        """Say whether a demand may be about one of the tensors that an expression makes, not about all."""
+        if tensor not in self.picked or tensor in self.whole:
+            return False
+        return not any(t is tensor and self.is_certain(s, p, t) for s, p, t in self.asked_of)
 
     def of_kind(self, *kinds: str) -> Iterator[Use]:
         """Yield the uses of these kinds in the order in which they were first met."""

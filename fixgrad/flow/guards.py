@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from fixgrad.flow import containers
 from fixgrad.flow.containers import reachable
 from fixgrad.flow.failures import ends_program
-from fixgrad.flow.ir import Op
+from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
-from fixgrad.flow.values import NOTHING, Thing, Value, of_kind
+from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, ordered
 from fixgrad.flow.variables import read_variable
 
 if TYPE_CHECKING:
@@ -132,12 +132,40 @@ def pick(m: Machine, state: State, thing: Thing) -> None:
 
 def choose(m: Machine, state: State, thing: Thing) -> None:
     """Note that one item is taken by what nobody knows, not each of them in turn."""
-    sort_out(m, _items(state, thing))
+    m.graph.take_some(_items(state, thing), thing)
 
 
 def sort_out(m: Machine, tensors: list[Thing]) -> None:
     """Note that some of these are taken, nobody knows which; one may stand for all that a loop makes."""
     m.graph.take_some(tensors)
+
+
+def ask_all(
+    m: Machine, f: Frame, state: State, value: Value, holders: set[Thing], place: Place
+) -> None:
+    """Note of the tensors in a value which are asked for there in any case, with all of their list.
+
+    `holders` are they and the containers that they stand in.
+    """
+    found = [identity(t) for t in ordered(frozenset(holders)) if t.kind == "tensor"]
+    site = Site(f.module.path, place)
+    dealt = all_dealt(m, found, holders)
+    m.graph.certain.update((site, t) for t in dealt)
+    m.graph.whole.update(dealt)
+    m.graph.whole |= elements_of(state, value) - m.graph.sifted
+    emptied = _all_of(m, holders)
+    for tensor in found:
+        if tensor not in m.graph.sifted and not is_weighed(m, tensor):
+            m.graph.asked_of[site, f.path, tensor] = emptied
+
+
+def _all_of(m: Machine, holders: set[Thing]) -> set[Thing]:
+    """Return the containers all of whose items stand in one of these."""
+    pending, found = list(holders), set(holders)
+    for holder in pending:
+        pending += [t for t in m.graph.all_of.get(holder, ()) if t not in found]
+        found.update(m.graph.all_of.get(holder, ()))
+    return found
 
 
 def _items(state: State, thing: Thing) -> list[Thing]:

@@ -10,6 +10,7 @@ from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, re
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
+from fixgrad.flow.guards import ask_all
 from fixgrad.flow.ir import Place
 from fixgrad.flow.loading import HANDLERS as LOADING
 from fixgrad.flow.modelled import call_modelled
@@ -187,8 +188,10 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
     if row.need != "tracked":
         inputs = call.get(None, row.inputs_keyword)
     if inputs is not None:
-        for tensor in tensors_inside(state, inputs.value):
+        holders: set[Thing] = set()
+        for tensor in tensors_inside(state, inputs.value, holders):
             log(m, f, state, "inputs", tensor, inputs.place, detail=row.name)
+        ask_all(m, f, state, inputs.value, holders, inputs.place)
     create = call.keyword("create_graph")
     keeps = any(
         (value := call.keyword(name)) is not None and not is_constant(value, False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers, turns
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.guards import all_dealt, elements_of
+from fixgrad.flow.guards import ask_all
 from fixgrad.flow.ir import stands_in
 from fixgrad.flow.liveness import matters_to_next
 from fixgrad.flow.memory import move
@@ -43,10 +43,7 @@ def demand_parameters(
     value = iterated(m, f, state, argument.value, argument.place)
     holders: set[Thing] = set()
     found = tensors_inside(state, containers.contents(state, value), holders)
-    dealt = all_dealt(m, [identity(t) for t in found], holders)
-    m.graph.whole.update(dealt)
-    m.graph.certain.update((Site(f.module.path, argument.place), t) for t in dealt)
-    m.graph.whole |= elements_of(state, value) - m.graph.sifted
+    ask_all(m, f, state, value, holders, argument.place)
     _note_attributes(m, f, state, found, holders)
     for thing in found:
         others = [by] if by is not None else []

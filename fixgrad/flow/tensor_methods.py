@@ -109,8 +109,10 @@ def run_backward(m: Machine, f: Frame, state: State, call: Call, roots: list[Thi
         consume(m, f, state, argument.value, argument.place)
     if inputs is not None:
         argument_place = next(a.place for a in call.arguments if a.name == "inputs")
-        for tensor in tensors_inside(state, inputs):
+        holders: set[Thing] = set()
+        for tensor in tensors_inside(state, inputs, holders):
             log(m, f, state, "inputs", tensor, argument_place, detail="backward")
+        ask_all(m, f, state, inputs, holders, argument_place)
     create = call.keyword("create_graph")
     backward(
         m, f, state, roots, call.place, "backward", fills=True, keeps=keeps,

@@ -39,4 +39,4 @@ def undecided(graph: FlowGraph, targets: Iterable[Target]) -> dict[Target, tuple
 def _is_open(graph: FlowGraph, demand: Demand) -> bool:
     me = graph.identity(demand.thing)
     some = demand.use.weighed or me in graph.chosen
-    return some and (demand.use.site, me) not in graph.certain
+    return some and not graph.is_certain(demand.use.site, demand.use.path, me)

@@ -138,7 +138,7 @@ def _place(
 ) -> Placement:
     graph = contexts.graph
     assert thing.site is not None
-    if graph.identity(thing) in graph.picked - graph.whole:
+    if graph.is_one_of(graph.identity(thing)):
         return Placement(refusal="FG906")  # the expression makes all that stand in the list
     elsewhere = graph.indirect | graph.packed | (graph.renamed & graph.no_tensor)
     written = not thing.name.startswith("element") and thing.site not in elsewhere
