@@ -266,6 +266,8 @@ def write_attribute(
     for thing in ordered(owner):
         if thing.kind == "tensor":
             tensor_attributes.write(m, f, state, thing, name, new, place, strong)
+        elif thing.kind == "array" and name == "requires_grad":
+            log(m, f, state, "array-flag", thing, place, detail="attribute")
         elif thing.kind in ("instance", "class", "file", "opaque", "module", "function"):
             if thing.name == "unknown" or _written_by_class(m, f, state, thing, name, new, place):
                 continue

@@ -64,6 +64,9 @@ def array_call(
     if name == "backward":
         lost = frozenset(sources_of(state, [thing]))
         log(m, f, state, "array-backward", thing, call.place, others=lost)
+    if name == "requires_grad_":
+        log(m, f, state, "array-flag", thing, call.place, detail="method")
+        return frozenset((thing,))
     row = array_method(name)
     if row is None:
         return UNKNOWN
