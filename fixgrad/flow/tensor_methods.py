@@ -11,6 +11,7 @@ from fixgrad.flow.arrays import arrays_in, new_array, read_array
 from fixgrad.flow.conversions import new_like
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
+from fixgrad.flow.guards import ask_all
 from fixgrad.flow.optimizers import tensors_inside
 from fixgrad.flow.scalars import bring_values, taken
 from fixgrad.flow.sharing import BY_KEYWORD, detach_in_place, grant, write_in_place

@@ -21,8 +21,9 @@ except TypeError as error:
 ```
 
 ## Repair
-The keyword is removed from calls of NumPy, and so is the line that sets the attribute of an array. A conversion that carried it becomes a tracked leaf; where its value is
-up to the caller, the call becomes `torch.tensor`, which takes it.
+The keyword is removed from calls of NumPy, and so is the line that sets the attribute of an array. A conversion that
+carried the keyword becomes a tracked leaf; where its value is up to the caller, the call becomes `torch.tensor`, which
+takes it.
 
 ## Repair safety
 Safe: the line raises today.
