@@ -204,16 +204,16 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         own = call_modelled(m, f, state, call, m.models, name, skip) if name else None
         if own is not None:
             return own
-    if len(f.path) >= LONGEST_PATH or _recurs(m, call, function) or m.budget < 0:
+    if len(f.path) >= LONGEST_PATH or _recurs(m, call, function) or _is_spent(m, code):
         if ".backward" in function.tokens:
             inside = containers.reachable(state, values_inside(m, state, call, code))
             may_run_backward(state, inside)
         grants = not function.tokens.isdisjoint((".requires_grad_", ".requires_grad="))
         name = "requires_grad" if grants else ""
         return unknown_call(m, f, state, call, [], name, callbacks=False)  # it may be one itself
-    if is_idle(m, state, call, code):
-        return UNKNOWN
     site = Site(f.module.path, call.place)
+    if site not in m.graph.roots and is_idle(m, state, call, code):
+        return UNKNOWN
     where = (code.module.path, function.place)
     m.entered.add(where)
     if site not in m.graph.roots:
@@ -224,6 +224,22 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     value = _execute(m, f, state, call, code, (*f.path, site))
     m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement))
     return value
+
+
+RESERVE = 5_000  # operations beyond the budget, for what converts and asks itself
+_ASKING = (".backward", ".grad")
+
+
+def _is_spent(m: Machine, code: Code) -> bool:
+    """Say whether a root has executed enough: what is not followed is called as code that is not known.
+
+    A comparison of two libraries comes to the one of interest after all that the other does.
+    """
+    if m.budget >= 0:
+        return False
+    function = code.function
+    worth = (code.module.path, function.place) in m.productive
+    return not worth or function.tokens.isdisjoint(_ASKING) or m.budget < -RESERVE
 
 
 def _enter_once(m: Machine, f: Frame, state: State, call: Call, code: Code) -> Value:

@@ -153,6 +153,7 @@ class Linker:
         self.globals.set(MODE, "on")
         self.loaded: set[str] = set()
         self.sizes: dict[Where, int] = {}  # operations of a function with those in it
+        self.asking: set[Where] = set()  # functions that ask for gradients, or those in them do
         shadows = {
             path: [(f.place, f.local) for f in module.functions[1:] if f.kind != "class"]
             for path, module in project.modules.items()
@@ -259,13 +260,14 @@ class Linker:
         name = code.function.name
         where = (code.module.path, code.function.place)
         if where not in self.sizes:
-            self.sizes[where] = sum(
-                f.size
-                for f in code.module.functions
-                if f.name == name or f.name.startswith(f"{name}.")
-            )
-        asks = not code.function.tokens.isdisjoint(_ASKING)
-        if asks and self.machine.executed < PATIENCE // 2:
+            inside = [
+                f for f in code.module.functions if f.name == name or f.name.startswith(f"{name}.")
+            ]
+            self.sizes[where] = sum(f.size for f in inside)
+            own = [code.function] if code.function.kind == "class" else inside
+            if any(not f.tokens.isdisjoint(_ASKING) for f in own):
+                self.asking.add(where)
+        if where in self.asking and self.machine.executed < PATIENCE // 2:
             return BUDGET  # what lies between its tensors and its gradients matters
         return min(BUDGET, least + 2 * self.sizes[where])
 

@@ -47,9 +47,13 @@ class Ownership:
     def _role(self, path: Path, cls: object) -> Path:
         """Return the calls within the class that lead to an expression: what it makes there."""
         inner = len(path)
-        while inner and self.class_at(path[inner - 1]) == cls:
+        while inner and self._is_of_class(path[inner - 1], cls):
             inner -= 1
         return path[inner:]
+
+    def _is_of_class(self, call: Site, cls: object) -> bool:
+        """Say whether a call is written in the class; an unknown caller's stands nowhere."""
+        return call not in self.graph.roots and self.class_at(call) == cls
 
     def _is_inside(self, site: Site, path: Path, made: Path, cls: object) -> bool:
         """Say whether a place is reached by way of the class, after a tensor was made."""
