@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers, namespaces, tensor_attributes
+from fixgrad.flow import containers, namespaces, submodules, tensor_attributes
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import make_array
 from fixgrad.flow.classes import linear_bases, lookup_class
@@ -170,6 +170,8 @@ def object_attribute(
     if not found and thing.kind == "instance":
         if name == "__dict__":
             return namespaces.namespace(m, f, state, [thing], place)
+        if name == "_modules" and submodules.is_module(thing):
+            return submodules.by_name(m, f, state, thing, place)
         return namespaces.computed(m, state, thing) or _by_hook(m, f, state, thing, name, place)
     if not found:
         return constant(thing.name) if name == "__name__" and thing.kind == "class" else UNKNOWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import access, classes, containers, instances
+from fixgrad.flow import access, classes, containers, instances, namespaces, submodules
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import (
     arrays_in,
@@ -108,17 +108,11 @@ def module_method(
             if parameter.kind == "tensor":
                 grant(m, f, state, parameter, call.place, on=on, strong=True, form="module")
         return frozenset((thing,))
-    if name in ("register_buffer", "register_parameter", "add_module"):
-        key = call.get(0, "name")
-        value = call.get(1, "tensor" if name == "register_buffer" else "param")
-        sure, text = known(key.value) if key is not None else (False, None)
-        if sure and value is not None:
-            me = frozenset((thing,))
-            access.write_attribute(m, f, state, me, str(text), value.value, call.place)
+    if name in _REGISTERING:
+        _register(m, f, state, call, thing, name)
         return NONE
-    if name in ("children", "modules", "named_children", "named_modules"):
-        inner = frozenset(state.get((thing, "#inner"), NOTHING)) | {thing}
-        return frozenset((containers.make(m, f, state, call.place, "list", None, inner),))
+    if name in submodules.LISTING:
+        return submodules.listed(m, f, state, call, thing, name)
     if name == "append":
         inner = union(a.value for a in call.arguments)
         state.add((thing, "#inner"), inner)
@@ -127,6 +121,25 @@ def module_method(
         note_moved(m, state, call, thing, name)
         return frozenset((thing,))
     return m.unknown(m, f, state, call, [thing], name)
+
+
+def _register(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> None:
+    """Keep a module, a buffer or a parameter under a name, known or not."""
+    key, value = call.get(0, "name"), call.get(1, _REGISTERING[name])
+    if key is None or value is None:
+        return
+    me = frozenset((thing,))
+    sure, text = known(key.value)
+    if sure:
+        access.write_attribute(m, f, state, me, str(text), value.value, call.place)
+    elif _REGISTERING[name] == "module":
+        namespaces.set_computed(state, me, value.value)
+
+
+_REGISTERING = {
+    "register_buffer": "tensor", "register_parameter": "param",
+    "add_module": "module", "register_module": "module",
+}  # fmt: skip
 
 
 def _parameters_call(

@@ -64,7 +64,8 @@ def parameters(
     else:
         fields = sorted(state.get((thing, "#fields"), frozenset()))
         children = [t for field in fields for t in ordered(state.get((thing, field), NOTHING))]
-        children += ordered(state.get((thing, "[*]"), NOTHING)) if thing.kind != "instance" else []
+        more = "*" if thing.kind == "instance" else "[*]"
+        children += ordered(state.get((thing, more), NOTHING))
     for child in children:
         if child.kind in ("module", "tensor", "instance", "list", "dict"):
             found += parameters(m, state, child, seen)
