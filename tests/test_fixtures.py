@@ -163,6 +163,15 @@ def given(case: Path) -> tuple[str, ...]:
     return tuple(paths)
 
 
+def untold(case: Path, seen: Seen) -> Iterator[str]:
+    """Yield the texts that a finding or refusal of a case must hold and none does."""
+    texts = read_case(case).get("says", [])
+    assert isinstance(texts, list)
+    for text in texts:
+        if not any(text in said for said in seen.said.values()):
+            yield f"nothing says {text!r}: {sorted(seen.said.values())}"
+
+
 def fixgrad_side(case: Path, place: Path, *, blessed: bool) -> Iterator[str]:
     """Yield what is wrong with a case as far as fixgrad alone can tell."""
     repair, unsafe = case.parent.name == "repair", is_unsafe(case)
@@ -172,6 +181,7 @@ def fixgrad_side(case: Path, place: Path, *, blessed: bool) -> Iterator[str]:
     paths = given(case)
     seen = look(unsafe=unsafe, paths=paths)
     yield from compared(seen, expected)
+    yield from untold(case, seen)
     if not repair:
         if not expected.known_wrong:
             yield from (f"{path} would be changed" for path in seen.texts)
