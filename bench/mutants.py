@@ -1,6 +1,6 @@
 """Do the tests notice when the analysis is changed? A sample of mutants, and which of them live on.
 
-    python -m bench.mutants [--number N] [--seed N] [--only TEXT] [--suite FILE] [--out FILE] [--again FILE]
+    python -m bench.mutants [--number N] [--seed N] [--only TEXT] [--suite FILE] [--marks MARKS] [--out FILE] [--again FILE]
 
 The mutants are what mutmut's operators make of the functions of fixgrad/flow, demands, hazards and repair. First all
 tests that need no torch are run once, to learn which of them execute which line (--map FILE keeps it; it is made anew
@@ -33,6 +33,11 @@ from bench.mutating import Mutant, mutants_of
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("flow", "demands", "hazards", "repair")
 LIVES = ("survived", "never executed")
+# Tests that run other processes, which the mutants do not reach, or are too much for each mutant.
+APART = (
+    "tests/test_fixtures.py::TestCommandLine", "tests/test_fixtures.py::test_torch_side",
+    "tests/test_page.py::TestInTheBrowser",
+)  # fmt: skip
 
 
 class Result(NamedTuple):
@@ -48,15 +53,16 @@ class Result(NamedTuple):
 class Executed:
     """Which tests execute which line: learnt from a run of all of them."""
 
-    def __init__(self, file: Path, suite: str) -> None:
-        self.file, self.suite = file, suite
+    def __init__(self, file: Path, suite: str, marks: str) -> None:
+        self.file, self.suite, self.marks = file, suite, marks
         self.failing: set[str] = set()
+        self.sound: set[str] = set()  # that were seen to pass in a fork with nothing changed
         self._of: dict[str, dict[int, list[str]]] = {}
 
     def learn(self) -> None:
         """Run the tests, unless nothing has changed since the last time."""
         note = self.file.with_suffix(".note")
-        now = _digest(self.suite)
+        now = _digest(self.suite + self.marks)
         if not (self.file.exists() and note.exists() and note.read_text().split()[0] == now):
             self._learn(note, now)
         self.failing = set(note.read_text().split("\n")[1:])
@@ -74,10 +80,10 @@ class Executed:
         recorder = coverage.Coverage(self.file, config_file=False, include=measured)
         forget()
         recorder.start()
-        options = ["-q", "-p", "no:cacheprovider", "-m", "not torch", "--deselect"]
-        slow = "tests/test_fixtures.py::TestCommandLine"
+        options = ["-q", "-p", "no:cacheprovider", "-m", self.marks]
+        options += [f"--deselect={name}" for name in APART]
         switch = _Switch(recorder)
-        pytest.main([*options, slow, str(ROOT / self.suite)], plugins=[switch])
+        pytest.main([*options, str(ROOT / self.suite)], plugins=[switch])
         recorder.stop()
         recorder.save()
         return "\n".join(sorted(switch.failed))
@@ -106,9 +112,11 @@ class _Switch:
         if report.failed:
             self.failed.add(report.nodeid)
 
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self.recorder.switch_context(item.nodeid)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         self.recorder.switch_context("")
 
@@ -153,23 +161,33 @@ def _identity(mutant: Mutant) -> tuple[str, ...]:
     return (mutant.path, mutant.function, mutant.operator, mutant.before, mutant.after)
 
 
-def attempt(mutant: Mutant, tests: list[str], options: argparse.Namespace) -> Result:
+def attempt(mutant: Mutant, executed: Executed, options: argparse.Namespace) -> Result:
     """Put one mutant in place and run tests until one notices."""
     started = time.perf_counter()
-    chance = random.Random(str(mutant))
-    chance.shuffle(tests)
+    text = (ROOT / mutant.path).read_text("utf-8")
+    tests = executed.tests(mutant)
+    random.Random(str(mutant)).shuffle(tests)
     cases = [test for test in tests if test.startswith(CASE)][: options.cases]
     others = [test for test in tests if not test.startswith(CASE)][: options.tests]
-    text = mutant.applied((ROOT / mutant.path).read_text("utf-8"))
 
-    def act() -> str:
-        put(ROOT, mutant.path, text)
-        return first_failure(ROOT, [*cases, *others], options.seconds) or "survived"
+    def said(chosen: Sequence[str], text: str) -> str:
+        def act() -> str:
+            put(ROOT, mutant.path, text)
+            return first_failure(ROOT, chosen, options.seconds) or "survived"
 
-    said = forked(act, 60 * options.seconds) if tests else "never executed"
-    outcome, _, by = said.partition(" by ")
+        return forked(act, 60 * options.seconds)
+
+    outcome, by = "never executed", ""
+    while tests:
+        outcome, _, by = said([*cases, *others], mutant.applied(text)).partition(" by ")
+        if by not in others or by in executed.sound:
+            break
+        if said([by], text) == "survived":  # else it fails in a fork even so
+            executed.sound.add(by)
+            break
+        others.remove(by)
     if outcome.startswith("broken"):
-        outcome, by = "killed", said
+        outcome, by = "killed", outcome
     return Result(mutant, outcome, by, len(tests), time.perf_counter() - started)
 
 
@@ -190,12 +208,12 @@ def table(results: Sequence[Result]) -> str:
 
 def run(mutants: Iterable[Mutant], options: argparse.Namespace) -> list[Result]:
     """Try mutants one after the other; say which live on."""
-    executed = Executed(options.map, options.suite)
+    executed = Executed(options.map, options.suite, options.marks)
     executed.learn()
     results = []
     out = options.out.open("w", encoding="utf-8") if options.out else None
     for mutant in mutants:
-        result = attempt(mutant, executed.tests(mutant), options)
+        result = attempt(mutant, executed, options)
         results.append(result)
         if result.outcome != "killed":
             print(f"{result.outcome} ({result.tests} tests, {result.seconds:.0f} s): {mutant}")
@@ -215,6 +233,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="a part of the paths of the files to change")
     parser.add_argument("--suite", default="tests", help="the tests: a folder or a file")
+    parser.add_argument("--marks", default="not torch", help="which of them: pytest's -m")
     parser.add_argument("--map", type=Path, default=ROOT / ".coverage.mutants")
     parser.add_argument("--out", type=Path, help="a file for all results")
     parser.add_argument("--again", type=Path, help="such a file: those that lived on in it")
