@@ -1,6 +1,6 @@
 """Do the tests notice when the analysis is changed? A sample of mutants, and which of them live on.
 
-    python -m bench.mutants [--number N] [--seed N] [--only TEXT] [--suite FILE] [--marks MARKS] [--out FILE] [--again FILE]
+    python -m bench.mutants [--number N] [--seed N] [--only TEXT] [--suite FILE] [--out FILE] [--again FILE]
 
 The mutants are what mutmut's operators make of the functions of fixgrad/flow, demands, hazards and repair. First all
 tests that need no torch are run once, to learn which of them execute which line (--map FILE keeps it; it is made anew
