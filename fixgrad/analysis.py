@@ -7,24 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from fixgrad.conclusion import Analysis, Study, conclude, together
+from fixgrad.crew import ALONE, Crew
 from fixgrad.depth import deeply
-from fixgrad.flow.facts import packed
 from fixgrad.flow.ir import Module
 from fixgrad.flow.link import HANDLERS, Linker, Project
-from fixgrad.flow.lower import lower
 from fixgrad.flow.machine import Handler
 from fixgrad.flow.neighbours import neighbours
 from fixgrad.flow.parts import parts
 from fixgrad.knowledge.models import Models
 from fixgrad.policy import Policy
-from fixgrad.progress import counted
 from fixgrad.project import Surroundings
 from fixgrad.project.imports import Imports, listing
 from fixgrad.source import Problem, Source
 from fixgrad.suppressions import Suppressions
 
 _Result = TypeVar("_Result")
-MANY = 100  # files of a project, from which on the functions that nothing calls wait in packed form
 
 
 class Part(NamedTuple):
@@ -37,6 +34,11 @@ class Part(NamedTuple):
     generated: frozenset[str]
     models: Models | None
     edits_around: bool = False  # a repair may change files that are only around the given ones
+
+    @property
+    def size(self) -> int:
+        """The length of the texts, in characters."""
+        return sum(len(source.text) for source in self.sources)
 
     def followed(self, handlers: Mapping[str, Handler] = HANDLERS) -> Study:
         """Follow what the files do; `handlers` are those of a machine that somebody watches."""
@@ -53,6 +55,7 @@ def analyse(
     models: Models | None = None,
     edits_around: bool = False,
     handlers: Mapping[str, Handler] | None = None,
+    crew: Crew = ALONE,
 ) -> Analysis:
     """Find what has no gradient in a project and plan what gives it one.
 
@@ -60,14 +63,15 @@ def analyse(
     `models` says what calls do that the user's settings describe. A run that somebody watches, by `handlers`,
     follows everything together and is kept.
     """
-    every, problems = _at_ease(lambda: _divided(sources, around, models))
+    every, problems = _at_ease(lambda: _divided(sources, around, models, crew))
     every = [part._replace(edits_around=edits_around) for part in every]
     if handlers is not None and every:
         whole = _joined(every)
         study = _at_ease(lambda: whole.followed(handlers))
         found = _at_ease(lambda: conclude([study], policy))._replace(study=study)
     elif policy.is_local:
-        found = together([_concluded(part, policy) for part in every])
+        sizes = [part.size for part in every]
+        found = together(crew.spread(lambda part: _concluded(part, policy), every, sizes))
     else:
         followed = [_at_ease(part.followed) for part in every]
         found = _at_ease(lambda: conclude(followed, policy))
@@ -82,7 +86,7 @@ def studies(
     sources: Sequence[Source], around: Surroundings | None = None, models: Models | None = None
 ) -> list[Study]:
     """Follow a project, each part of it by itself."""
-    every, _ = _at_ease(lambda: _divided(sources, around, models))
+    every, _ = _at_ease(lambda: _divided(sources, around, models, ALONE))
     return [_at_ease(part.followed) for part in every]
 
 
@@ -97,10 +101,10 @@ def _at_ease(function: Callable[[], _Result]) -> _Result:
 
 
 def _divided(
-    sources: Sequence[Source], around: Surroundings | None, models: Models | None
+    sources: Sequence[Source], around: Surroundings | None, models: Models | None, crew: Crew
 ) -> tuple[list[Part], tuple[Problem, ...]]:
     """Lower the files, find those around them that matter, and put together what belongs together."""
-    lowered = _lowered(sources)
+    lowered = crew.lowered(sources)
     problems = tuple(p for p in lowered if isinstance(p, Problem))
     own = [m for m in lowered if isinstance(m, Module)]
     others = neighbours(own, around) if around is not None else {}
@@ -123,15 +127,6 @@ def _divided(
         for paths in parts(modules, imports.find)
     ]
     return [p for p in found if given is None or any(m.path in given for m in p.modules)], problems
-
-
-def _lowered(sources: Sequence[Source]) -> list[Module | Problem]:
-    many = len(sources) > MANY
-    found: list[Module | Problem] = []
-    for source in counted("reading", sources):
-        module = lower(source)
-        found.append(packed(module) if many and isinstance(module, Module) else module)
-    return found
 
 
 def _joined(every: Sequence[Part]) -> Part:

@@ -15,6 +15,8 @@ from fixgrad.project import Glob, matcher
 from fixgrad.source import Span
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from fixgrad.flow.machine import Handler
     from fixgrad.knowledge.models import Models
 
@@ -52,6 +54,8 @@ class Options(NamedTuple):
     inner: Callable[[Sequence[str]], Mapping[str, Options]] = lambda paths: {}
     handlers: Mapping[str, Handler] | None = None  # of the machine, where somebody watches it
     edits_around: bool = False  # a repair may change files that were not given
+    jobs: int = 1  # processes; 0: one a processor
+    executor: Executor | None = None  # of the user's, where files are lowered by one
     mark: str | None = None  # write comments that hide what is found, with this reason
 
     def known_calls(self) -> Models | None:

@@ -261,8 +261,9 @@ def _analysed(
 
     def attempt() -> _Analysed:
         from fixgrad.analysis import analyse  # noqa: PLC0415  (only where a tensor may be made)
+        from fixgrad.crew import Crew  # noqa: PLC0415
 
-        more = (options.edits_around, options.handlers)
+        more = (options.edits_around, options.handlers, Crew(options.jobs, options.executor))
         return _Analysed(*analyse(sources, policy, around, models, *more))
 
     path = sources[0].path if len(sources) == 1 else _TOGETHER

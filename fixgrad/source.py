@@ -29,6 +29,9 @@ class CellLine(int):
         made.cell, made.row = cell, row
         return made
 
+    def __reduce__(self) -> tuple[type[CellLine], tuple[int, int, int]]:  # to another process
+        return CellLine, (int(self), self.cell, self.row)
+
     def __str__(self) -> str:
         return f"{self.row} of cell {self.cell}"
 

@@ -18,11 +18,21 @@ from fixgrad.catalogue import Rule
 from fixgrad.options import Options
 from fixgrad.report.patch import render
 from fixgrad.settings.show import toml
-from fixgrad.settings.table import FILES, REPAIRS, REPORT, RULES, SETTINGS, WITHOUT_OPTION, Setting
+from fixgrad.settings.table import (
+    FILES,
+    REPAIRS,
+    REPORT,
+    RULES,
+    SETTINGS,
+    SPEED,
+    WITHOUT_OPTION,
+    Setting,
+)
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made by `python -m tests.documentation`; change what it is made of instead. -->\n\n"
 _KINDS = {
+    "number": "a whole number, 0 or more",
     "flag": "true or false",
     "codes": "a list of rules",
     "codes-by-glob": "a table: for files that match a glob, a list of rules",
@@ -94,7 +104,7 @@ def _settings() -> str:
         "line: the README says which file counts, and what comes of both together."
     )
     parts = ["# Settings", about]
-    for section in (RULES, FILES, REPAIRS, REPORT):
+    for section in (RULES, FILES, REPAIRS, REPORT, SPEED):
         parts.append(f"## {section}")
         parts += [_setting(setting) for setting in SETTINGS if setting.section == section]
     return "\n\n".join(parts) + "\n"

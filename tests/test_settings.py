@@ -36,6 +36,7 @@ KINDS = {
         ["[]", '{ a = "FG1" }', '{ a = ["FG999"] }', '"a:FG1"'],
     ),
     "folders": (["[]", '["a", "../b"]'], ['"a"', "[1]", '[""]', "{}"]),
+    "number": (["0", "1", "64"], ["-1", "1.5", '"2"', "[]", "true"]),
     "words": (["[]", '["python", "a b.py"]'], ['"python a.py"', "[1]", '[""]', "{}"]),
     "tables": (["[]"], ["1", '"a"', "[1]", "{}", '[{ cal = "a.b" }]']),
 }
@@ -243,7 +244,13 @@ class TestEverySetting:
             assert fixgrad("--show-settings", f"--{setting.name}", "a").code == 2
             return
         option = f"--{setting.name}"
-        values = {"codes": "FG1", "globs": "a", "codes-by-glob": "a:FG1", "file": "a"}
+        values = {
+            "codes": "FG1",
+            "globs": "a",
+            "codes-by-glob": "a:FG1",
+            "file": "a",
+            "number": "3",
+        }
         value = {**values, "folders": "a"}.get(setting.kind)
         value = setting.choices[-1] if setting.choices else value
         ran = fixgrad("--show-settings", option, *([value] if value else []))

@@ -249,9 +249,11 @@ class TestHelp:
         ran = fixgrad("--help-all")
         assert ran.code == 0
         headings = re.findall(r"(?m)^(\w[\w ]+):$", ran.out)
-        assert headings[:6] == ["What to do", "Rules", "Files", "Repairs", "Report", "This program"]
+        assert headings[:7] == [
+            "What to do", "Rules", "Files", "Repairs", "Report", "Speed", "This program",
+        ]  # fmt: skip
         for setting in SETTINGS:
-            listed = re.search(rf"(?m)^  --(\[no-\])?{setting.name} ", ran.out)
+            listed = re.search(rf"(?m)^  (-\w, )?--(\[no-\])?{setting.name} ", ran.out)
             assert (listed is None) is (setting.kind in WITHOUT_OPTION)
         assert "high or never." in re.sub(r"\s+", " ", ran.out)
         assert max(map(len, ran.out.splitlines())) <= 80
@@ -259,6 +261,6 @@ class TestHelp:
     def test_help_lists_the_common_ones(self, fixgrad: Fixgrad) -> None:
         text = fixgrad("--help").out
         for setting in SETTINGS:
-            listed = re.search(rf"(?m)^  --(\[no-\])?{setting.name} ", text)
+            listed = re.search(rf"(?m)^  (-\w, )?--(\[no-\])?{setting.name} ", text)
             assert (listed is not None) is setting.common
         assert "--help-all" in text

@@ -20,7 +20,7 @@ from fixgrad.cli.listing import (
 )
 from fixgrad.cli.streams import colour_wanted, emit, width_known
 from fixgrad.report import COUNTED, PATCH
-from fixgrad.settings.table import FILES, REPORT, RULES
+from fixgrad.settings.table import FILES, REPORT, RULES, SPEED
 
 if TYPE_CHECKING:
     from fixgrad.cli.answer import Output
@@ -96,6 +96,12 @@ with a file or an option."""
 @flag("-q", "--quiet", section=REPORT, common=True, help="No summary and no notes.")
 @flag("-v", "--verbose", section=REPORT, common=True, help="Say more about the run.")
 @option(
+    "--executor",
+    metavar="ADDRESS",
+    section=SPEED,
+    help="Let a cluster read the files: dask://HOST:PORT.",
+)
+@option(
     "--color",
     type=click.Choice(("auto", "always", "never")),
     default="auto",
@@ -136,6 +142,11 @@ def command(paths: tuple[str, ...], **words: Any) -> int:
         return list_files(options)
     if words["interactive"] or words["decisions"]:
         return _review(options, _output(resolved, words), words, name)
+    if words["executor"]:
+        from fixgrad.executors import executor_at  # noqa: PLC0415
+
+        with executor_at(words["executor"]) as executor:
+            return answer(options._replace(executor=executor), _output(resolved, words), name)
     return answer(options, _output(resolved, words), name)
 
 
@@ -171,6 +182,7 @@ def _options(resolved: Settings, paths: tuple[str, ...], words: dict[str, Any]) 
         mark=reason(words["add_ignore"]),
         write_baseline=words["write_baseline"],
         since=words["since"],
+        jobs=resolved.number("jobs"),
     )
     if options.mark is not None and options.fix:
         raise click.UsageError("--add-ignore hides what is left: repair with --fix first")

@@ -15,6 +15,7 @@ from fixgrad.settings.table import (
     REPORT,
     RULES,
     SETTINGS,
+    SPEED,
     WITHOUT_OPTION,
     Setting,
     Value,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from fixgrad.options import Options
 
 WORK, PROGRAM = "What to do", "This program"
-_SECTIONS = (WORK, RULES, FILES, REPAIRS, REPORT, PROGRAM)
+_SECTIONS = (WORK, RULES, FILES, REPAIRS, REPORT, SPEED, PROGRAM)
 _WITH_OPTION = tuple(s for s in SETTINGS if s.kind not in WITHOUT_OPTION)
 _EVERY = "fixgrad.every-option"
 
@@ -178,6 +179,9 @@ def _option_of(setting: Setting) -> Callable[[_Decorated], _Decorated]:
         return option(f"{name}/--no-{setting.name}", _parameter(setting), **more)
     if setting.kind == "choice":
         return option(name, _parameter(setting), type=click.Choice(setting.choices), **more)
+    if setting.kind == "number":
+        short = (f"-{setting.name[0]}", name)
+        return option(*short, _parameter(setting), type=click.IntRange(0), **more)
     if setting.kind == "codes":
         more["shell_complete"] = codes
     return option(name, _parameter(setting), multiple=setting.kind != "file", **more)

@@ -7,7 +7,6 @@ code; whoever keeps them sees to it that they are unchanged (`marshal` trusts wh
 from __future__ import annotations
 
 import marshal
-import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ def facts(module: Module) -> Facts | None:
     try:
         bodies = [function.packed() for function in module.functions]
         head = (module.imports, module.search, [_head(f) for f in module.functions])
-        return Facts(marshal.dumps(head), zlib.compress(marshal.dumps(bodies), 1))
+        return Facts(marshal.dumps(head), marshal.dumps(bodies))
     except ValueError:
         return None
 
@@ -39,7 +38,7 @@ def module_of(path: str, known: Facts) -> Module:
     imports, search, heads = marshal.loads(known.head)
     codes: list[Any] = [((), ())] * len(heads)
     if known.bodies:
-        codes = marshal.loads(zlib.decompress(known.bodies))
+        codes = marshal.loads(known.bodies)
     functions = [_function(head, code) for head, code in zip(heads, codes, strict=True)]
     return Module(path, tuple(functions), imports, search)
 

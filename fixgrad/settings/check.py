@@ -55,6 +55,14 @@ def _choice(place: str, setting: Setting, value: Any) -> Value:
     return value
 
 
+def _number(place: str, setting: Setting, value: Any) -> Value:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(place, "a whole number", value)
+    if value < 0:
+        raise FixgradError(f"{place}: expected 0 or more, not {value}")
+    return value
+
+
 def _file(place: str, setting: Setting, value: Any) -> Value:
     if not isinstance(value, str):
         raise _wrong(place, "the name of a file", value)
@@ -145,6 +153,7 @@ _KINDS: dict[str, Callable[[str, Setting, Any], Value]] = {
     "choice": _choice,
     "codes": _codes,
     "file": _file,
+    "number": _number,
     "globs": _globs,
     "folders": _folders,
     "tables": _tables,

@@ -37,6 +37,12 @@ class Settings(NamedTuple):
         """Return a setting that is one word."""
         return str(self.values[name])
 
+    def number(self, name: str) -> int:
+        """Return a setting that is a number."""
+        value = self.values[name]
+        assert isinstance(value, int)
+        return value
+
     def file_named(self, name: str) -> str | None:
         """Return a setting that names a file, as it is found from the current folder."""
         value = self.word(name)

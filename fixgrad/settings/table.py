@@ -7,10 +7,10 @@ from typing import NamedTuple, TypeAlias
 from fixgrad.findings import CONFIDENCES
 from fixgrad.report import FORMATS
 
-Value: TypeAlias = "bool | str | tuple[object, ...] | dict[str, tuple[str, ...]]"
+Value: TypeAlias = "bool | int | str | tuple[object, ...] | dict[str, tuple[str, ...]]"
 
 # The order of the sections in `--help-all` and in the documentation.
-RULES, FILES, REPAIRS, REPORT = "Rules", "Files", "Repairs", "Report"
+RULES, FILES, REPAIRS, REPORT, SPEED = "Rules", "Files", "Repairs", "Report", "Speed"
 WITHOUT_OPTION = ("tables", "words")
 
 
@@ -25,6 +25,7 @@ class Setting(NamedTuple):
       file           the name of a file, taken from the folder of the settings file
       folders        a list of folders, taken from the folder of the settings file
       words          a command, as a list of its words; no option
+      number         a whole number, 0 or more
       globs          a list of globs, taken from the folder of the settings file
       tables         tables of the user's, [[tool.fixgrad.name]]; no option, who uses them looks into them
     """
@@ -214,6 +215,13 @@ SETTINGS = (
         metavar="LEVEL",
         choices=(*CONFIDENCES, "never"),
         example='"high"',
+    ),
+    Setting(
+        *("jobs", "number", 0, SPEED, "Use this many processes; 0 is one a processor."),
+        more="Further ones are started only where they save time, from some ten thousand lines on. What is found does "
+        "not depend on them.",
+        metavar="N",
+        example="2",
     ),
 )
 

@@ -1,0 +1,220 @@
+"""Work that is shared out gives what one process gives, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixgrad import crew, pipeline, project, workers
+from fixgrad.crew import Crew, lowered_of
+from fixgrad.errors import FixgradError
+from fixgrad.flow.facts import facts, module_of
+from fixgrad.flow.ir import Module, text_of
+from fixgrad.flow.lower import lower
+from fixgrad.options import Options
+from fixgrad.pipeline import Outcome
+from fixgrad.source import Source
+
+PROGRAM = """import numpy as np
+import torch
+from shared{n} import scaled
+
+x = torch.from_numpy(np.ones({n} + 1))
+scaled(x).sum().backward()
+print(x.grad)
+"""
+SHARED = "def scaled(t):\n    return t * 2\n"
+
+
+@pytest.fixture
+def twelve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twelve programs, each with a module of its own, one that is not Python, and a notebook."""
+    for n in range(12):
+        (tmp_path / f"program{n}.py").write_text(PROGRAM.format(n=n))
+        (tmp_path / f"shared{n}.py").write_text(SHARED)
+    (tmp_path / "broken.py").write_text("import torch\nx = (\n")
+    cells = '{"cells": [{"cell_type": "code", "source": ["import torch, numpy as np\\n", '
+    cells += (
+        '"w = torch.from_numpy(np.ones(3))\\n", "(w * w).sum().backward()\\n", "print(w.grad)"]'
+    )
+    (tmp_path / "book.ipynb").write_text(
+        cells + ', "metadata": {}, "outputs": []}], "nbformat": 4}'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(crew, "WORTH_READING", 0)
+    monkeypatch.setattr(crew, "WORTH_SPAWNING", 0)
+    monkeypatch.setattr(crew, "WORTH_FOLLOWING", 0)
+    monkeypatch.setattr(crew, "_BATCH", 300)
+    return tmp_path
+
+
+def found(**more: Any) -> Outcome:
+    outcome = pipeline.run(Options(diff=True, **more))
+    return outcome._replace(followed=None)
+
+
+def source(path: str, text: str) -> Source:
+    made = project.from_text(path, text)
+    assert isinstance(made, Source)
+    return made
+
+
+class TestShared:
+    def test_alone(self, twelve: Path) -> None:
+        outcome = found()
+        assert len(outcome.patches) == 13
+        assert [problem.path for problem in outcome.problems] == ["broken.py"]
+
+    @pytest.mark.parametrize("jobs", [2, 3])
+    def test_several_processes(self, twelve: Path, jobs: int) -> None:
+        assert found(jobs=jobs) == found()
+
+    def test_an_executor(self, twelve: Path) -> None:
+        with ThreadPoolExecutor(2) as executor:
+            assert found(executor=executor) == found()
+
+    def test_where_the_system_does_not_fork(
+        self, twelve: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(workers, "can_fork", lambda: False)
+        assert found(jobs=2) == found()
+
+    def test_the_processes_are_used(self, twelve: Path) -> None:
+        here = os.getpid()
+        there = Crew(2).spread(lambda item: os.getpid(), [1, 2, 3], [1, 1, 1])
+        assert here not in there
+
+    def test_small_projects_are_not_shared_out(
+        self, twelve: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(crew, "WORTH_FOLLOWING", 100)
+        assert set(Crew(2).spread(lambda item: os.getpid(), [1, 2], [50, 40])) == {os.getpid()}
+
+    def test_order(self, twelve: Path) -> None:
+        assert Crew(2).spread(lambda item: item * 2, list(range(50)), list(range(50))) == [
+            item * 2 for item in range(50)
+        ]
+
+
+class TestFailures:
+    def test_a_worker_is_killed(self, twelve: Path) -> None:
+        here = os.getpid()
+
+        def work(item: int) -> int:
+            if item == 3 and os.getpid() != here:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return item + 1
+
+        assert Crew(2).spread(work, list(range(8)), [1] * 8) == list(range(1, 9))
+
+    def test_every_worker_is_killed_while_it_reads(self, twelve: Path) -> None:
+        class Dying(Executor):
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+                future: Future[Any] = Future()
+                future.set_exception(RuntimeError("the worker died"))
+                return future
+
+        assert found(executor=Dying()) == found()
+
+    def test_an_executor_that_is_closed(self, twelve: Path) -> None:
+        executor = ThreadPoolExecutor(1)
+        executor.shutdown()
+        assert found(executor=executor) == found()
+
+    def test_a_bug_of_ours_is_told_as_without_workers(
+        self, twelve: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def buggy(part: Any, policy: Any) -> Any:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("fixgrad.analysis._concluded", buggy)
+        shared, alone = found(jobs=2), found()
+        assert shared == alone
+        assert any("ZeroDivisionError" in problem.message for problem in alone.problems)
+
+    def test_another_version(self) -> None:
+        with pytest.raises(FixgradError, match=r"a worker has fixgrad .*, not 0\.0; install"):
+            lowered_of([source("a.py", "")], "0.0")
+
+    def test_ctrl_c_leaves_no_process(self, twelve: Path) -> None:
+        program = (
+            "import os, time\n"
+            "from fixgrad import crew\n"
+            "crew.WORTH_FOLLOWING = 0\n"
+            "def work(item):\n"
+            "    print(os.getpid(), flush=True)\n"
+            "    time.sleep(60)\n"
+            "crew.Crew(2).spread(work, [1, 2], [1, 1])\n"
+        )
+        command = [sys.executable, "-c", program]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as running:
+            assert running.stdout is not None
+            children = [int(running.stdout.readline()) for _ in range(2)]
+            running.send_signal(signal.SIGINT)
+            assert running.wait(20) != 0
+        for _ in range(100):
+            if not any(map(alive, children)):
+                break
+            time.sleep(0.05)
+        assert not any(map(alive, children))
+
+
+def alive(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_left() -> Any:
+    yield
+    assert not multiprocessing.active_children()
+
+
+class TestFacts:
+    TEXT = """
+import torch as t
+from . import other as o
+class A(B.C):
+    w: int = 3
+    def f(self, x, /, y=1.5, *z, k=b"a", **m):
+        for i in range(3):
+            try:
+                self.w += [1j, ..., "ä", -0.0, 1e400][i]
+            finally:
+                yield x if y else lambda q: q
+"""
+
+    def test_nothing_is_lost(self) -> None:
+        module = lower(source("pkg/a.py", self.TEXT))
+        assert isinstance(module, Module)
+        known = facts(module)
+        assert known is not None
+        again = module_of("pkg/a.py", known)
+        assert again._replace(functions=()) == module._replace(functions=())
+        for one, other in zip(module.functions, again.functions, strict=True):
+            assert text_of(one) == text_of(other)
+            assert (one.body, one.places) == (other.body, other.places)
+            for name in ("name", "kind", "place", "parameters", "defaults", "local", "tokens"):
+                assert getattr(one, name) == getattr(other, name)
+            assert (one.encloses, one.assigns, one.size) == (
+                other.encloses, other.assigns, other.size,
+            )  # fmt: skip
+
+    def test_they_do_not_name_the_file(self) -> None:
+        one, other = (lower(source(path, self.TEXT)) for path in ("a.py", "b/c.py"))
+        assert isinstance(one, Module)
+        assert isinstance(other, Module)
+        assert facts(one) == facts(other)
