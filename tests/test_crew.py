@@ -151,7 +151,7 @@ class TestFailures:
             "from fixgrad import crew\n"
             "crew.WORTH_FOLLOWING = 0\n"
             "def work(item):\n"
-            "    print(os.getpid(), flush=True)\n"
+            "    os.write(1, b'%d\\n' % os.getpid())\n"
             "    time.sleep(60)\n"
             "crew.Crew(2).spread(work, [1, 2], [1, 1])\n"
         )
