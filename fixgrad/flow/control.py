@@ -24,7 +24,7 @@ from fixgrad.flow.membership import note_key
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State, Trail
 from fixgrad.flow.tensors import log
-from fixgrad.flow.type_tests import narrow
+from fixgrad.flow.type_tests import narrow, widen
 from fixgrad.flow.values import (
     NONE,
     UNKNOWN,
@@ -68,9 +68,10 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         begun = len(m.guards)
         m.guards.append(guard)
         m.arms.append((here, f.path, block))
-        narrow(m, f, copy, op, test, holds=not block)
+        narrowed = narrow(m, f, copy, op, test, holds=not block)
         note_key(copy, test, holds=not block)
         m.block(f, op.blocks[block], copy)
+        widen(copy, narrowed)
         m.arms.pop()
         del m.guards[begun]
         if copy.dead and not ends_program(m, op.blocks[block]):

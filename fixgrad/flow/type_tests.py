@@ -6,15 +6,15 @@ branch, a variable that holds the value holds only these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import classes, containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import ARRAYS_ELSEWHERE
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
-from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, known, of_kind, ordered
+from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, known, of_kind, ordered, union
 from fixgrad.flow.variables import read_variable
 from fixgrad.knowledge import array_method, tensor_method
 
@@ -59,22 +59,70 @@ def sorted_out(
     return frozenset((m.thing("type-test", None, (), "", (yes, no)),))
 
 
-def narrow(m: Machine, f: Frame, before: State, op: Op, test: Value, holds: bool) -> None:
-    """Leave to the variables that a branch tests what its test leaves them."""
-    if len(test) != 1 or not isinstance(op.constant, str):
-        return
-    (outcome,) = test
-    if outcome.kind != "type-test":
-        return
-    yes, no = outcome.data
-    for mention in op.constant.split():
+Narrowed: TypeAlias = dict[tuple[Thing, str], tuple[Value, Value]]  # by variable: before and now
+
+
+def narrow(m: Machine, f: Frame, before: State, op: Op, test: Value, holds: bool) -> Narrowed:
+    """Leave to the variables that a branch tests what its test leaves them.
+
+    Returns those that hold something else for the time of the branch.
+    """
+    replaced: Narrowed = {}
+    if not test or not isinstance(op.constant, str) or any(t.kind != "type-test" for t in test):
+        return replaced
+    passing = union(outcome.data[0] for outcome in test)
+    failing = union(outcome.data[1] for outcome in test)
+    left, out = (passing, failing) if holds else (failing, passing)
+    asked = dict(_asked(m, f, before, op.constant))
+    for cell, value in asked.items():
+        if value == left | out:
+            # one of several outcomes: `isinstance(x, A) or isinstance(x, B)`
+            alone = len(test) == 1 or (holds and list(asked.values()).count(value) == 1)
+            if alone and (len(test) == 1 or op.target == "if"):
+                before.set(cell, left)
+        elif value == out and {t.name for t in left} == {OF_ANOTHER_TYPE} and op.target == "if":
+            replaced[cell] = value, left
+            before.set(cell, left)
+    return replaced
+
+
+def _asked(
+    m: Machine, f: Frame, state: State, mentions: str
+) -> Iterator[tuple[tuple[Thing, str], Value]]:
+    """Yield the variables that a test mentions, as far as a branch may change them, and what they hold."""
+    for mention in mentions.split():
         name, _, scope = mention.rpartition(":")
         local = scope == "0"
-        if not local and f.function.kind != "module":
-            continue
-        if read_variable(m, f, before, name, int(scope)) == yes | no:
+        if local or f.function.kind == "module":
             owner = f.thing if local else m.module_thing(f.module.path)
-            before.set((owner, name), yes if holds else no)
+            yield (owner, name), read_variable(m, f, state, name, int(scope))
+
+
+OF_ANOTHER_TYPE = "of another type"
+
+
+def widen(state: State, narrowed: Narrowed) -> None:
+    """Let variables that a branch has left as they were hold what they held before it."""
+    for cell, (before, now) in narrowed.items():
+        if state.get(cell) == now:
+            state.set(cell, before)
+
+
+def _no_tensor(m: Machine, state: State, value: Value, types: list[Value]) -> Value | None:
+    """Return the outcome of asking what may be a tensor whether it is a number or an array."""
+    if len(value) != 1 or not types or not all(map(_are_plain, types)):
+        return None
+    (thing,) = value
+    if thing.kind != "opaque" or not state.get((thing, "#inputs")):
+        return None
+    plain = m.thing("opaque", None, (), OF_ANOTHER_TYPE, thing)
+    return frozenset((m.thing("type-test", None, (), "", (frozenset((plain,)), value)),))
+
+
+def _are_plain(types: Value) -> bool:
+    return all(
+        t.kind == "external" and (t.name in _NUMBERS or t.name.startswith("numpy.")) for t in types
+    )
 
 
 def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
@@ -87,6 +135,10 @@ def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
     if of_kind(types, "tuple"):
         listed = containers.elements(m, f, state, types, containers.element_op(call.place))
     each = [types] if listed is None else listed
+
+    plain_or_tensor = _no_tensor(m, state, plain[0].value, each)
+    if plain_or_tensor is not None:
+        return plain_or_tensor
 
     def passes(thing: Thing) -> bool | None:
         outcomes = [_is_of_type(thing, of_type) for of_type in each]

@@ -174,7 +174,22 @@ def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tu
         back = {key_of(t) for t in graph.came_back.get(thing, ())}
         for source in sorted(sources, key=lambda t: t.number):
             for key in upstream_keys(graph, source) & targets.keys() & back:
-                yield targets[key], thing
+                if not _is_over(graph, targets[key], thing):
+                    yield targets[key], thing
+
+
+def _is_over(graph: FlowGraph, target: Target, thing: Thing) -> bool:
+    """Say whether all that is asked of a target is read before a tensor is made, in one stretch of code."""
+    me = target.thing
+    if me.site is None or thing.site is None or graph.loops.get(me) or graph.loops.get(thing):
+        return False
+    here = (thing.site.path, thing.path)
+    return (me.site.path, me.path) == here and all(
+        d.use.kind == "grad"
+        and (d.use.site.path, d.use.path) == here
+        and d.use.site.place[2:] <= thing.site.place[:2]
+        for d in target.demands
+    )
 
 
 def _differentiated(graph: FlowGraph, targets: Mapping[Key, Target]) -> list[Thing]:
