@@ -232,7 +232,7 @@ def _run(path: str, text: str | bytes, options: Options) -> Outcome:
 
 def _problems(outcome: Outcome) -> tuple[Problem, ...]:
     found = []
-    for path, line, column, message in outcome.problems:
+    for path, line, column, message, _ in outcome.problems:
         found.append(Problem(path, int(line) or None, column + 1 if line else None, message))
     return tuple(found)
 

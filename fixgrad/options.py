@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fixgrad.catalogue import selection
 from fixgrad.errors import FixgradError
 from fixgrad.findings import CONFIDENCES
 from fixgrad.policy import Policy
-from fixgrad.project import Glob, matcher
+from fixgrad.project import Glob, Surroundings, matcher
 from fixgrad.source import Span
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ class Options(NamedTuple):
         """Return what the calls are called by which the settings say that tensors are made."""
         sources = (str(table.get("call", "")) for table in self.models.get("sources", ()))
         return tuple(sorted({call.rpartition(".")[2] for call in sources} - {""}))
+
+    def surroundings(self, files: Collection[str]) -> Surroundings:
+        """Return what stands around some files."""
+        return Surroundings(files, self.paths, self.exclude, roots=self.roots)
 
     @property
     def writes(self) -> bool:

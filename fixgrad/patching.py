@@ -110,8 +110,8 @@ def _broken(patches: Iterable[tuple[Source, Patch]], traceback: bool) -> list[Pr
         if isinstance(wrong, Problem):
             problems.append(wrong)
         elif wrong is not None:
-            message = f"{_BUG}: {wrong}; the file is left as it is; {_PLEASE_REPORT}"
-            problems.append(Problem(source.path, 0, 0, message))
+            said = f"{wrong}; the file is left as it is"
+            problems.append(bug(source.path, said, told(patch.edits)))
     return problems
 
 
@@ -156,10 +156,22 @@ def guarded(
     except FixgradError:
         raise
     except Exception as error:
-        message = f"{_BUG}: {stage} failed ({type(error).__name__}: {error})"
-        if traceback:
-            message = f"{message}\n{tracebacks.format_exc()}"
-        return Problem(path, 0, 0, f"{message}; {_PLEASE_REPORT}")
+        details = tracebacks.format_exc()
+        said = f"{stage} failed ({type(error).__name__}: {error})"
+        return bug(path, f"{said}\n{details}" if traceback else said, details)
+
+
+def bug(path: str, said: str, details: str = "") -> Problem:
+    """Return a problem that is ours."""
+    return Problem(path, 0, 0, f"{_BUG}: {said}; {_PLEASE_REPORT}", details)
+
+
+def told(edits: Iterable[Edit]) -> str:
+    """Return edits as lines of text."""
+    return "\n".join(
+        f"{edit.span} to {edit.span.end_line}:{edit.span.end_column + 1}: {edit.text!r}"
+        for edit in edits
+    )
 
 
 def is_bug(problem: Problem) -> bool:

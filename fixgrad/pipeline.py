@@ -13,6 +13,7 @@ from fixgrad.options import Options, innermost
 from fixgrad.passed_over import PassedOver
 from fixgrad.patching import (
     UNPLACEABLE,
+    Plan,
     as_read,
     edits_in_files,
     guarded,
@@ -29,6 +30,7 @@ from fixgrad.source import Problem, Source
 
 if TYPE_CHECKING:
     from fixgrad.evidence import Runs
+    from fixgrad.repetition import SecondLook
 
 __all__ = ["Options", "Outcome", "entries_of", "run", "run_on_source", "run_on_text"]
 
@@ -80,7 +82,7 @@ def opened(options: Options, known: Baseline | None = None) -> Opened:
     files = find_files(options)
     changed = None if options.since is None else changed_lines(options.since, files)
     interrupted = _take_back_interrupted(options)
-    around = project.Surroundings(files, options.paths, options.exclude, roots=options.roots)
+    around = options.surroundings(files)
     sources, unreadable = project.read_all(
         files, leads_to_torch=around.leads_to_torch, words=options.words()
     )
@@ -227,6 +229,10 @@ def _outcome_of(
     else:
         wanted = _marks(sources, found, options.mark)
     plan = plan_patches((*sources, *found.others), wanted, options.traceback)
+    if plan.patches and options.mark is None:
+        look = _second_look((sources, options, policy, around), runs, passed_over)
+        met, plan = passed_over.met, look.checked(plan, found.problems)
+        passed_over.met = met
     settled = {repair.finding for repair in plan.repairs}
     settled |= {refusal.finding for refusal in plan.refusals}
     left = [r for r in found.repairs if r.finding not in settled]
@@ -241,6 +247,32 @@ def _outcome_of(
     outcome = _reported(sources, rest, options, policy, runs)
     problems = (*found.problems, *plan.problems, *outcome.problems)
     return outcome._replace(repaired=plan.repairs, patches=plan.patches, problems=problems)
+
+
+def _second_look(
+    run: tuple[Sequence[Source], Options, Policy, project.Surroundings | None],
+    runs: Runs | None,
+    passed_over: PassedOver,
+) -> SecondLook:
+    """Return how a second run would look at the files, as a plan leaves them."""
+    from fixgrad.repetition import Again, SecondLook  # noqa: PLC0415  (only where there is a plan)
+
+    sources, options, policy, around = run
+
+    def again(plan: Plan, files: Sequence[Source], near: project.Surroundings | None) -> Again:
+        then = with_runs(policy, None if runs is None else runs.after(plan.patches))
+        if passed_over.is_asked:
+            then = then._replace(passed_over=lambda findings: passed_over.of(findings, files))
+        found = _analysed(files, options._replace(handlers=None), then, near)
+        return Again(tuple(r for r in found.repairs if _applied(r, policy)), found.problems)
+
+    return SecondLook(
+        lambda plan: _repaired(sources, plan.patches),
+        lambda rest: plan_patches(sources, rest, options.traceback),
+        again,
+        None if passed_over.is_asked else options.surroundings,
+        around,
+    )
 
 
 def with_runs(policy: Policy, runs: Runs | None) -> Policy:

@@ -77,6 +77,7 @@ class Problem(NamedTuple):
     line: int  # 0 where no line is known
     column: int  # from 0
     message: str  # "not valid Python: '(' was never closed"
+    details: str = ""  # of a bug of ours: what was planned, where it struck; not for the terminal
 
     def __str__(self) -> str:
         place = f":{_in_file(self.line)}:{self.column + 1}" if self.line else ""

@@ -31,7 +31,7 @@ LAYERS = (
     ("catalogue",),
     ("report", "runtime", "write"),
     ("executors", "options", "baseline", "evidence", "patching"),
-    ("passed_over",),
+    ("passed_over", "repetition"),
     ("pipeline", "explain"),
     ("review", "page"),
     ("settings",),

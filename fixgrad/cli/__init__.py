@@ -45,5 +45,16 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except Exception as error:  # the pipeline catches its own; Python would exit 1, "findings"
         note(f"fixgrad: bug while reporting ({type(error).__name__}: {error}); please report it")
+        _keep_bug(error)
         return FixgradError.exit_code
     return int(code or 0)
+
+
+def _keep_bug(error: Exception) -> None:
+    import traceback  # noqa: PLC0415  (there should be none)
+
+    from fixgrad.cli.bugs import keep  # noqa: PLC0415
+    from fixgrad.patching import bug  # noqa: PLC0415
+
+    details = "".join(traceback.format_exception(error))
+    keep([bug("fixgrad", f"reporting failed ({type(error).__name__}: {error})", details)], [])

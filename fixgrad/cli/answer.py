@@ -16,6 +16,7 @@ from fixgrad.cli import bar
 from fixgrad.cli.streams import emit, note, save
 from fixgrad.edits import Patch
 from fixgrad.findings import CONFIDENCES, Repair
+from fixgrad.patching import is_bug
 from fixgrad.pipeline import Options, Outcome
 from fixgrad.report import INVENTORIES, Report, render, statistics, summary
 from fixgrad.report.colour import paint_diff
@@ -159,6 +160,7 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
     """Write to standard error what standard output has no place for."""
     for problem in outcome.problems:
         note(str(problem))
+    _keep_bugs(outcome, options)
     if output.quiet:
         return
     if outcome.entries and not listed:
@@ -185,6 +187,13 @@ def _show_rest(outcome: Outcome, options: Options, output: Output, *, listed: bo
         _show_evidence(outcome, options.evidence)
     if outcome.deferred:
         note(f"{count(outcome.deferred, 'finding')} left for later by `# fixgrad: fixme`")
+
+
+def _keep_bugs(outcome: Outcome, options: Options) -> None:
+    if any(map(is_bug, outcome.problems)):
+        from fixgrad.cli.bugs import keep  # noqa: PLC0415  (there should be none)
+
+        keep(outcome.problems, (*outcome.sources, *outcome.others), options)
 
 
 def _show_baseline(outcome: Outcome, options: Options) -> None:
@@ -255,7 +264,7 @@ def _inventory(outcome: Outcome, options: Options, watch: Watch | None) -> tuple
     known = all(map(project.is_file, paths))
     around = None
     if known:
-        around = project.Surroundings(paths, options.paths, options.exclude, roots=options.roots)
+        around = options.surroundings(paths)
     return tuple(
         inventory(follow(outcome.sources, around=around, models=options.known_calls()), paths)
     )

@@ -68,6 +68,10 @@ def command(paths: tuple[str, ...], words: tuple[str, ...], **options: Any) -> i
     proof = verify(_request(paths, words, options))
     for problem in proof.problems:
         note(str(problem))
+    if proof.problems:
+        from fixgrad.cli.bugs import keep  # noqa: PLC0415  (there should be none)
+
+        keep(proof.problems, proof.sources, proof.request.plan)
     if options["show_output"] and proof.before is not None:
         note(f"--- original\n{proof.before.ran.output.rstrip()}")
         note(f"--- repaired\n{proof.trials[0].after.ran.output.rstrip()}\n---")

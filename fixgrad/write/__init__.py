@@ -9,7 +9,7 @@ under way; the next `fixgrad --fix` there takes it back.
 
 from __future__ import annotations
 
-from fixgrad.write.journal import interrupted, recover
+from fixgrad.write.journal import interrupted, recover, state_folder
 from fixgrad.write.replace import encoded, write
 
-__all__ = ["encoded", "interrupted", "recover", "write"]
+__all__ = ["encoded", "interrupted", "recover", "state_folder", "write"]

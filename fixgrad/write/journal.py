@@ -35,10 +35,10 @@ class Journal:
     """The record of one write: under way until `commit`, then only leftovers to remove."""
 
     def __init__(self, token: str, swaps: Iterable[Swap]) -> None:
-        self._path = os.path.join(_folder(), f"write-{token}.json")
+        self._path = os.path.join(state_folder(), f"write-{token}.json")
         self._descriptor: int | None = None
         try:
-            os.makedirs(_folder(), mode=0o700, exist_ok=True)
+            os.makedirs(state_folder(), mode=0o700, exist_ok=True)
             self._record(swaps)
         except OSError:
             self.remove()
@@ -60,7 +60,9 @@ class Journal:
         """Say that every file is in place: from here on nothing is taken back."""
         if self._descriptor is None:
             return
-        committed = os.path.join(_folder(), os.path.basename(self._path).replace("write", "done"))
+        committed = os.path.join(
+            state_folder(), os.path.basename(self._path).replace("write", "done")
+        )
         os.rename(self._path, committed)
         self._path = committed
 
@@ -152,7 +154,7 @@ def _sweep() -> None:
 
 
 def _named(ending: str) -> list[str]:
-    folder = _folder()
+    folder = state_folder()
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -206,7 +208,8 @@ def _read(descriptor: int) -> tuple[Swap, ...]:
         return ()
 
 
-def _folder() -> str:
+def state_folder() -> str:
+    """Return the user's own folder for what outlives a run; it need not be there."""
     state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
     if not state or not os.path.isabs(state):
         state = os.path.expanduser("~/.local/state")
