@@ -23,6 +23,12 @@ FOUND = {
     "torch.from_numpy().requires_grad_()\n   case 1 | 2: 0\n",
     "disable and enable": "def r(): # fixgrad: disable\n torch() # fixgrad: enable\n",
     "a keyword that is taken out and given": "a = torch.from_numpy(x, requires_grad=a).backward()\n",
+    "a class body": "x = torch.from_numpy(a)\nclass C: s = torch.tensor(()).grad.f()\n"
+    "C = torch.optim.SGD([x])\n",
+    "a leaf that a pattern takes apart": "match (torch.from_numpy()).requires_grad_():\n"
+    "    case [x]: i\n    case (x): 0\nx.grad\n",
+    "an array that is updated in place": "import numpy as np\nw = torch.tensor(a, requires_grad=True)\n"
+    "y = np.ones(3)\ny @= w\ny.sum().backward()\n",
     "an update in a condition": "w = torch.from_numpy(x)\nw.backward()\n"
     "if w.sub_(w.grad):\n    loss = (w * w).sum()\n    loss.backward()\n",
 }
@@ -87,6 +93,8 @@ class TestTheFuzzerItself:
     def test_a_second_repair(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.spoil(monkeypatch, lambda text: text.replace("requires_grad=True", "dtype=None"))
         monkeypatch.setattr("fixgrad.patching._broken", lambda *_: [])
+        assert self.kind(tmp_path).startswith("fixgrad has a bug: a second run would repair FG101")
+        monkeypatch.setattr("fixgrad.repetition._problems", lambda *_: [])
         assert self.kind(tmp_path) == "a second run repairs FG101 after FG101"
 
     def test_a_diff_that_git_does_not_take(

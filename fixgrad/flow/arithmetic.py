@@ -144,7 +144,9 @@ def _tensor_result(
             for tensor in others:
                 mixes = tensor.kind == "tensor" and array.name not in NUMBERS
                 if mixes and tracked(state, tensor) != "no":
-                    log(m, f, state, "mixed", tensor, place, detail=op.target, others=[array])
+                    changed = op.kind == "inplace" and place is places[0]
+                    detail = f"{op.target}=" if changed else op.target
+                    log(m, f, state, "mixed", tensor, place, detail=detail, others=[array])
     of_dtype = _dtype(state, row, left, right)
     made = derive(m, f, state, op.place, row, inputs, of_dtype=of_dtype, operands=groups)
     bring_values(m, state, made, (left, right))

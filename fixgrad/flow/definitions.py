@@ -32,6 +32,7 @@ def make_class(m: Machine, f: Frame, op: Op, state: State) -> None:
     thing = m.thing("class", site, f.path, code.name, data)
     f.registers[op.out] = frozenset((thing,))
     body = Frame(thing, f.module, code, frames, f.path)
+    m.visited.add((f.module.path, code.place))
     m.enter(body, state)
     state.set((thing, "#fields"), frozenset(o.target for o in code.body if o.kind == "store"))
     declared = tuple(o.target for o in code.body if o.kind in ("declare", "store"))

@@ -63,8 +63,11 @@ def rebindings(graph: FlowGraph) -> Iterator[Hazard]:
         if use.tracked != "yes" or use.leaf != "no" or use.retained or site is None:
             continue
         if any((use.site, source) in leaves for source in graph.upstream([use.thing])[1:]):
-            again = Operation(span(site), "append", ".detach().requires_grad_()")
             what = "the leaf is replaced by a tensor that is computed from it and has no gradient"
+            if site in graph.packed or use.thing.name.startswith("element"):
+                yield Hazard(CODE, use._replace(site=site), what, refusal="FG908")
+                continue
+            again = Operation(span(site), "append", ".detach().requires_grad_()")
             yield Hazard(CODE, use._replace(site=site), what, (again,))
 
 

@@ -14,6 +14,9 @@ from fixgrad.flow.uses import Use
 from fixgrad.hazards import Hazard, span
 
 RIPPLE_OF = "FG208"
+_IN_PLACE = frozenset(
+    ("+=", "-=", "*=", "/=", "//=", "%=", "@=", "**=", "&=", "|=", "^=", "<<=", ">>=")
+)
 
 
 def hazards(graph: FlowGraph) -> Iterator[Hazard]:
@@ -25,6 +28,8 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
 
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     what = f"`{use.detail}` with an array raises on a tensor that requires grad"
+    if use.detail in _IN_PLACE:  # the array is what is changed: it has no other form
+        return Hazard(RIPPLE_OF, use, what, refusal="FG910")
     as_tensor = graph.spell(use.site, "torch.as_tensor")
     if as_tensor is None:
         return Hazard(RIPPLE_OF, use, what, refusal="FG908")
