@@ -282,14 +282,15 @@ def write_attribute(
             else:
                 state.add((thing, "#fields"), frozenset((name,)))
             if thing.kind == "instance":
-                _keep(m, thing, new)
+                _keep(m, thing, name, new)
 
 
-def _keep(m: Machine, instance: Thing, new: Value) -> None:
-    """Note that an instance of a class, and so of its bases, keeps a tensor."""
+def _keep(m: Machine, instance: Thing, name: str, new: Value) -> None:
+    """Note that an instance of a class, and so of its bases, keeps a tensor under a name."""
     classes = [(c.data.module.path, c.data.function.place) for c in linear_bases(instance.data)]
     for tensor in of_kind(new, "tensor"):
         m.graph.kept.setdefault(identity(tensor), set()).update(classes)
+        m.graph.kept_as.setdefault(identity(tensor), set()).add(name)
 
 
 def _written_by_class(

@@ -142,6 +142,7 @@ class FlowGraph:
             set()
         )  # exports of what may be detached by then
         self.kept: dict[Thing, set[Where]] = {}  # attributes of instances: of which classes
+        self.kept_as: dict[Thing, set[str]] = {}  # under which names
         # attributes of the project's modules that `forward` reads; the modules that are moved, and how
         self.read_in_forward: set[tuple[Thing, str]] = set()
         self.relocated: dict[Thing, set[str]] = {}

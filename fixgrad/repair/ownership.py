@@ -32,17 +32,24 @@ class Ownership:
             return False
         if not all(self._is_inside(use.site, use.path, thing.path, cls) for use in asked):
             return False
+        role = self._role(thing.path, cls)
         others = [t for t in self._made_at[thing.site] if t.path not in demanded]
         return all(
             self._is_kept(t, cls)
-            and self._role(t.path, cls) == self._role(thing.path, cls)
+            and (self._is_namesake(t, thing) or self._role(t.path, cls) == role)
             and self._stays_inside(t, cls)
+            and self.graph.identity(t) not in self._differentiated  # it is data there
             for t in others
         )
 
     def _is_kept(self, thing: Thing, cls: object) -> bool:
         holders = self.graph.kept.get(self.graph.identity(thing), ())
         return any(cls == site for site in holders)
+
+    def _is_namesake(self, thing: Thing, other: Thing) -> bool:
+        """Say whether two tensors are kept under the same names, one after the other as it were."""
+        names = [self.graph.kept_as.get(self.graph.identity(t)) for t in (thing, other)]
+        return names[0] is not None and names[0] == names[1]
 
     def _role(self, path: Path, cls: object) -> Path:
         """Return the calls within the class that lead to an expression: what it makes there."""
@@ -77,6 +84,11 @@ class Ownership:
             if thing.kind == "tensor":
                 found[thing.site].append(thing)
         return found
+
+    @functools.cached_property
+    def _differentiated(self) -> set[Thing]:
+        """Return what the backward passes of the program go through."""
+        return set(self.graph.upstream(use.thing for use in self.graph.of_kind("backward")))
 
     @functools.cached_property
     def _uses(self) -> dict[Thing, list[Use]]:
