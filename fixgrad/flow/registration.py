@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import access
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.array_dtypes import named_dtype
+from fixgrad.flow.belongings import note_parts
 from fixgrad.flow.classes import external_bases, lookup_class
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.state import State
@@ -35,6 +36,9 @@ def set_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
     access.set_attribute(m, f, op, state)
     owner, new = f.values(op)
     _note_kept(m, f, state, owner, op.target, new, op.place)
+    name = f.names.get(op.args[0]) or f.attributes.get(op.args[0], "%")
+    for thing in of_kind(new, "instance") if name[0] != "%" else ():
+        note_parts(m, f, state, f"{name}.{op.target}", thing)
 
 
 def _note_kept(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import access
+from fixgrad.flow.belongings import note_parts
 from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Op
 from fixgrad.flow.stars import module_attribute
@@ -101,6 +102,8 @@ def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Val
             if thing.kind == "tensor":
                 bound = m.graph.bound.setdefault((f.path, f.statement, name), set())
                 bound.add(identity(thing))
+        elif thing.kind == "instance" and name[0] != "%":
+            note_parts(m, f, state, name, thing)
 
 
 def _remember_name(m: Machine, f: Frame, qualified: str, name: str, owner: Thing) -> None:

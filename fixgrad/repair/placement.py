@@ -179,6 +179,7 @@ def _place(
         asked = list(asked)
         other = _after_unpacking(contexts, thing, may) or _in_loop(contexts, thing, asked, may)
         other = other or _before_optimizer(contexts, thing, asked, may)
+        other = other or _after_construction(contexts, thing, may)
         if other is not None:
             return Placement((other,))
     return Placement(refusal="FG906" if written else "FG908")
@@ -197,6 +198,27 @@ def _before_optimizer(
         fits = statement in trained and me in things and things <= demanded
         if fits and may(statement.path) and not is_integer(graph, thing):
             return (Operation(span(statement), "insert-before", f"{name}.requires_grad_()"),)
+    return None
+
+
+def _after_construction(
+    contexts: Contexts, thing: Thing, may: Callable[[str], bool]
+) -> Form | None:
+    """Grant an attribute behind the statement that makes its object under a name."""
+    graph, me = contexts.graph, contexts.graph.identity(thing)
+    demanded = {graph.identity(t) for t in contexts.things}
+    for depth in range(len(thing.path) - 1, -1, -1):
+        call, path = thing.path[depth], thing.path[:depth]
+        result = graph.calls.get((call, path))
+        if result is None or not may(call.path) or is_integer(graph, thing):
+            continue
+        if any(drawn.loop == result.statement for drawn in graph.drawn):
+            continue
+        parts = graph.named_parts.get((path, result.statement.place), {})
+        names = [name for name, things in parts.items() if me in things]
+        if len(names) == 1 and parts[names[0]] <= demanded:
+            statement = f"{names[0]}.requires_grad_()"
+            return (Operation(span(result.statement), "insert-after", statement),)
     return None
 
 
@@ -250,11 +272,13 @@ def _is_inside(site: Site, statement: Site) -> bool:
 def _after_statement(contexts: Contexts, thing: Thing, path: Path, statement: Site) -> Form | None:
     """Grant behind the statement of a call that returns the tensor among other things.
 
-    The statement itself must give it a name, which holds no data.
+    The statement itself must give it a name, which holds no data, and end with that: a loop goes on.
     """
     graph, me = contexts.graph, contexts.graph.identity(thing)
     name = graph.variables.get((path, me))
     if name is None or is_integer(graph, thing):
+        return None
+    if any(drawn.loop == statement for drawn in graph.drawn):
         return None
     if me in graph.several:  # which of the names is meant is not known
         names = {key[2] for key, things in graph.bound.items() if key[0] == path and me in things}
