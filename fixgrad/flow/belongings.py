@@ -16,6 +16,6 @@ def note_parts(m: Machine, f: Frame, state: State, name: str, instance: Thing) -
     """Note which tensors are attributes of an instance that gets a name."""
     for field in sorted(state.get((instance, "#fields"), ())):
         tensors = of_kind(state.get((instance, field), NOTHING), "tensor")
-        if tensors and field.isidentifier():
+        if tensors and field.isidentifier() and not field.startswith("__"):
             parts = m.graph.named_parts.setdefault((f.path, f.statement), {})
             parts.setdefault(f"{name}.{field}", set()).update(map(identity, tensors))

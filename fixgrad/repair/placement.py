@@ -7,6 +7,7 @@ where the helper itself asks for the gradient and keeps the tensor to itself, an
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -90,6 +91,19 @@ class Contexts:
             for made in self._viewed(used)
             if made.site == site and made.path not in self.demanded[site]
         )
+
+    def is_used_within(self, thing: Thing, path: Path) -> bool:
+        """Say whether a call computes something of a tensor already that is differentiated later."""
+        me = self.graph.identity(thing)
+        return any(
+            t.path[: len(path)] == path and t is not me and me in self.graph.upstream([t])
+            for t in self._differentiated
+        )
+
+    @functools.cached_property
+    def _differentiated(self) -> list[Thing]:
+        """Return what the backward passes of the program go through."""
+        return self.graph.upstream(use.thing for use in self.graph.of_kind("backward"))
 
     def _viewed(self, thing: Thing) -> list[Thing]:
         """Return a tensor and those that it is a view of, nearest first."""
@@ -214,6 +228,8 @@ def _after_construction(
             continue
         if any(drawn.loop == result.statement for drawn in graph.drawn):
             continue
+        if contexts.is_used_within(thing, (*path, call)):
+            return None
         parts = graph.named_parts.get((path, result.statement.place), {})
         names = [name for name, things in parts.items() if me in things]
         if len(names) == 1 and parts[names[0]] <= demanded:
