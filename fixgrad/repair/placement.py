@@ -8,6 +8,7 @@ where the helper itself asks for the gradient and keeps the tensor to itself, an
 from __future__ import annotations
 
 import functools
+import os.path
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -93,12 +94,22 @@ class Contexts:
         )
 
     def is_used_within(self, thing: Thing, path: Path) -> bool:
-        """Say whether a call computes something of a tensor already that is differentiated later."""
+        """Say whether a call computes something of a tensor already that is differentiated later.
+
+        What it returns in the place of the tensor is granted like that.
+        """
         me = self.graph.identity(thing)
+        demanded = {self.graph.identity(t) for t in self.things}
         return any(
-            t.path[: len(path)] == path and t is not me and me in self.graph.upstream([t])
+            t.path[: len(path)] == path and t not in demanded and me in self.graph.upstream([t])
             for t in self._differentiated
         )
+
+    def is_used_before(self, thing: Thing, use: Use) -> bool:
+        """Say the same of the call that has made a tensor for the function that a use stands in."""
+        frame = len(os.path.commonprefix([use.path, thing.path]))
+        called = frame < len(thing.path)
+        return called and self.is_used_within(thing, thing.path[: frame + 1])
 
     @functools.cached_property
     def _differentiated(self) -> list[Thing]:
@@ -169,6 +180,8 @@ def _place(
             continue
         if not contexts.always_demanded(thing.site, depth, call):
             continue
+        if contexts.is_used_within(thing, thing.path[: depth + 1]):
+            break  # the gradient by way of that would be lost
         result = graph.calls.get((call, thing.path[:depth]))
         if result is None:
             continue
@@ -207,7 +220,11 @@ def _before_optimizer(
     if me in graph.several:  # the name that is known may be another part's
         return None
     demanded = {graph.identity(t) for t in contexts.things}
-    trained = [use.statement for use in asked if use.kind == "optimizer"]
+    trained = [
+        use.statement
+        for use in asked
+        if use.kind == "optimizer" and not contexts.is_used_before(thing, use)
+    ]
     for (statement, name), things in graph.listed.items():
         fits = statement in trained and me in things and things <= demanded
         if fits and may(statement.path) and not is_integer(graph, thing):
@@ -248,6 +265,8 @@ def _in_loop(
     demanded = {graph.identity(t) for t in contexts.things}
     operations: dict[Operation, None] = {}
     for use in asked:
+        if contexts.is_used_before(thing, use):
+            return None
         sites = (use.site, *use.path)
         found = [
             drawn
@@ -275,6 +294,9 @@ def _after_unpacking(contexts: Contexts, thing: Thing, may: Callable[[str], bool
         if me in graph.several:  # which of the names is meant is not known
             named = {key for key, held in graph.taken_out.items() if me in held}
             inside = inside and named == {(statement, name)}
+        calls = [n for n, site in enumerate(thing.path, 1) if _is_inside(site, statement)]
+        if calls and contexts.is_used_within(thing, thing.path[: calls[0]]):
+            continue
         if inside and me in things and things <= demanded and may(statement.path):
             return (Operation(span(statement), "insert-after", f"{name}.requires_grad_()"),)
     return None
