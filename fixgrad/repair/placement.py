@@ -8,7 +8,6 @@ where the helper itself asks for the gradient and keeps the tensor to itself, an
 from __future__ import annotations
 
 import functools
-import os.path
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -107,7 +106,9 @@ class Contexts:
 
     def is_used_before(self, thing: Thing, use: Use) -> bool:
         """Say the same of the call that has made a tensor for the function that a use stands in."""
-        frame = len(os.path.commonprefix([use.path, thing.path]))
+        pairs = enumerate(zip(use.path, thing.path, strict=False))
+        shorter = min(len(use.path), len(thing.path))
+        frame = next((n for n, (a, b) in pairs if a != b), shorter)
         called = frame < len(thing.path)
         return called and self.is_used_within(thing, thing.path[: frame + 1])
 
