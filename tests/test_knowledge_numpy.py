@@ -131,3 +131,17 @@ def test_mirrors_give_arrays_of_numpy() -> None:
         assert mirrored(f"{module}.linalg") == f"{row['is']}.linalg"
         assert eval(row["call"], names) is np.ndarray
     assert mirrored("autograd") == "autograd"
+
+
+_NEEDED = {"beta": 2, "gamma": 1, "integers": 1, "randint": 1}  # arguments without a default
+
+
+@pytest.mark.parametrize(("name", "most"), sorted(table("arrays")["drawn_alone"].items()))
+def test_drawn_alone(name: str, most: int) -> None:
+    module, _, function = name.rpartition(".")
+    call = target(module, "function", function)
+    for given in range(_NEEDED.get(function, 0), most + 1):
+        drawn = call(*range(1, given + 1))
+        assert np.ndim(drawn) == 0
+        assert not isinstance(drawn, np.ndarray)
+    assert np.shape(call(*range(1, most + 1), 3)) == (3,)

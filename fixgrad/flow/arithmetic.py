@@ -314,7 +314,8 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
             continue
         if thing.kind == "array":
             row = _ARRAY_ROW._replace(name=op.target)
-            result.add(make_array(m, f, state, op.place, row, [thing]))
+            single = thing.name if thing.name in NUMBERS else ""
+            result.add(make_array(m, f, state, op.place, row, [thing], name=single))
         else:
             number = thing.kind in ("const", "number")
             result |= {thing} if thing.name and number else NUMBER if number else UNKNOWN

@@ -42,6 +42,7 @@ from fixgrad.knowledge import (
     context,
     conversion,
     demand,
+    drawn_alone,
     dtype_of,
     exports,
     factory,
@@ -292,13 +293,24 @@ def _array_result(
     if row.alias != "copy" and first is not None:
         inputs = [*of_kind(first.value, "opaque"), *inputs]
     plain = all(t.kind in ("const", "number") for a in call.arguments for t in a.value)
-    scalar = row.returns == "scalar" or (plain and (is_ufunc(name) or literal is not None))
+    single = is_ufunc(name) or literal is not None or _is_drawn_alone(call, name)
+    scalar = row.returns == "scalar" or (plain and single)
     name = "scalar" if scalar else reduced(row, call, 1)
     made = make_array(m, f, state, call.place, row, inputs, call, name)
     if row.returns == "arrays":
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))
     return frozenset((made,))
+
+
+def _is_drawn_alone(call: Call, name: str) -> bool:
+    """Say whether a call of numpy.random that is given numbers draws one number."""
+    most = drawn_alone(name)
+    return (
+        most is not None
+        and len(call.positional()) <= most
+        and all(a.name not in ("*", "**", "size", "out") for a in call.arguments)
+    )
 
 
 def _call_back(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:

@@ -56,6 +56,14 @@ def is_ufunc(qualified: str) -> bool:
     return name in table("arrays")["ufunc"].get(module, ())
 
 
+def drawn_alone(qualified: str) -> int | None:
+    """Return how many numbers a call takes that draws a single one, None where it never does."""
+    module, _, name = qualified.rpartition(".")
+    module = table("arrays")["same_names"].get(module, module)
+    numbers: int | None = table("arrays")["drawn_alone"].get(f"{module}.{name}")
+    return numbers
+
+
 def dtype_position(qualified: str) -> int | None:
     """Return the position of the argument that names the dtype of a call's result."""
     position: int | None = table("arrays")["dtype_position"].get(qualified)
