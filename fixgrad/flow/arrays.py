@@ -1,7 +1,7 @@
 """What happens to one array: made, read, written, converted.
 
-Facts of an array are cells: #dtype; #made, the tensors converted from it; #cut, the tensors whose values
-it holds; #storage, the tensors whose memory it shares; #overwritten, a tensor's update changed it.
+Facts of an array are cells: #dtype; #made, the tensors converted from it; #parts, those of its views; #cut, the
+tensors whose values it holds; #storage, the tensors whose memory it shares; #overwritten, a tensor's update changed it.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ def new_array(
     layout.note(m.graph, thing, effect, inputs)
     state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#made"), frozenset())
+    state.set((thing, "#parts"), frozenset())
     hold(m, state, thing, effect, inputs)
     state.set((thing, "#storage"), frozenset(storage) - {thing})
     state.set((thing, "#overwritten"), False)
@@ -160,6 +161,9 @@ def write_array(m: Machine, f: Frame, state: State, thing: Thing, place: Place) 
                     log(m, f, state, "shared-write", tensor, place, others=[array])
             elif state.get((me, "#copied")):
                 state.set((me, "#stale"), True)
+        for tensor in ordered(state.get((array, "#parts"), frozenset())):  # of views of the array
+            if state.get((identity(tensor), "#copied")):
+                state.set((identity(tensor), "#stale"), True)
 
 
 def array_item(

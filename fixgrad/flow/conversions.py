@@ -76,6 +76,8 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         log(m, f, state, "returned", thing, call.place, detail=row.name, others=back)
     for array in arrays:
         state.add((array, "#made"), frozenset((thing,)))
+        for whole in of_kind(state.get((array, "#storage"), ()), "array"):
+            state.add((whole, "#parts"), frozenset((thing,)))
     tracked_ones = [t for t in tensors if tracked(state, t) != "no"]
     if tracked_ones:
         log(m, f, state, "rewrap", thing, call.place, detail=row.name, others=tracked_ones)
