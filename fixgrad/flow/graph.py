@@ -112,6 +112,7 @@ class FlowGraph:
         self.visits: dict[Where, set[Where]] = {}  # by root: the functions entered below it
         self.roots: set[Site] = set()  # calls by unknown callers
         self.unwritten: set[Site] = set()  # calls of fixtures by pytest
+        self.of_several_tests: set[Thing] = set()  # what fixtures make once for all tests
         self.called_here: set[Site] = set()  # functions and classes that the project calls itself
         self.stepped: set[Thing] = set()  # instances whose step() was called
         self.called: set[str] = set()  # external functions that were called

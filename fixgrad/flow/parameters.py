@@ -1,18 +1,22 @@
 """What the parameters of a function hold that no code of the project calls.
 
 pytest calls a test with what the fixtures return that are named like its parameters; those of the same file
-are asked. Anything else is unknown, or an array where an annotation says so.
+and of the `conftest.py` around it are asked. Anything else is unknown, or an array where an annotation says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import new_array
-from fixgrad.flow.ir import Function, Place
+from fixgrad.flow.containers import reachable
+from fixgrad.flow.graph import Drawn
+from fixgrad.flow.ir import Block, Function, Place
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, of_kind
+from fixgrad.flow.tensors import identity
+from fixgrad.flow.values import NOTHING, UNKNOWN_THING, Code, Site, Thing, Value, of_kind
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -36,28 +40,80 @@ def parameter(
     if function.name.rpartition(".")[2].startswith("test"):
         value = _from_fixture(m, f, state, wanted.name, place, 0)
         if value:
+            _note_head(m, f, function, wanted.name, value)
             return Argument(value, place, name)
     site = Site(f.module.path, place)
     thing = m.thing("opaque", site, (), f"parameter {wanted.name}")
     return Argument(frozenset((thing,)), place, name)
 
 
+def _note_head(m: Machine, f: Frame, function: Function, name: str, value: Value) -> None:
+    """Note what a test has under a name when its body begins: one of several may have a grant of its own."""
+    first = _first_statement(function.body)
+    if first is not None:
+        around, begins = (Site(f.module.path, place) for place in (function.place, first))
+        held = m.graph.drawn.setdefault(Drawn(around, begins, name), set())
+        held.update(map(identity, of_kind(value, "tensor")))
+        if not m.graph.of_several_tests.isdisjoint(held):
+            held.add(UNKNOWN_THING)  # a grant would be there in the other tests too
+
+
+def _first_statement(body: Block) -> Place | None:
+    """Return the first statement that is no docstring."""
+    for op, then in zip(body, (*body[1:], None), strict=True):
+        told = then is not None and then.kind == "const" and isinstance(then.constant, str)
+        if op.kind == "stmt" and not (told and op is body[0]):
+            return op.place
+    return None
+
+
 def _from_fixture(m: Machine, f: Frame, state: State, name: str, place: Place, depth: int) -> Value:
-    found = of_kind(state.get((m.module_thing(f.module.path), name), NOTHING), "function")
-    if len(found) != 1 or depth == MOST_FIXTURES:
+    fixture = _fixture(m, f, state, name) if depth < MOST_FIXTURES else None
+    if fixture is None:
         return NOTHING
-    code: Code = found[0].data
-    if code.module is not f.module or not _has_fixtures(f):
-        return NOTHING
+    code: Code = fixture.data
     m.graph.unwritten.add(Site(f.module.path, place))
     names = [p.name for p in code.function.parameters if p.kind not in ("*", "**")]
     given = ((n, _from_fixture(m, f, state, n, place, depth + 1)) for n in names)
     arguments = tuple(Argument(value, place, n) for n, value in given if value)
-    return _made(state, m.apply(m, f, state, Call(place, arguments), frozenset(found)))
+    made = _made(state, m.apply(m, f, state, Call(place, arguments), frozenset((fixture,))))
+    if _outlives_a_test(code):
+        m.graph.of_several_tests.update(t for t in reachable(state, [made]) if t.kind == "tensor")
+    return made
 
 
-def _has_fixtures(f: Frame) -> bool:
-    return not f.module.functions[0].tokens.isdisjoint((".fixture", "fixture"))
+def _outlives_a_test(code: Code) -> bool:
+    """Say whether several tests get the same object: `@pytest.fixture(scope="module")`."""
+    body = code.module.functions[0].body
+    made = [n for n, op in enumerate(body) if op.place == code.function.place and op.out >= 0]
+    begins = max(
+        (n for n, op in enumerate(body[: min(made, default=0)]) if op.kind == "stmt"), default=0
+    )
+    above = body[begins : min(made, default=0)]
+    return any(op.kind in ("method", "call") and "scope" in op.names for op in above)
+
+
+def _fixture(m: Machine, f: Frame, state: State, name: str) -> Thing | None:
+    """Return the fixture of a name: of the test's own file, else of the nearest `conftest.py`."""
+    for file in _files(m, f):
+        found = of_kind(state.get((file, name), NOTHING), "function")
+        if found:
+            code: Code = found[0].data
+            return found[0] if len(found) == 1 and _has_fixtures(code) else None
+    return None
+
+
+def _files(m: Machine, f: Frame) -> Iterator[Thing]:
+    yield m.module_thing(f.module.path)
+    for _, name, member in f.module.imports:
+        if member == "*" and name.lstrip(".") == "conftest" and name != "conftest":
+            file = m.load_module(m, f.module.path, name)
+            if file is not None:
+                yield file
+
+
+def _has_fixtures(code: Code) -> bool:
+    return not code.module.functions[0].tokens.isdisjoint((".fixture", "fixture"))
 
 
 def _made(state: State, result: Value) -> Value:

@@ -63,7 +63,20 @@ def _module(tree: ast.Module, source: Source) -> Module:
     lower_body(b, tree.body)
     unit.functions[0] = _finish(b, "module", (1, 0, 1, 0), (), 0)
     functions = tuple(f for f in unit.functions if f is not None)
-    return Module(source.path, functions, tuple(unit.imports), search_path(tree, source.text))
+    imports = (*unit.imports, *_of_pytest(source.path))
+    return Module(source.path, functions, imports, search_path(tree, source.text))
+
+
+_MOST_CONFTESTS = 5  # files of fixtures: in the folder of a test and in those around it
+
+
+def _of_pytest(path: str) -> tuple[tuple[str, str, str], ...]:
+    """Return what pytest lets a file of tests have without an import: the fixtures around it."""
+    file = path.replace("\\", "/").rpartition("/")[2]
+    if not (file.startswith("test") or file.endswith("_test.py") or file == "conftest.py"):
+        return ()
+    first = 2 if file == "conftest.py" else 1
+    return tuple(("*", "." * n + "conftest", "*") for n in range(first, _MOST_CONFTESTS + 1))
 
 
 def _finish(
