@@ -4,48 +4,24 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fixgrad.conclusion import Analysis, Study, conclude, together
 from fixgrad.crew import ALONE, Crew
 from fixgrad.depth import deeply
+from fixgrad.division import Part, divided, joined
+from fixgrad.findings import Concluded
 from fixgrad.flow.ir import Module
-from fixgrad.flow.link import HANDLERS, Linker, Project
 from fixgrad.flow.machine import Handler
-from fixgrad.flow.neighbours import neighbours
-from fixgrad.flow.parts import parts
 from fixgrad.knowledge.models import Models
 from fixgrad.policy import Policy
 from fixgrad.project import Surroundings
-from fixgrad.project.imports import Imports, listing
 from fixgrad.source import Problem, Source
-from fixgrad.suppressions import Suppressions
+
+if TYPE_CHECKING:
+    from fixgrad.cache.kept import Kept
 
 _Result = TypeVar("_Result")
-
-
-class Part(NamedTuple):
-    """Files that have nothing to do with the others of a run."""
-
-    modules: tuple[Module, ...]
-    sources: tuple[Source, ...]
-    imports: Imports
-    given: frozenset[str] | None  # the files that findings and edits are for; None is all
-    generated: frozenset[str]
-    models: Models | None
-    edits_around: bool = False  # a repair may change files that are only around the given ones
-
-    @property
-    def size(self) -> int:
-        """The length of the texts, in characters."""
-        return sum(len(source.text) for source in self.sources)
-
-    def followed(self, handlers: Mapping[str, Handler] = HANDLERS) -> Study:
-        """Follow what the files do; `handlers` are those of a machine that somebody watches."""
-        project = Project(self.modules, self.imports, self.given, self.models)
-        project.generated = self.generated
-        project.edits_around = self.edits_around
-        return Study(project, Linker(project, handlers=handlers).run(), self.sources)
 
 
 def analyse(
@@ -56,37 +32,37 @@ def analyse(
     edits_around: bool = False,
     handlers: Mapping[str, Handler] | None = None,
     crew: Crew = ALONE,
+    kept: Kept | None = None,
 ) -> Analysis:
     """Find what has no gradient in a project and plan what gives it one.
 
     What stands `around` the sources is read as far as it matters; with `edits_around` a repair may change it.
     `models` says what calls do that the user's settings describe. A run that somebody watches, by `handlers`,
-    follows everything together and is kept.
+    follows everything together and is kept. What is `kept` of former runs is not worked out again.
     """
-    every, problems = _at_ease(lambda: _divided(sources, around, models, crew))
+    if not policy.is_local or handlers is not None:
+        kept = None  # what is concluded then is not of the files and the options alone
+    lowered = _at_ease(lambda: _lowered(sources, crew, kept))
+    every = _at_ease(lambda: divided(sources, lowered, around, models))
     every = [part._replace(edits_around=edits_around) for part in every]
     if handlers is not None and every:
-        whole = _joined(every)
+        whole = joined(every)
         study = _at_ease(lambda: whole.followed(handlers))
         found = _at_ease(lambda: conclude([study], policy))._replace(study=study)
     elif policy.is_local:
-        sizes = [part.size for part in every]
-        found = together(crew.spread(lambda part: _concluded(part, policy), every, sizes))
+        found = together(_each_concluded(every, policy, crew, kept))
     else:
         followed = [_at_ease(part.followed) for part in every]
         found = _at_ease(lambda: conclude(followed, policy))
-    return found._replace(problems=problems)
-
-
-def _concluded(part: Part, policy: Policy) -> Analysis:
-    return _at_ease(lambda: conclude([part.followed()], policy))
+    return found._replace(problems=tuple(p for p in lowered if isinstance(p, Problem)))
 
 
 def studies(
     sources: Sequence[Source], around: Surroundings | None = None, models: Models | None = None
 ) -> list[Study]:
     """Follow a project, each part of it by itself."""
-    every, _ = _at_ease(lambda: _divided(sources, around, models, ALONE))
+    lowered = _at_ease(lambda: ALONE.lowered(sources))
+    every = _at_ease(lambda: divided(sources, lowered, around, models))
     return [_at_ease(part.followed) for part in every]
 
 
@@ -100,37 +76,63 @@ def _at_ease(function: Callable[[], _Result]) -> _Result:
             gc.enable()
 
 
-def _divided(
-    sources: Sequence[Source], around: Surroundings | None, models: Models | None, crew: Crew
-) -> tuple[list[Part], tuple[Problem, ...]]:
-    """Lower the files, find those around them that matter, and put together what belongs together."""
-    lowered = crew.lowered(sources)
-    problems = tuple(p for p in lowered if isinstance(p, Problem))
-    own = [m for m in lowered if isinstance(m, Module)]
-    others = neighbours(own, around) if around is not None else {}
-    modules = {module.path: module for module in (*own, *others.values())}
-    imports: Imports = around or Imports(listing(modules), known=modules)
-    for path, module in modules.items():
-        imports.add_search(path, module.search)
-    generated = Suppressions(sources).generated()
-    given = frozenset(m.path for m in own) - generated if others or generated else None
-    by_path = {source.path: source for source in (*sources, *others)}
-    found = [
-        Part(
-            tuple(modules[path] for path in paths),
-            tuple(by_path[path] for path in paths),
-            imports,
-            given,
-            generated,
-            models,
-        )
-        for paths in parts(modules, imports.find)
-    ]
-    return [p for p in found if given is None or any(m.path in given for m in p.modules)], problems
+def _lowered(
+    sources: Sequence[Source], crew: Crew, kept: Kept | None
+) -> Sequence[Module | Problem]:
+    if kept is None:
+        return crew.lowered(sources)
+    known: dict[str, Module | Problem] = dict(kept.heads(sources))
+    new = [source for source in sources if source.path not in known]
+    fresh = dict(zip(new, crew.lowered(new), strict=True))
+    kept.keep((source, module) for source, module in fresh.items() if isinstance(module, Module))
+    known.update((source.path, module) for source, module in fresh.items())
+    return [known[source.path] for source in sources]
 
 
-def _joined(every: Sequence[Part]) -> Part:
-    """Return several parts as one."""
-    modules = tuple(module for part in every for module in part.modules)
-    sources = tuple(source for part in every for source in part.sources)
-    return every[0]._replace(modules=modules, sources=sources)
+def _each_concluded(
+    every: Sequence[Part], policy: Policy, crew: Crew, kept: Kept | None
+) -> list[Analysis]:
+    """Conclude what is not known of each part, in order."""
+    known = _recalled(every, kept) if kept is not None else {}
+    new = [number for number in range(len(every)) if number not in known]
+    parts = [every[number] for number in new]
+    if kept is not None:
+        parts = [_with_bodies(part, kept) for part in parts]
+    found = crew.spread(lambda p: _concluded(p, policy), parts, [part.size for part in parts])
+    fresh = dict(zip(new, found, strict=True))
+    if kept is not None:
+        kept.keep_concluded((every[n].content(), _to_keep(each)) for n, each in fresh.items())
+    return [known[number] if number in known else fresh[number] for number in range(len(every))]
+
+
+def _concluded(part: Part, policy: Policy) -> Analysis:
+    return _at_ease(lambda: conclude([part.followed()], policy))
+
+
+def _recalled(every: Sequence[Part], kept: Kept) -> dict[int, Analysis]:
+    """Return by number what is known of the parts."""
+    found = kept.concluded([part.content() for part in every])
+    known: dict[int, Analysis] = {}
+    for number, part in enumerate(every):
+        each = found[number]
+        if each is not None:
+            others = tuple(source for source in part.sources if source.path in each.others)
+            known[number] = Analysis(*each[:2], deferred=each.deferred, others=others)
+    return known
+
+
+def _to_keep(found: Analysis) -> Concluded:
+    others = tuple(source.path for source in found.others)
+    return Concluded(found.repairs, found.refusals, found.deferred, others)
+
+
+def _with_bodies(part: Part, kept: Kept) -> Part:
+    """Return a part with what its functions do, also where only the heads were known so far."""
+    bare = [s for s, m in zip(part.sources, part.modules, strict=True) if m.functions[0].is_bare]
+    whole = kept.whole(bare)
+    for source in bare:
+        if source.path not in whole:  # it was lost meanwhile
+            again = ALONE.lowered([source])[0]
+            assert isinstance(again, Module), again  # as its head was kept
+            whole[source.path] = again
+    return part._replace(modules=tuple(whole.get(m.path, m) for m in part.modules))

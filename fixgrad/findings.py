@@ -65,3 +65,20 @@ class Refusal(NamedTuple):
     finding: Finding
     code: str  # "FG902"
     reason: str  # "`.numpy()` at line 9 cuts the graph before the demand"
+
+
+class Concluded(NamedTuple):
+    """What was found in one part of a project."""
+
+    repairs: tuple[Repair, ...]
+    refusals: tuple[Refusal, ...]
+    deferred: int
+    others: tuple[str, ...]  # the paths of files that were not given and that this leads to
+
+
+def paths_in(found: Concluded) -> set[str]:
+    """Return the files that findings and their repairs speak of."""
+    findings = [r.finding for r in found.repairs] + [r.finding for r in found.refusals]
+    paths = {step.span.path for finding in findings for step in finding.trace}
+    paths |= {finding.span.path for finding in findings}
+    return paths | {o.span.path for repair in found.repairs for o in repair.operations}

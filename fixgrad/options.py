@@ -56,6 +56,7 @@ class Options(NamedTuple):
     edits_around: bool = False  # a repair may change files that were not given
     jobs: int = 1  # processes; 0: one a processor
     executor: Executor | None = None  # of the user's, where files are lowered by one
+    cache: str | None = None  # the folder where answers of former runs are kept
     mark: str | None = None  # write comments that hide what is found, with this reason
 
     def known_calls(self) -> Models | None:

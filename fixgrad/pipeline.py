@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from fixgrad import baseline, project, write
 from fixgrad.baseline import Baseline
 from fixgrad.edits import Patch
-from fixgrad.findings import Refusal, Repair
-from fixgrad.options import Options, innermost
+from fixgrad.findings import Concluded, Refusal, Repair, paths_in
+from fixgrad.memory import Memory, memory_of
+from fixgrad.opening import Looked, look, opened
+from fixgrad.options import Options
 from fixgrad.passed_over import PassedOver
 from fixgrad.patching import (
     UNPLACEABLE,
@@ -24,7 +26,6 @@ from fixgrad.patching import (
 )
 from fixgrad.policy import Policy
 from fixgrad.progress import counted
-from fixgrad.project.changes import changed_lines
 from fixgrad.report import Entry
 from fixgrad.source import Problem, Source
 
@@ -66,42 +67,53 @@ class _Analysed(NamedTuple):
     followed: object = None
     others: tuple[Source, ...] = ()  # not given: of paths, or edited all the same
 
-
-class Opened(NamedTuple):
-    """The files of a run as they were read, and what is to be known of them."""
-
-    files: tuple[str, ...]
-    sources: tuple[Source, ...]
-    around: project.Surroundings
-    passed_over: PassedOver
-    problems: tuple[Problem, ...]
-
-
-def opened(options: Options, known: Baseline | None = None) -> Opened:
-    """Find and read the files that the options name."""
-    files = find_files(options)
-    changed = None if options.since is None else changed_lines(options.since, files)
-    interrupted = _take_back_interrupted(options)
-    around = options.surroundings(files)
-    sources, unreadable = project.read_all(
-        files, leads_to_torch=around.leads_to_torch, words=options.words()
-    )
-    passed_over = PassedOver(None if options.write_baseline else known, changed)
-    problems = (*interrupted, *unreadable)
-    return Opened(files, tuple(sources), around, passed_over, problems)
+    def concluded(self) -> Concluded:
+        """Return what of it may be kept for another run."""
+        others = tuple(source.path for source in self.others)
+        return Concluded(self.repairs, self.refusals, self.deferred, others)
 
 
 def run(options: Options) -> Outcome:
     """Do what the options ask of the files they name."""
     known = known_findings(options)
-    files, sources, around, passed_over, unreadable = opened(options, known)
+    looked = look(options)
+    with memory_of(options, looked.files, looked.around) as memory:
+        again = _recalled(options, looked, memory)
+        return again if again is not None else _run(options, known, looked, memory)
+
+
+def _run(
+    options: Options, known: Baseline | None, looked: Looked, memory: Memory | None
+) -> Outcome:
+    files, sources, around, passed_over, unreadable = opened(options, known, looked)
     policy = options.policy(files)
-    outcome = _outcome_of(sources, options, policy, around, passed_over)
+    memory = None if unreadable else memory
+    outcome = _outcome_of(sources, options, policy, around, passed_over, memory)
     if options.writes:
         write.write(outcome.patches)
     problems = tuple(sorted({*unreadable, *outcome.problems}))
     outcome = outcome._replace(files=len(files), problems=problems)
     return outcome if known is None else _with_baseline(known, passed_over, files, outcome, options)
+
+
+def _recalled(options: Options, looked: Looked, memory: Memory | None) -> Outcome | None:
+    """Return what a run finds where no file has changed since the last one."""
+    again = memory.recall() if memory is not None and not looked.interrupted else None
+    if again is None:
+        return None
+    found, problems = again
+    if found.repairs and (options.writes or options.diff):
+        return None  # what remains, or would, is looked for in all files
+    sources = {path: project.read(path) for path in {*paths_in(found), *(p.path for p in problems)}}
+    read = tuple(source for source in sources.values() if isinstance(source, Source))
+    if len(read) < len(sources):
+        return None
+    others = tuple(source for source in read if source.path in found.others)
+    given = tuple(source for source in read if source.path not in found.others)
+    analysed = _Analysed(found.repairs, found.refusals, problems, found.deferred, None, others)
+    policy = options.policy(looked.files)
+    outcome = _reported(given, analysed, options, policy, None)
+    return outcome._replace(files=len(looked.files))
 
 
 def known_findings(options: Options) -> Baseline | None:
@@ -130,26 +142,6 @@ def _with_baseline(
     if gone and options.fix:
         baseline.write(known.without(gone))
     return outcome._replace(gone=tuple(baseline.told(gone)), known=len(passed_over.met))
-
-
-def find_files(options: Options) -> tuple[str, ...]:
-    """Return the files that the options name, less those that settings further down leave out."""
-    found = project.find_files(
-        options.paths,
-        exclude=options.exclude,
-        gitignore=options.gitignore,
-        named_too=options.named_too,
-    )
-    leaves_out = {
-        folder: project.matcher(inner.exclude) for folder, inner in options.inner(found).items()
-    }
-
-    def excluded(path: str) -> bool:
-        folder = innermost(path, leaves_out)
-        named = not options.named_too and path in options.paths
-        return folder is not None and not named and leaves_out[folder](path)
-
-    return tuple(path for path in found if not excluded(path)) if leaves_out else found
 
 
 def run_on_text(path: str, data: bytes, options: Options) -> Outcome:
@@ -214,14 +206,17 @@ def _outcome_of(
     policy: Policy,
     around: project.Surroundings | None,
     passed_over: PassedOver,
+    memory: Memory | None = None,
 ) -> Outcome:
-    """Analyse, plan and patch; pure."""
+    """Analyse, plan and patch; what was found is left in the memory."""
     if passed_over.is_asked:
         # Of the sources as they are then: they are analysed again when they are repaired.
         policy = policy._replace(passed_over=lambda findings: passed_over.of(findings, sources))
     runs = runs_of(options, sources)
     policy = with_runs(policy, runs)
-    found = _analysed(sources, options, policy, around)
+    found = _analysed(sources, options, policy, around, memory)
+    if memory is not None and not any(map(is_bug, found.problems)):
+        memory.take(found.concluded(), found.problems)
     if not (options.writes or options.diff):
         return _reported(sources, found, options, policy, runs)
     if options.mark is None:
@@ -285,6 +280,7 @@ def _analysed(
     options: Options,
     policy: Policy,
     around: project.Surroundings | None,
+    memory: Memory | None = None,
 ) -> _Analysed:
     if not sources:
         return _Analysed()
@@ -296,7 +292,8 @@ def _analysed(
         from fixgrad.crew import Crew  # noqa: PLC0415
 
         more = (options.edits_around, options.handlers, Crew(options.jobs, options.executor))
-        return _Analysed(*analyse(sources, policy, around, models, *more))
+        kept = memory.kept() if memory is not None else None
+        return _Analysed(*analyse(sources, policy, around, models, *more, kept))
 
     path = sources[0].path if len(sources) == 1 else _TOGETHER
     result = guarded("the analysis", path, attempt, options.traceback)
@@ -387,12 +384,3 @@ def repaired_source(source: Source, patch: Patch) -> Source:
         assert isinstance(again, Source), again  # `check_file` saw to it
         return again
     return source._replace(text=patch.after, digest=project.digest(data))
-
-
-def _take_back_interrupted(options: Options) -> tuple[Problem, ...]:
-    if options.writes:
-        return write.recover(options.paths)
-    return tuple(
-        Problem(path, 0, 0, "half repaired by an interrupted `fixgrad --fix`; run that again")
-        for path in write.interrupted(options.paths)
-    )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fixgrad import cli
+from fixgrad.cache.folder import VARIABLE
 from tests import reports
 from tests.explained import HEAD
 from tests.notebooks import jupyter, markdown
@@ -28,9 +31,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to bless where nobody looks at what was blessed."""
+    """Refuse to bless where nobody looks at what was blessed; leave the user's cache alone."""
+    os.environ[VARIABLE] = os.path.join(tempfile.gettempdir(), f"fixgrad-cache-{os.getpid()}")
     if config.getoption("bless") and os.environ.get("CI"):
         raise pytest.UsageError("--bless is refused where CI is set: bless at home, read the diff")
+
+
+def pytest_unconfigure() -> None:
+    """Remove the cache of this test run."""
+    shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

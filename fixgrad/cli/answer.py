@@ -16,6 +16,7 @@ from fixgrad.cli import bar
 from fixgrad.cli.streams import emit, note, save
 from fixgrad.edits import Patch
 from fixgrad.findings import CONFIDENCES, Repair
+from fixgrad.opening import find_files
 from fixgrad.patching import is_bug
 from fixgrad.pipeline import Options, Outcome
 from fixgrad.report import INVENTORIES, Report, render, statistics, summary
@@ -113,7 +114,7 @@ def conclude(
 
 def list_files(options: Options) -> int:
     """Print the files that a run would look at."""
-    emit("".join(f"{path}\n" for path in pipeline.find_files(options)))
+    emit("".join(f"{path}\n" for path in find_files(options)))
     return 0
 
 

@@ -95,6 +95,13 @@ with a file or an option."""
 @flag("--exit-non-zero-on-fix", section=REPORT, help="Exit 1 if files were repaired.")
 @flag("-q", "--quiet", section=REPORT, common=True, help="No summary and no notes.")
 @flag("-v", "--verbose", section=REPORT, common=True, help="Say more about the run.")
+@flag("--no-cache", section=SPEED, help="Keep nothing of this run, take nothing of former ones.")
+@option(
+    "--cache-dir",
+    metavar="FOLDER",
+    section=SPEED,
+    help="Keep it here, not in the user's cache folder.",
+)
 @option(
     "--executor",
     metavar="ADDRESS",
@@ -183,6 +190,7 @@ def _options(resolved: Settings, paths: tuple[str, ...], words: dict[str, Any]) 
         write_baseline=words["write_baseline"],
         since=words["since"],
         jobs=resolved.number("jobs"),
+        cache=None if words["no_cache"] else _cache(words["cache_dir"]),
     )
     if options.mark is not None and options.fix:
         raise click.UsageError("--add-ignore hides what is left: repair with --fix first")
@@ -192,6 +200,18 @@ def _options(resolved: Settings, paths: tuple[str, ...], words: dict[str, Any]) 
         if options.baseline is None:
             raise click.UsageError("--write-baseline needs --baseline FILE")
     return options
+
+
+def _cache(named: str | None) -> str | None:
+    """Return the folder of the cache; complain of one that somebody names and that cannot be one."""
+    from fixgrad.cache.folder import CacheError, default_folder, prepared  # noqa: PLC0415
+
+    if named is None:
+        return default_folder()
+    try:
+        return prepared(named)
+    except CacheError as error:
+        raise click.UsageError(f"--cache-dir: {error}") from error
 
 
 def _output(resolved: Settings, words: dict[str, Any]) -> Output:

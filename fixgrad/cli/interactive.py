@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 
-from fixgrad import pipeline, write
+from fixgrad import opening, pipeline, write
 from fixgrad.cli.answer import Output, conclude
 from fixgrad.cli.streams import emit, note
 from fixgrad.edits import Patch
@@ -47,7 +47,7 @@ def review(options: Options, output: Output, file: str | None, *, ask: bool) -> 
     repairs: list[Repair] = []
     patches: dict[str, tuple[Source, Patch]] = {}
     while True:
-        opened = pipeline.opened(options, pipeline.known_findings(options))
+        opened = opening.opened(options, pipeline.known_findings(options))
         session = Session(opened, options, known)
         edited = _Dialogue(session, opened.sources, output).run() if ask else _Edited()
         session.close()

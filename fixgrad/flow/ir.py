@@ -83,6 +83,11 @@ class Function:
         self._body, self._places = ((), ()) if isinstance(code, bytes) else code
 
     @property
+    def is_bare(self) -> bool:
+        """Whether what stands in it was left out."""
+        return self.size > 0 and not self._packed and not self._places
+
+    @property
     def body(self) -> Block:
         """The operations."""
         if self._packed:

@@ -97,9 +97,9 @@ def _imports_by_name(module: Module) -> bool:
 
 
 def _outermost(path: str, modules: Mapping[str, Module]) -> str:
-    """Return the folder around the packages that a file is in."""
+    """Return the outermost package that a file is in, for a script its folder."""
     folder = posixpath.dirname(path)
-    while folder and f"{folder}/__init__.py" in modules:
+    while f"{posixpath.dirname(folder)}/__init__.py" in modules:
         folder = posixpath.dirname(folder)
     return folder
 

@@ -80,6 +80,17 @@ class Surroundings(Imports):
             self._sources[path] = None if isinstance(source, Problem) else source
         return self._sources[path]
 
+    def looked_at(self) -> tuple[tuple[str, ...], dict[str, frozenset[str]]] | None:
+        """Return the other files that were read, and the names in the folders that were listed.
+
+        None where files nearby were searched for mentions: then any file that comes into being matters.
+        """
+        return None if self._others else (tuple(sorted(self._bytes)), dict(self._names))
+
+    def listing(self, folder: str) -> frozenset[str]:
+        """Return the names in a folder that imports may mean."""
+        return self._list(folder)
+
     def leads_to_torch(self, contents: Mapping[str, bytes]) -> bool:
         """Say whether what some files import, or what that imports, mentions torch."""
         pending, seen = dict(contents), set(contents)

@@ -15,9 +15,10 @@ from fixgrad.depth import deeply
 from fixgrad.edits import Patch
 from fixgrad.findings import Applicability, Finding, Repair
 from fixgrad.knowledge.models import Models
+from fixgrad.opening import Opened
 from fixgrad.options import Options
 from fixgrad.patching import Plan, plan_patches
-from fixgrad.pipeline import Opened, entries_of, runs_of, with_runs
+from fixgrad.pipeline import entries_of, runs_of, with_runs
 from fixgrad.policy import Policy
 from fixgrad.repair.responsibility import is_copy
 from fixgrad.report import Entry
