@@ -33,7 +33,8 @@ def call_of(m: Machine, f: Frame, op: Op, state: State, *, receiver: Place | Non
             if expanded is not None:
                 arguments += expanded
                 continue
-            value = union(frozenset(state.get((t, "[*]"), NOTHING)) for t in of_kind(value, "dict"))
+            items_of = (state.get((t, "[*]"), NOTHING) for t in of_kind(value, "dict"))
+            value = union([*items_of, frozenset(of_kind(value, "opaque"))])
         arguments.append(Argument(value, place, name))
     direct = _is_written(m, f, op, state)
     parts = op.constant if isinstance(op.constant, int) else 0

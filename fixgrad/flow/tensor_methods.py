@@ -13,6 +13,7 @@ from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import ask_all
 from fixgrad.flow.optimizers import tensors_inside
+from fixgrad.flow.results import several, with_indices
 from fixgrad.flow.scalars import bring_values, taken
 from fixgrad.flow.sharing import BY_KEYWORD, detach_in_place, grant, write_in_place
 from fixgrad.flow.state import State
@@ -23,7 +24,6 @@ from fixgrad.flow.tensors import (
     joint_dtype,
     log,
     make,
-    recorded,
     tracked,
     use_values,
 )
@@ -246,12 +246,13 @@ def by_row(
     if row.returns in ("scalar", "other"):
         use_values(m, f, state, inputs, call.place)
         return NUMBER if row.returns == "scalar" or name == "size" else UNKNOWN
-    if "pool" in row.name and _gives_indices(call, row.name):
-        row = row._replace(outputs=("yes", "no"), dtypes=("same", "int64"), returns="tuple")
-    if row.outputs:
-        return _several(m, f, state, call, row, operands)
-    if row.pairwise and len(operands) > 1:
-        return _one_by_one(m, f, state, call, row, operands)
+    row = with_indices(call, row)
+    if row.outputs or (row.pairwise and len(operands) > 1):
+        alone = not first and len(call.arguments) == 1 and unknown
+        result = several(m, f, state, call, row, operands, alone)
+        held = containers.with_elements(state, result) if unknown else NOTHING
+        m.graph.impure.update(of_kind(held, "tensor"))
+        return result
     if row.alias == "self" and inputs and inputs[0].kind == "tensor":
         return frozenset(operands[0])
     made = _made_by(m, f, state, call, row, operands)
@@ -333,13 +334,6 @@ _LIFTS = {
 }
 
 
-def _gives_indices(call: Call, name: str) -> bool:
-    """Say whether a pooling returns indices too."""
-    flags = (a for a in call.arguments if a.name in ("", "return_indices"))
-    always = name.endswith("_with_indices") or name.startswith("torch.adaptive_max_pool")
-    return always or any(is_constant(a.value, True) for a in flags)
-
-
 def _operands(state: State, value: Value) -> list[list[Thing]]:
     """Return the tensors of an argument and of its lists, each with its alternatives."""
     found = [_tensor_like(state, value)]
@@ -353,53 +347,6 @@ def _operands(state: State, value: Value) -> list[list[Thing]]:
 def _tensor_like(state: State, value: Value) -> list[Thing]:
     things = of_kind(value, "tensor", "opaque")
     return [t for t in things if t.kind == "tensor" or state.get((t, "#inputs"))]
-
-
-def _several(
-    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, operands: list[list[Thing]]
-) -> Value:
-    """Return the results of an operation that has several, each with its own effect.
-
-    Where a call with one argument returns a plain tensor (`x.max()`), the first effect is the result's.
-    """
-    inputs = [thing for group in operands for thing in group]
-    grad = row.outputs[0]
-    whole = derive(m, f, state, call.place, row, inputs, grad=grad, operands=operands)
-    items: list[Value] = [frozenset((whole,))]
-    for number, grad in enumerate(row.outputs[1:], 1):
-        inner = make(
-            m, f, state, call.place, f"output {number}",
-            is_tracked=recorded(state, inputs, operands) if grad != "no" else "no",
-            of_dtype=_dtype_of_output(state, row, number, operands),
-            inputs=(identity(t) for t in inputs) if grad != "no" else (),
-        )  # fmt: skip
-        items.append(frozenset((inner,)))
-    pooled = "pool" in row.name and not _gives_indices(call, row.name)
-    if pooled or (
-        row.returns == "tensor" and all(of_kind(a.value, "tensor") for a in call.arguments)
-    ):
-        return items[0]
-    m.graph.packed.add(Site(f.module.path, call.place))
-    return frozenset((containers.make(m, f, state, call.place, "tuple", items),))
-
-
-def _one_by_one(
-    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, operands: list[list[Thing]]
-) -> Value:
-    """Return results that are each computed from one argument: those of `torch.meshgrid`."""
-    parts: list[Value] = []
-    for number, group in enumerate(operands):
-        name = f"output {number}"
-        part = derive(m, f, state, call.place, row, group, name=name, operands=[group])
-        parts.append(frozenset((part,)))
-    m.graph.packed.add(Site(f.module.path, call.place))
-    return frozenset((containers.make(m, f, state, call.place, "tuple", parts),))
-
-
-def _dtype_of_output(state: State, row: TensorOp, number: int, operands: list[list[Thing]]) -> str:
-    rule = row.dtypes[number] if number < len(row.dtypes) else "unknown"
-    groups = [group for group in operands if any(t.kind == "tensor" for t in group)]
-    return joint_dtype(state, groups[0]) if rule == "same" and groups else rule
 
 
 __all__ = ["by_row", "for_each", "run_backward", "tensor_method", "to_numpy"]
