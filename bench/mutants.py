@@ -5,7 +5,7 @@
 The mutants are what mutmut's operators make of the functions of fixgrad/flow, demands, hazards and repair. First all
 tests that need no torch are run once, to learn which of them execute which line (--map FILE keeps it; it is made anew
 when those folders or the tests have changed). Then each mutant is put in place in a fork, and the tests that execute
-its line are run, shuffled, up to the first that fails: --cases fixtures (fixgrad's side of them), then --tests others.
+its line are run up to the first that fails: --cases fixtures (fixgrad's side of them), then --tests others.
 Prints the mutants that live on, and a table; --out writes all results as lines of JSON, --again tries those anew that
 lived on in such a file.
 """
@@ -19,7 +19,7 @@ import random
 import resource
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +33,7 @@ from bench.mutating import Mutant, mutants_of
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("flow", "demands", "hazards", "repair")
 LIVES = ("survived", "never executed")
+NEAR = 40  # lines
 # Tests that run other processes, which the mutants do not reach, or are too much for each mutant.
 APART = (
     "tests/test_fixtures.py::TestCommandLine", "tests/test_fixtures.py::test_torch_side",
@@ -89,7 +90,10 @@ class Executed:
         return "\n".join(sorted(switch.failed))
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Return the tests that execute a mutant's line: that of the expression, or of the statement."""
+        """Return the tests that execute a mutant's line: that of the expression, or of the statement.
+
+        Those come first that execute what few do near it: they are about what is changed.
+        """
         if mutant.path not in self._of:
             data = coverage.CoverageData(str(self.file))
             data.read()
@@ -98,7 +102,13 @@ class Executed:
         found = {test for test in by_line.get(mutant.first, ()) if test}
         begin, end = mutant.lines
         closer = {test for line in range(begin, end + 1) for test in by_line.get(line, ()) if test}
-        return sorted((closer or found) - self.failing)
+        tests = sorted((closer or found) - self.failing)
+        random.Random(str(mutant)).shuffle(tests)
+        special: dict[str, float] = defaultdict(float)
+        for line in range(mutant.first - NEAR, mutant.first + NEAR):
+            for test in by_line.get(line, ()):
+                special[test] += 1 / len(by_line[line])
+        return sorted(tests, key=lambda test: -special[test])
 
 
 class _Switch:
@@ -166,7 +176,6 @@ def attempt(mutant: Mutant, executed: Executed, options: argparse.Namespace) -> 
     started = time.perf_counter()
     text = (ROOT / mutant.path).read_text("utf-8")
     tests = executed.tests(mutant)
-    random.Random(str(mutant)).shuffle(tests)
     cases = [test for test in tests if test.startswith(CASE)][: options.cases]
     others = [test for test in tests if not test.startswith(CASE)][: options.tests]
 
