@@ -16,7 +16,7 @@ from fixgrad.flow.gradients import (
     guarded_branches,
     weigh_gradient,
 )
-from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, sift, weighed_by
+from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, parts_in, sift, weighed_by
 from fixgrad.flow.ir import Op
 from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
@@ -162,12 +162,13 @@ def _for(
     for thing in built_by(f, op):
         state.set((thing, "#length"), "maybe")
     whole, statement = elements_of(state, iterable), f.statement
+    partial = parts_in(state, iterable)
 
     def turn(s: State) -> None:
         f.statement = statement
         forget_last_turn(m, f, s, op)
         f.registers[op.out] = element
-        m.loops[-1].elements = whole
+        m.loops[-1].elements, m.loops[-1].partial = whole, partial
         turns.execute(m, f, op, s)
 
     m.elements.append(whole)

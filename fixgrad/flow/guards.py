@@ -82,7 +82,11 @@ def is_sorted_out(m: Machine, tensor: Thing) -> bool:
 
 
 def sift(m: Machine, state: State, value: Value, into: Value = NOTHING) -> None:
-    """Note what is put into a container behind a test that mentions it."""
+    """Note what is put into a container behind a test that mentions it, or of a part of a list only."""
+    partial = frozenset().union(*(loop.partial for loop in m.loops))
+    if partial and not partial.isdisjoint(reachable(state, (value,))):
+        for container in into:
+            state.set((container, "#partial"), True)
     if m.guards:
         inside = [t for t in reachable(state, (value,)) if is_weighed(m, t)]
         _deal(m, inside, into)
@@ -122,12 +126,19 @@ def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
     containers.collect(m, f, op, state)
 
 
-def pick(m: Machine, state: State, thing: Thing) -> None:
-    """Note that one item is taken by its position where nobody knows which that is."""
+def pick(m: Machine, state: State, thing: Thing, *, of_part: bool = False) -> None:
+    """Note that one item is taken by its position where nobody knows which that is.
+
+    Of a part of the list, `of_part`, also that what belongs to objects in it is not all there is.
+    """
     if state.get((thing, "#length"), "maybe") == "maybe":
         found = _items(state, thing)
-        if len(found) == 1:  # else each turn of the loop has one of its own
-            m.graph.picked.update(t for t in found if m.graph.loops.get(t))
+        if not found and of_part:
+            instances = of_kind(state.get((thing, "[*]"), NOTHING), "instance")
+            found = reachable(state, [frozenset(instances)]) if len(instances) == 1 else []
+        elif len(found) > 1:  # each turn of the loop has one of its own
+            found = []
+        m.graph.picked.update(t for t in found if m.graph.loops.get(t))
 
 
 def choose(m: Machine, state: State, thing: Thing) -> None:
@@ -180,6 +191,16 @@ def takes_each(m: Machine, f: Frame, register: int) -> bool:
     return name in f.loop_variables and not weighed
 
 
+def parts_in(state: State, value: Value) -> frozenset[Thing]:
+    """Return the tensors in slices of lists."""
+    parts = frozenset(filter(_is_part, value))
+    return frozenset(reachable(state, (parts,))) if parts else NOTHING
+
+
+def _is_part(thing: Thing) -> bool:
+    return thing.name.startswith("slice of")
+
+
 def elements_of(state: State, value: Value) -> frozenset[Thing]:
     """Return the tensors of the lists in a value that stand there with all that are made with them."""
     seen: set[Thing] = set()
@@ -187,7 +208,7 @@ def elements_of(state: State, value: Value) -> frozenset[Thing]:
     pending = of_kind(value, "list", "tuple", "dict")
     while pending:
         thing = pending.pop()
-        if thing in seen or thing.name.startswith("slice of"):
+        if thing in seen or _is_part(thing) or state.get((thing, "#partial")):
             continue
         seen.add(thing)
         if state.get((thing, "#length"), "maybe") == "maybe":

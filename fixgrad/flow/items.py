@@ -67,7 +67,7 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
             ]
             whole = union(parts)
             if known(key)[0] or parts:
-                pick(m, state, thing)
+                pick(m, state, thing, of_part=bool(parts))
             elif not (m.loops and takes_each(m, f, op.args[1])):
                 choose(m, state, thing)
             return whole if len(parts) == len(key) else whole | containers.item(state, thing, key)

@@ -140,7 +140,7 @@ def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
     for field in state.get((made, "#fields"), ()):
         state.set((made, field), NOTHING)
     fields = state.get((built, "#fields"), frozenset())
-    for field in (*sorted(fields), "[*]", "#length", "#fields", "#sure", "#closed"):
+    for field in (*sorted(fields), "[*]", "#length", "#fields", "#sure", "#closed", "#partial"):
         state.set((made, field), state.get((built, field), NOTHING))
     state.set((made, "#order"), state.get((built, "#order"), ()))
     f.registers[op.out] = frozenset((made,))

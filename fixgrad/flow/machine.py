@@ -105,6 +105,7 @@ class Loop:
         self.first = False  # the turn begins from what stands before the loop
         self.number = 0  # tells its turns apart
         self.elements: frozenset[Thing] = frozenset()  # the tensors it goes through
+        self.partial: frozenset[Thing] = frozenset()  # those of them that are a part of a list
 
 
 class Machine:
