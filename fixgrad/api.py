@@ -7,7 +7,7 @@ names in `__all__` and the fields they have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from fixgrad import pipeline, project, write
 from fixgrad import source as values
@@ -18,6 +18,9 @@ from fixgrad.pipeline import Outcome
 from fixgrad.report import Entry
 from fixgrad.report.fingerprint import fingerprints
 from fixgrad.settings.resolve import options_of, resolve
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = [
     "Analysis",
@@ -178,11 +181,17 @@ def analyze_project(
     exclude: Sequence[str] | None = None,
     config: str | None = None,
     isolated: bool = False,
+    jobs: int = 1,
+    executor: Executor | None = None,
 ) -> Analysis:
     """Analyse files and folders together, the current folder where none is given.
 
     The settings of the project hold as for the command line, and what is given here comes before
     them; `config` names another settings file, `isolated` reads none.
+
+    Large projects are shared out over so many processes as `jobs` says, 0 for one a processor; the setting
+    of this name is for the command line. An `executor` reads the files: threads, processes or a cluster,
+    whose workers have the same fixgrad; it is left open. What is found does not depend on either.
     """
     given = {
         "unsafe-fixes": unsafe_fixes,
@@ -191,7 +200,7 @@ def analyze_project(
         "exclude": tuple(exclude) if exclude is not None else None,
     }
     resolved = resolve(paths, given, config=config, isolated=isolated)
-    options = options_of(resolved, paths)._replace(diff=True)
+    options = options_of(resolved, paths)._replace(diff=True, jobs=jobs, executor=executor)
     planned = pipeline.run(options)
     entries = [
         *planned.entries,

@@ -7,11 +7,15 @@ the system makes such copies safely. What the workers do not get done, this proc
 
 from __future__ import annotations
 
+import gc
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from fixgrad import __version__
+from fixgrad.edition import edition
 from fixgrad.errors import FixgradError
 from fixgrad.flow.facts import Facts, facts, module_of, packed
 from fixgrad.flow.ir import Module
@@ -30,18 +34,22 @@ MANY = 100  # files of a project, from which on functions that nothing calls wai
 WORTH_READING = 400_000  # characters of a project, from which on workers lower its files
 WORTH_SPAWNING = 3_000_000  # the same where each worker has to load fixgrad first
 WORTH_FOLLOWING = 400_000  # characters of what the largest part leaves to other workers
+PATIENCE = 30.0  # seconds without an answer, until what an executor has is done here as well
 _BATCH = 200_000  # characters that a worker is given at a time
 
+# The limit of recursion and the filters of warnings are for all threads of a process: one at a time.
+_turn = threading.Lock()
 
-def lowered_of(sources: Sequence[Source], version: str = __version__) -> list[Lowered]:
-    """Return the facts of each file, the problem with it, or None for a notebook: that is read at home."""
-    if version != __version__:
-        raise FixgradError(f"a worker has fixgrad {__version__}, not {version}; install the same")
-    found: list[Lowered] = []
-    for source in sources:
-        module = lower(source)
-        found.append(facts(module) if isinstance(module, Module) else module)
-    return found
+
+def lowered_of(sources: Sequence[Source], wanted: str | None = None) -> list[Lowered]:
+    """Return the facts of each file, the problem with it, or None for a notebook: that is read at home.
+
+    Another edition of fixgrad than is `wanted` may see other facts; it is an error.
+    """
+    if wanted is not None and wanted != edition():
+        raise FixgradError(f"a worker has {edition()}, not {wanted}; install the same there")
+    with _turn, _without_collecting():
+        return [_facts_of(source) for source in sources]
 
 
 class Crew:
@@ -54,26 +62,17 @@ class Crew:
     def lowered(self, sources: Sequence[Source]) -> list[Module | Problem]:
         """Lower files, in order."""
         if self.executor is not None:
-            return self._lowered_by(self.executor, sources)
+            work = partial(lowered_of, wanted=edition())
+            return _lowered_by(self.executor, work, sources, PATIENCE)
         size = sum(len(source.text) for source in sources)
         if self.jobs > 1 and size >= WORTH_READING:
             from fixgrad import workers  # noqa: PLC0415  (they take twice as long to load as Python)
 
             if workers.can_fork() or size >= WORTH_SPAWNING:
                 with workers.pool(self.jobs) as pool:
-                    return self._lowered_by(pool, sources)
+                    return _lowered_by(pool, lowered_of, sources)
         done = _thrifty if len(sources) > MANY else lower
         return [done(source) for source in counted("reading", sources)]
-
-    def _lowered_by(self, executor: Executor, sources: Sequence[Source]) -> list[Module | Problem]:
-        from fixgrad import workers  # noqa: PLC0415
-
-        batches = list(_batches(sources))
-        asked = [workers.asked(executor, lowered_of, batch, __version__) for batch in batches]
-        found: list[Module | Problem] = []
-        for batch, answer in counted("reading", list(zip(batches, asked, strict=True))):
-            found += map(_at_home, batch, answer())
-        return found
 
     def spread(
         self, work: Callable[[_Item], _Result], items: Sequence[_Item], sizes: Sequence[int]
@@ -94,6 +93,41 @@ class Crew:
 
 
 ALONE = Crew()
+
+
+def _lowered_by(
+    executor: Executor,
+    work: Callable[[Sequence[Source]], list[Lowered]],
+    sources: Sequence[Source],
+    patience: float | None = None,
+) -> list[Module | Problem]:
+    from fixgrad import workers  # noqa: PLC0415
+
+    batches = list(_batches(sources))
+    answers = workers.in_turn(executor, work, batches, patience)
+    found: list[Module | Problem] = []
+    with closing(answers):
+        for batch in counted("reading", batches):
+            found += map(_at_home, batch, next(answers))
+    return found
+
+
+def _facts_of(source: Source) -> Lowered:
+    if source.notebook is not None:
+        return None
+    module = lower(source)
+    return facts(module) if isinstance(module, Module) else module
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    collecting = gc.isenabled()
+    gc.disable()  # nothing here is garbage before the end; collecting costs a fifth of the time
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _processors() -> int:
@@ -135,5 +169,6 @@ def _thrifty(source: Source) -> Module | Problem:
 
 def _at_home(source: Source, done: Lowered) -> Module | Problem:
     if done is None:
-        return lower(source)
+        with _turn:
+            return lower(source)
     return done if isinstance(done, Problem) else module_of(source.path, done)

@@ -6,17 +6,22 @@ import gc
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
+from fixgrad.edition import edition
 from fixgrad.errors import FixgradError
 from fixgrad.progress import counted
 
-_Given = ParamSpec("_Given")
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+_AHEAD = 128  # how many items an executor has, or has done and nobody has asked for yet
 
 # What the workers have from this process by its fork: the work, and the items.
 _inherited: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []
@@ -48,27 +53,62 @@ def _begin() -> None:
     gc.disable()
 
 
-def asked(
+def in_turn(
     executor: Executor,
-    work: Callable[_Given, _Result],
-    *given: _Given.args,
-    **named: _Given.kwargs,
-) -> Callable[[], _Result]:
-    """Ask an executor for something; return what waits for the answer."""
+    work: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    patience: float | None = None,
+) -> Generator[_Result, None, None]:
+    """Yield what an executor makes of each item, in order; it has no more than some at a time.
+
+    What does not come back is done here: the worker died, the executor broke, or nothing came for so
+    many seconds as there is patience.
+    """
+    waiting: deque[tuple[_Item, Future[_Result] | None]] = deque()
+    coming = iter(items)
+    heard = time.monotonic()
     try:
-        future = executor.submit(work, *given, **named)
+        while True:
+            for item in islice(coming, _AHEAD - len(waiting)):
+                waiting.append((item, _submitted(executor, work, item)))
+            if not waiting:
+                return
+            item, future = waiting.popleft()
+            left = None if patience is None else max(0.0, heard + patience - time.monotonic())
+            found = _answers(future, left)
+            if found:
+                heard = time.monotonic()
+            yield found[0] if found else work(item)
+    finally:
+        for _, future in waiting:
+            if future is not None:
+                future.cancel()
+
+
+def _submitted(
+    executor: Executor, work: Callable[[_Item], _Result], item: _Item
+) -> Future[_Result] | None:
+    try:
+        return executor.submit(work, item)
     except Exception:  # it broke meanwhile
-        return lambda: work(*given, **named)
+        return None
 
-    def answer() -> _Result:
-        try:
-            return future.result()
-        except FixgradError:
-            raise
-        except Exception:  # the worker died, or met a bug of ours, which is then met here
-            return work(*given, **named)
 
-    return answer
+def _answers(future: Future[_Result] | None, seconds: float | None) -> list[_Result]:
+    """Return the answer, or none where the work is to be done here."""
+    if future is None:
+        return []
+    try:
+        return [future.result(seconds)]
+    except FixgradError:
+        raise
+    except ImportError as error:
+        raise FixgradError(
+            f"a worker cannot load {edition()}: {error}; install it there"
+        ) from error
+    except Exception:  # the worker died, or met a bug of ours, which is then met here
+        future.cancel()
+        return []
 
 
 def spread(
@@ -81,10 +121,10 @@ def spread(
     _inherited.append((work, items))
     try:
         with pool(min(most, len(groups))) as workers:
-            answers = [asked(workers, _work_on, group) for group in groups]
+            answers = in_turn(workers, _work_on, groups)
             done: dict[int, _Result] = {}
-            for group, answer in counted("following", list(zip(groups, answers, strict=True))):
-                done.update(zip(group, answer(), strict=True))
+            for group in counted("following", groups):
+                done.update(zip(group, next(answers), strict=True))
     finally:
         _inherited.pop()
     return [done[number] for number in range(len(items))]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import subprocess
 import sys
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import fixgrad
-from fixgrad import api
+from fixgrad import api, crew
 from tests.explained import FILES, HEAD
 from tests.notebooks import jupyter, texts
 
@@ -184,3 +187,51 @@ class TestModule:
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert "fixgrad.api.Diagnostic" in ran.stdout, ran.stdout
         assert 'incompatible type "int"; expected "str"' in ran.stdout
+
+
+class TestSharedOut:
+    """`analyze_project` with helpers says what it says alone."""
+
+    @pytest.fixture
+    def alone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> api.Analysis:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(crew, "_BATCH", 100)
+        monkeypatch.setattr(crew, "WORTH_READING", 0)
+        monkeypatch.setattr(crew, "WORTH_FOLLOWING", 0)
+        for n in range(6):
+            (tmp_path / f"fit{n}.py").write_text(HEAD + "\n" * n + GRAD)
+        (tmp_path / "wrong.py").write_text("import torch\nx = (\n")
+        found = fixgrad.analyze_project(".")
+        assert [d.location.line for d in found.diagnostics] == [3, 4, 5, 6, 7, 8]
+        return found
+
+    @pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+    def test_an_executor(
+        self, alone: api.Analysis, kind: type[ThreadPoolExecutor | ProcessPoolExecutor]
+    ) -> None:
+        with kind(2) as executor:
+            for jobs in (1, 2):
+                found = fixgrad.analyze_project(".", executor=executor, jobs=jobs)
+                assert found[:-1] == alone[:-1]
+            assert executor.submit(len, "open").result() == 4  # it is not ours to close
+
+    def test_processes_that_start_anew(self, alone: api.Analysis) -> None:
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as executor:
+            assert fixgrad.analyze_project(".", executor=executor)[:-1] == alone[:-1]
+
+    def test_the_executor_does_the_work(self, alone: api.Analysis) -> None:
+        class Noted(ThreadPoolExecutor):
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+                given.extend(source.path for source in args[0])
+                return super().submit(fn, *args, **kwargs)
+
+        given: list[str] = []
+        with Noted(1) as executor:
+            fixgrad.analyze_project(".", executor=executor)
+        files = [*(f"fit{n}.py" for n in range(6)), "wrong.py"]
+        assert given[:7] == files
+        assert set(given[7:]) <= set(files)  # the repaired ones, to see that nothing is left to do
+        assert [problem.path for problem in alone.problems] == ["wrong.py"]
+
+    def test_several_processes(self, alone: api.Analysis) -> None:
+        assert fixgrad.analyze_project(".", jobs=2)[:-1] == alone[:-1]

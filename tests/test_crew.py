@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fixgrad import crew, pipeline, project, workers
+from fixgrad import cli, crew, pipeline, project, workers
 from fixgrad.crew import Crew, lowered_of
 from fixgrad.errors import FixgradError
 from fixgrad.flow.facts import facts, module_of
@@ -141,9 +141,82 @@ class TestFailures:
         assert shared == alone
         assert any("ZeroDivisionError" in problem.message for problem in alone.problems)
 
-    def test_another_version(self) -> None:
-        with pytest.raises(FixgradError, match=r"a worker has fixgrad .*, not 0\.0; install"):
-            lowered_of([source("a.py", "")], "0.0")
+    def test_an_executor_that_never_answers(
+        self, twelve: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Silent(Executor):
+            asked = 0
+
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+                self.asked += 1
+                return Future()
+
+        monkeypatch.setattr(crew, "PATIENCE", 0.2)
+        silent = Silent()
+        started = time.monotonic()
+        assert found(executor=silent) == found()
+        assert time.monotonic() - started < 0.2 * silent.asked  # only the first is waited for
+
+    def test_one_answer_that_never_comes(self) -> None:
+        class Forgetful(Executor):
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+                future: Future[Any] = Future()
+                if args != (5,):
+                    future.set_result(-args[0])
+                return future
+
+        done = workers.in_turn(Forgetful(), lambda item: 2 * item, range(1, 9), 0.05)
+        assert list(done) == [-1, -2, -3, -4, 10, -6, -7, -8]
+
+    def test_no_more_than_some_are_under_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Counting(Executor):
+            asked = 0
+
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+                self.asked += 1
+                future: Future[Any] = Future()
+                future.set_result(fn(*args))
+                return future
+
+        monkeypatch.setattr(workers, "_AHEAD", 5)
+        counting = Counting()
+        for number, done in enumerate(workers.in_turn(counting, str, range(40))):
+            assert done == str(number)
+            assert counting.asked <= number + 5
+        assert counting.asked == 40
+
+    def test_what_is_under_way_is_given_up_with_the_run(self) -> None:
+        class Waiting(Executor):
+            def __init__(self) -> None:
+                self.futures: list[Future[Any]] = [Future()]
+                self.futures[0].set_exception(FixgradError("a worker has another"))
+
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+                self.futures.append(Future())
+                return self.futures[len(self.futures) - 2]
+
+        waiting = Waiting()
+        with pytest.raises(FixgradError, match="has another"):
+            next(workers.in_turn(waiting, str, range(3)))
+        assert [future.cancelled() for future in waiting.futures] == [False, True, True, False]
+
+    def test_a_worker_without_fixgrad(self, twelve: Path) -> None:
+        class Bare(Executor):
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+                future: Future[Any] = Future()
+                future.set_exception(ModuleNotFoundError("No module named 'fixgrad'"))
+                return future
+
+        with pytest.raises(
+            FixgradError, match=r"a worker cannot load fixgrad .*; install it there"
+        ):
+            found(executor=Bare())
+
+    def test_another_edition(self) -> None:
+        with pytest.raises(
+            FixgradError, match=r"a worker has fixgrad .*, not fixgrad 0\.0; install"
+        ):
+            lowered_of([source("a.py", "")], "fixgrad 0.0")
 
     def test_ctrl_c_leaves_no_process(self, twelve: Path) -> None:
         program = (
@@ -181,6 +254,56 @@ def alive(process: int) -> bool:
 def no_worker_is_left() -> Any:
     yield
     assert not multiprocessing.active_children()
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "dask",
+            "dask://",
+            "dask://host",
+            "dask://host:x",
+            "dask://a b:1",
+            "ray://h:1",
+            "host:8786",
+        ],
+    )
+    def test_what_is_none(self, address: str, capfd: pytest.CaptureFixture[str]) -> None:
+        assert cli.run(["--executor", address, "."]) == 2
+        said = f"fixgrad: --executor {address}: expected dask://HOST:PORT\n"
+        assert capfd.readouterr() == ("", said)
+
+    def test_dask_is_not_installed(
+        self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        assert cli.run(["--executor=dask://localhost:8786", "."]) == 2
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert err.startswith("fixgrad: --executor dask://localhost:8786: Dask cannot be loaded (")
+        assert err.endswith("); pip install 'fixgrad[dask]'\n")
+
+
+class TestThreads:
+    """Python's limit of recursion and its filters of warnings belong to all threads of a process."""
+
+    def test_they_take_turns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        inside: list[int] = []
+
+        def watched(given: Source) -> Any:
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.005)
+            inside.pop()
+            return lower(given)
+
+        most: list[int] = []
+        monkeypatch.setattr(crew, "lower", watched)
+        sources = [source(f"a{n}.py", f"x = {n}\n") for n in range(20)]
+        with ThreadPoolExecutor(4) as executor:
+            assert len(Crew(executor=executor).lowered(sources)) == 20
+        assert set(most) == {1}
 
 
 class TestFacts:

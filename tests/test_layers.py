@@ -13,7 +13,7 @@ PACKAGE = ROOT / "fixgrad"
 
 # From the ground up. A module may import what stands below its layer, and its own package.
 LAYERS = (
-    ("source", "errors", "progress", "depth"),
+    ("source", "errors", "progress", "depth", "edition"),
     ("edits",),
     ("findings",),
     ("policy",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +24,8 @@ from fixgrad.report import COUNTED, PATCH
 from fixgrad.settings.table import FILES, REPORT, RULES, SPEED
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from fixgrad.cli.answer import Output
     from fixgrad.options import Options
     from fixgrad.settings.resolve import Settings
@@ -147,14 +150,19 @@ def command(paths: tuple[str, ...], **words: Any) -> int:
         return 0
     if words["show_files"]:
         return list_files(options)
-    if words["interactive"] or words["decisions"]:
-        return _review(options, _output(resolved, words), words, name)
-    if words["executor"]:
-        from fixgrad.executors import executor_at  # noqa: PLC0415
+    with _executor(words["executor"]) as executor:
+        options = options._replace(executor=executor)
+        if words["interactive"] or words["decisions"]:
+            return _review(options, _output(resolved, words), words, name)
+        return answer(options, _output(resolved, words), name)
 
-        with executor_at(words["executor"]) as executor:
-            return answer(options._replace(executor=executor), _output(resolved, words), name)
-    return answer(options, _output(resolved, words), name)
+
+def _executor(address: str | None) -> AbstractContextManager[Executor | None]:
+    if address is None:
+        return nullcontext()
+    from fixgrad.executors import executor_at  # noqa: PLC0415
+
+    return executor_at(address)
 
 
 def _review(options: Options, output: Output, words: dict[str, Any], name: str | None) -> int:
