@@ -35,6 +35,15 @@ def shuffle(state: State, thing: Thing) -> None:
     state.set((thing, "#length"), "maybe")
 
 
+def reverse(state: State, thing: Thing, strong: bool) -> None:
+    """Turn the order of a list around."""
+    items = _listed(state, thing)
+    if items is None or not strong:
+        shuffle(state, thing)
+    else:
+        _rewrite(state, thing, items[::-1])
+
+
 def clear(state: State, thing: Thing, strong: bool) -> None:
     """Take everything out."""
     if not strong:

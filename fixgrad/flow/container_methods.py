@@ -80,7 +80,9 @@ def container_call(
             return _copy(m, f, state, call, thing)
         case "clear":
             container_changes.clear(state, thing, strong)
-        case "sort" | "reverse" | "remove" | "discard" | "rotate":
+        case "reverse":
+            container_changes.reverse(state, thing, strong)
+        case "sort" | "remove" | "discard" | "rotate":
             _reorder(m, f, state, call, thing)
         case "index" | "count":
             return NUMBER
