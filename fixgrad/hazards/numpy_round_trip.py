@@ -3,7 +3,8 @@
 ## What it finds
 A tensor made of an array, a list or a number that holds the values of a tracked tensor, where a backward pass goes
 through it and the tracked tensor has no other way to the loss: its optimizer steps without a gradient, its `.grad` is
-read and is `None`, or `backward()` raises. The tracked tensor may be a parameter of a module.
+read and is `None`, or `backward()` raises. The tracked tensor may be a parameter of a module. A loss made of numbers
+and granted is found too, `torch.tensor(np_loss, requires_grad=True)`: its backward pass runs and trains nothing.
 
 ## Why it matters
 The gradient ends at the conversion. What stands before it is never trained, mostly without a word.
@@ -65,8 +66,10 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
         me = use.thing
         whole = dtype_class(graph.made[me].dtype) in ("integer", "bool")
         through = [p for p in passes if p.known and me in p.through]
-        granted = any(u.kind == "granted" for u in asking[me])
-        if whole or granted or not through:
+        if any(u.kind == "granted" for u in asking[me]):
+            # A leaf of its own, but for the loss itself: its gradient goes nowhere.
+            through = [p for p in through if graph.identity(p.use.thing) is me]
+        if whole or not through:
             continue
         behind = _behind(graph, me)
         for leaf in behind:
