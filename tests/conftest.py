@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
 import shutil
 import signal
@@ -31,8 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to bless where nobody looks at what was blessed; leave the user's cache alone."""
+    """Start processes as asked; refuse to bless where nobody looks; leave the user's cache alone."""
     os.environ[VARIABLE] = os.path.join(tempfile.gettempdir(), f"fixgrad-cache-{os.getpid()}")
+    if method := os.environ.get("FIXGRAD_START_METHOD"):
+        multiprocessing.set_start_method(method)
     if config.getoption("bless") and os.environ.get("CI"):
         raise pytest.UsageError("--bless is refused where CI is set: bless at home, read the diff")
 

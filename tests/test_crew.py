@@ -88,6 +88,7 @@ class TestShared:
         monkeypatch.setattr(workers, "can_fork", lambda: False)
         assert found(jobs=2) == found()
 
+    @pytest.mark.skipif(not workers.can_fork(), reason="parts go to copies of a process only")
     def test_the_processes_are_used(self, twelve: Path) -> None:
         here = os.getpid()
         there = Crew(2).spread(lambda item: os.getpid(), [1, 2, 3], [1, 1, 1])

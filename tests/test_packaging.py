@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -33,6 +34,38 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     (path,) = folder.iterdir()
     assert path.name == f"fixgrad-{__version__}-py3-none-any.whl"
     return zipfile.ZipFile(path)
+
+
+@pytest.fixture(scope="module")
+def source_archive(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Build the source archive without a network; return the names in it, without its folder."""
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("hatchling is not installed, and an isolated build needs a network")
+    folder = tmp_path_factory.mktemp("source")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (path,) = folder.iterdir()
+    with tarfile.open(path) as archive:
+        return [name.partition("/")[2] for name in archive.getnames()]
+
+
+def test_the_source_archive_holds_what_the_tests_need_and_no_litter(
+    source_archive: list[str],
+) -> None:
+    names = set(source_archive)
+    assert names >= {
+        "noxfile.py",
+        "constraints.txt",
+        "CONTRIBUTING.md",
+        "tests/test_packaging.py",
+        "LICENSE",
+    }
+    assert names >= {p.relative_to(ROOT).as_posix() for p in (ROOT / "fixgrad").rglob("*.py")}
+    ran = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        pytest.skip("this is no git work tree, so nobody knows which of the files belong to it")
+    made_by_the_build = {"PKG-INFO", ".gitignore"}
+    assert names - set(ran.stdout.splitlines()) <= made_by_the_build
 
 
 def test_contents(wheel: zipfile.ZipFile) -> None:

@@ -109,9 +109,10 @@ class Surroundings(Imports):
     def mentioning(self, modules: Iterable[str], names: Iterable[str]) -> Iterator[str]:
         """Yield the files nearby that import something called like one of the modules, and name it."""
         stems = "|".join(sorted(map(re.escape, modules)))
+        pattern = rf"\b(?:from|import|import_module)\b[^\n(]*(?:\([^)]*?)?\b(?:{stems})\b"
         imported = re.compile(
-            rf"\b(?:from|import|import_module)\b[^\n(]*(?:\([^)]*?)?\b(?:{stems})\b".encode()
-        )
+            pattern.encode("utf-8", "surrogateescape")
+        )  # a file's name may be no text
         wanted = [name.encode() for name in names]
         for path in self._nearby():
             data = self._data(path)
