@@ -61,7 +61,8 @@ def test_the_source_archive_holds_what_the_tests_need_and_no_litter(
         "LICENSE",
     }
     assert names >= {p.relative_to(ROOT).as_posix() for p in (ROOT / "fixgrad").rglob("*.py")}
-    ran = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if ran.returncode:
         pytest.skip("this is no git work tree, so nobody knows which of the files belong to it")
     made_by_the_build = {"PKG-INFO", ".gitignore"}

@@ -355,7 +355,8 @@ class Planner(Draft):
         found: dict[Key, Target] = {}
         if not self.wanted("FG104"):
             return []
-        after = {(d.use.site, d.use.path) for d in root_demands(graph)}
+        met = {(u.site, u.path) for u in graph.of_kind("backward")}  # what was not run again is not
+        met -= {(d.use.site, d.use.path) for d in root_demands(graph)}
         rewrapped_here = {h.use.thing for h in self.hazards if h.rule == "FG205"}
         rewrapped_here |= {h.use.thing for h in self.evidence.hazards if h.rule == "FG206"}
         meaning = Meaning(self.project, self.base)
@@ -363,7 +364,7 @@ class Planner(Draft):
         for demand in self.evidence.roots:
             upstream = self.base.upstream([demand.thing])
             if (
-                (demand.use.site, demand.use.path) not in after
+                (demand.use.site, demand.use.path) in met
                 or not rewrapped_here.isdisjoint(upstream)
                 or any(key_of(t) in self.named for t in upstream)
                 or meaning.meant_for(demand, unmet_here)
