@@ -171,11 +171,18 @@ class TestGrowth:
 class TestSpeed:
     def test_each_command_is_timed_in_each_round(self, tmp_path: Path) -> None:
         (tmp_path / "code.py").write_text("import torch\nx = torch.tensor([1.0])\n")
-        times = speed.measure(tmp_path, 2)
+        times = speed.measure(tmp_path, 2, only="parse")
         assert len(times) == 2
         assert {speed.OURS, "ast.parse, every file"} <= times[0].keys()
-        assert all(taken > 0 for row in times for taken in row.values())
+        assert all(spent.seconds > 0 < wall for row in times for spent, wall in row.values())
+        assert [path.name for path in tmp_path.iterdir()] == ["code.py"]
 
     def test_the_ratio_is_the_median_of_the_rounds(self) -> None:
-        rounds = [{speed.OURS: 2.0, "other": 1.0}, {speed.OURS: 9.0, "other": 3.0}]
-        assert "other                                2.00      2.50 x" in speed.table(rounds)
+        rounds = [
+            {speed.OURS: (Cost(2.0, 9.0), 2.5), "other": (Cost(1.0, 5.0), 1.5)},
+            {speed.OURS: (Cost(9.0, 8.0), 9.5), "other": (Cost(3.0, 7.0), 3.5)},
+        ]
+        assert (
+            "other                                2.00      2.50 x     2.50      7"
+            in speed.table(rounds)
+        )
