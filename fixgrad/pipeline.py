@@ -55,6 +55,7 @@ class Outcome(NamedTuple):
     others: tuple[Source, ...] = ()  # not given: of paths, or edited all the same
     stale: tuple[str, ...] = ()  # files whose evidence is of what they were before
     is_unseen: bool = False  # there is evidence, and none of it is of these files
+    is_recalled: bool = False  # nothing has changed: it is what the last run found
 
 
 class _Analysed(NamedTuple):
@@ -113,7 +114,7 @@ def _recalled(options: Options, looked: Looked, memory: Memory | None) -> Outcom
     analysed = _Analysed(found.repairs, found.refusals, problems, found.deferred, None, others)
     policy = options.policy(looked.files)
     outcome = _reported(given, analysed, options, policy, None)
-    return outcome._replace(files=len(looked.files))
+    return outcome._replace(files=len(looked.files), is_recalled=True)
 
 
 def known_findings(options: Options) -> Baseline | None:

@@ -103,7 +103,8 @@ def said(outcome: Outcome, form: str = "full") -> bytes | str:
 
 
 def same(one: Outcome, other: Outcome) -> bool:
-    return one._replace(sources=()) == other._replace(sources=())
+    one, other = (each._replace(sources=(), is_recalled=False) for each in (one, other))
+    return one == other
 
 
 class TestSame:
@@ -298,6 +299,17 @@ def _patched(project: str, cache: str) -> object:
     os.chdir(project)
     memory.WORTH_KEEPING = 0
     return found(cache).patches
+
+
+class TestTold:
+    def test_that_nothing_has_changed(self, project: Path, kept: str) -> None:
+        (project / "long.py").write_text("import torch\n" + "# a remark\n" * 10_000)
+        aged(project)
+        command = [sys.executable, "-m", "fixgrad", "-v", "--cache-dir", kept, "."]
+        for again in (False, True):
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            told = ", none of which has changed since the last run" in ran.stderr
+            assert ("looked at 11 files in " in ran.stderr, told) == (True, again)
 
 
 class TestFolder:

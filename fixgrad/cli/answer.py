@@ -87,7 +87,9 @@ def answer(options: Options, output: Output, stdin_filename: str | None) -> int:
             outcome = pipeline.run(options)
         _show(outcome, options, output)
     if output.verbose:
-        note(f"looked at {count(outcome.files, 'file')} in {time.perf_counter() - started:.2f} s")
+        kept = ", none of which has changed since the last run" if outcome.is_recalled else ""
+        took = time.perf_counter() - started
+        note(f"looked at {count(outcome.files, 'file')} in {took:.2f} s{kept}")
     return _exit_code(outcome, options, output)
 
 
