@@ -23,6 +23,11 @@ FOUND = {
     "torch.from_numpy().requires_grad_()\n   case 1 | 2: 0\n",
     "disable and enable": "def r(): # fixgrad: disable\n torch() # fixgrad: enable\n",
     "a keyword that is taken out and given": "a = torch.from_numpy(x, requires_grad=a).backward()\n",
+    "a module without a name": "f = __import__('.').h.tensor()\nimport_module('torch.optim')\n",
+    "a default of a lambda": "x = torch.from_numpy(a)\nx.register_hook(f)\n"
+    "g = [lambda k=torch.tensor(1.0).mean().grad: 0]\n",
+    "a helper that grants a whole number": "def f():\n    return torch.tensor(0, requires_grad=True)\n"
+    "e = f()\nf()\n",
     "a class body": "x = torch.from_numpy(a)\nclass C: s = torch.tensor(()).grad.f()\n"
     "C = torch.optim.SGD([x])\n",
     "a leaf that a pattern takes apart": "match (torch.from_numpy()).requires_grad_():\n"

@@ -18,6 +18,8 @@ def make_function(m: Machine, f: Frame, op: Op, state: State) -> None:
     )
     frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
     data = Code(f.module, code, frames, plain, keyword)
+    if op.args:  # its defaults stand inside of it, and are executed here
+        m.visited.add((f.module.path, code.place))
     f.registers[op.out] = frozenset(
         (m.thing("function", Site(f.module.path, op.place), f.path, code.name, data),)
     )

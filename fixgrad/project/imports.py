@@ -70,6 +70,8 @@ class Imports:
                     return None
                 folder = posixpath.dirname(folder)
             return self._descend(folder, parts)
+        if not parts:
+            return None
         namespace = None
         for searched in dict.fromkeys(self._search_path(importer, folder, parts[0])):
             found = self._descend(searched, parts)

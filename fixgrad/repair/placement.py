@@ -168,6 +168,10 @@ def _place(
         return Placement(refusal="FG906")  # the expression makes all that stand in the list
     elsewhere = graph.indirect | graph.packed | (graph.renamed & graph.no_tensor)
     written = not thing.name.startswith("element") and thing.site not in elsewhere
+    if is_integer(graph, thing) and _is_granted(graph, thing):  # that raises, whoever calls
+        if not (written and may(thing.site.path)):
+            return Placement(refusal="FG908")
+        return Placement(tuple(at_creation(graph, thing, step=False)))
     if (
         written
         and may(thing.site.path)
@@ -211,6 +215,11 @@ def _place(
         if other is not None:
             return Placement((other,))
     return Placement(refusal="FG906" if written else "FG908")
+
+
+def _is_granted(graph: FlowGraph, thing: Thing) -> bool:
+    me = graph.identity(thing)
+    return any(graph.identity(use.thing) is me for use in graph.of_kind("granted"))
 
 
 def _before_optimizer(
