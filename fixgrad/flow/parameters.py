@@ -13,7 +13,7 @@ from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import new_array
 from fixgrad.flow.containers import reachable
 from fixgrad.flow.graph import Drawn
-from fixgrad.flow.ir import Block, Function, Place
+from fixgrad.flow.ir import Block, Function, Module, Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
 from fixgrad.flow.values import NOTHING, UNKNOWN_THING, Code, Site, Thing, Value, of_kind
@@ -37,7 +37,8 @@ def parameter(
     if wanted.annotation.rpartition(".")[2] in _ARRAYS:
         array = new_array(m, f, state, place)
         return Argument(frozenset((array,)), place, name)
-    if function.name.rpartition(".")[2].startswith("test"):
+    is_test = function.name.rpartition(".")[2].startswith("test")
+    if is_test and not _is_parametrized(f.module, function, wanted.name):
         value = _from_fixture(m, f, state, wanted.name, place, 0)
         if value:
             _note_head(m, f, function, wanted.name, value)
@@ -84,13 +85,31 @@ def _from_fixture(m: Machine, f: Frame, state: State, name: str, place: Place, d
 
 def _outlives_a_test(code: Code) -> bool:
     """Say whether several tests get the same object: `@pytest.fixture(scope="module")`."""
-    body = code.module.functions[0].body
-    made = [n for n, op in enumerate(body) if op.place == code.function.place and op.out >= 0]
-    begins = max(
-        (n for n, op in enumerate(body[: min(made, default=0)]) if op.kind == "stmt"), default=0
-    )
-    above = body[begins : min(made, default=0)]
+    above = _decorators(code.module, code.function)
     return any(op.kind in ("method", "call") and "scope" in op.names for op in above)
+
+
+def _is_parametrized(module: Module, function: Function, name: str) -> bool:
+    """Say whether a parameter gets the values that a decorator lists, and no fixture's."""
+    above = _decorators(module, function)
+    if not any(op.target == "parametrize" and "indirect" not in op.names for op in above):
+        return False
+    texts = (op.constant for op in above if op.kind == "const")
+    listed = (t.replace(",", " ").split() for t in texts if isinstance(t, str))
+    return any(name in names for names in listed)
+
+
+def _decorators(module: Module, function: Function) -> Block:
+    """Return the operations that make the decorators of a function."""
+    for outer in module.functions:
+        body = outer.body if outer.kind in ("module", "class") else ()
+        begins = 0
+        for number, op in enumerate(body):
+            if op.kind == "stmt":
+                begins = number
+            elif op.kind == "function" and op.place == function.place:
+                return body[begins:number]
+    return ()
 
 
 def _fixture(m: Machine, f: Frame, state: State, name: str) -> Thing | None:
