@@ -60,7 +60,7 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
     if name == "isinstance":
         return is_instance(m, f, state, call)
     if name == "hasattr":
-        return has_attribute(m, call)
+        return has_attribute(m, state, call)
     if name == "len":
         return _length(state, call)
     if name in _LOOKS_ONLY:

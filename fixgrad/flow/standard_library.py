@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import builtin_calls, containers, importing, instances
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype
+from fixgrad.flow.heaps import HEAPS
 from fixgrad.flow.iterators import ITERATORS
 from fixgrad.flow.memory import SHALLOW
 from fixgrad.flow.operator_library import OPERATORS
@@ -256,6 +257,7 @@ _QUEUES = (
 )  # fmt: skip
 
 SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
+    **HEAPS,
     **ITERATORS,
     **OPERATORS,
     "asyncio.create_task": _awaited,

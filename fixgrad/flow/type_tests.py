@@ -151,16 +151,20 @@ def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return sorted_out(m, plain[0].value, passes, positive=True)
 
 
-def has_attribute(m: Machine, call: Call) -> Value:
-    """Execute `hasattr`: tensors and arrays have the attributes of their kind."""
+def has_attribute(m: Machine, state: State, call: Call) -> Value:
+    """Execute `hasattr`: tensors and arrays have the attributes of their kind, objects their class's."""
     plain = call.positional()
     sure, name = known(plain[1].value) if len(plain) == 2 else (False, None)
     if not sure or not isinstance(name, str):
         return UNKNOWN
-    return sorted_out(m, plain[0].value, lambda thing: _has(thing, name), positive=True)
+    return sorted_out(m, plain[0].value, lambda thing: _has(state, thing, name), positive=True)
 
 
-def _has(thing: Thing, name: str) -> bool | None:
+def _has(state: State, thing: Thing, name: str) -> bool | None:
+    if thing.kind == "instance" and classes.lookup_class(state, thing.data, name)[0]:
+        return True
+    if thing.kind == "function" and not name.startswith("__"):
+        return None if state.get((thing, name)) else False
     of_tensors = name in _OF_TENSORS
     if thing.kind == "tensor" and (of_tensors or tensor_method(name) is not None):
         return True
