@@ -41,10 +41,6 @@ LIMITS = {
     "importlib": (
         "import importlib\nname = input()\nx = importlib.import_module(name).from_numpy(np.ones(2))"
     ),
-    "heapq": (
-        "import heapq\nh = []\nheapq.heappush(h, (1, torch.from_numpy(np.ones(2))))\n"
-        "x = heapq.heappop(h)[1]"
-    ),
     "ContextVar": (
         "from contextvars import ContextVar\nv = ContextVar('v')\n"
         "v.set(torch.from_numpy(np.ones(2)))\nx = v.get()"
