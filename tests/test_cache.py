@@ -241,6 +241,26 @@ class TestSpoiled:
         (project / "shared2.py").write_text("def scaled(t):\n    return t * 3\n")
         assert found(kept).patches == plain.patches
 
+    @pytest.mark.parametrize("kind", ["head", "bodies", "concluded", "snapshot"])
+    @pytest.mark.parametrize("data", [b"", b"\xe3\xff\xff", b"[1, 2]", b'["tuple"]', b"("])
+    def test_a_row_that_somebody_has_made(
+        self, project: Path, kept: str, kind: str, data: bytes
+    ) -> None:
+        plain = found(kept)
+
+        def how(path: Path) -> None:
+            with sqlite3.connect(path) as connection:
+                asked = "SELECT key FROM kept WHERE kind = ?"
+                for (key,) in connection.execute(asked, (kind,)).fetchall():
+                    row = store._sum(kind, key, data) + data
+                    given = (row, kind, key)
+                    connection.execute("UPDATE kept SET data = ? WHERE kind = ? AND key = ?", given)
+            connection.close()
+
+        self.spoil(kept, how)
+        (project / "shared2.py").write_text("def scaled(t):\n    return t * 3\n")
+        assert found(kept).patches == plain.patches
+
     def test_a_value_of_another_kind(self) -> None:
         for data in (
             b"",
@@ -340,6 +360,13 @@ class TestFolder:
         for _ in range(2):
             assert same(found(kept, diff=False), plain)
             assert worked() == (10, 5)
+        assert os.listdir(kept) == []
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")
+    def test_a_folder_of_somebody_else_is_not_used(self, project: Path, kept: str) -> None:
+        os.mkdir(kept, 0o755)
+        os.chown(kept, 12345, 12345)
+        assert same(found(kept), found(None))
         assert os.listdir(kept) == []
 
     def test_a_link_is_not_followed(self, project: Path, kept: str, tmp_path: Path) -> None:

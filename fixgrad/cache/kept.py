@@ -30,7 +30,9 @@ class Kept:
         for source in sources:
             head = heads.get(source.digest)
             if head is not None and not source.notebook:
-                known[source.path] = module_of(source.path, Facts(head, b""))
+                module = _module(source.path, head)
+                if module is not None:
+                    known[source.path] = module
         return known
 
     def keep(self, lowered: Iterable[tuple[Source, Module]]) -> None:
@@ -52,8 +54,9 @@ class Kept:
         known: dict[str, Module] = {}
         for source in sources:
             if source.digest in heads and source.digest in bodies:
-                code = zlib.decompress(bodies[source.digest])
-                known[source.path] = module_of(source.path, Facts(heads[source.digest], code))
+                module = _module(source.path, heads[source.digest], bodies[source.digest])
+                if module is not None:
+                    known[source.path] = module
         return known
 
     def concluded(self, contents: Iterable[object]) -> list[Concluded | None]:
@@ -66,6 +69,14 @@ class Kept:
         """Keep what was concluded of parts, by their contents."""
         rows = {key_of(self.asked, content): dumped(tuple(each)) for content, each in found}
         self.store.put(_CONCLUDED, rows)
+
+
+def _module(path: str, head: bytes, bodies: bytes | None = None) -> Module | None:
+    """Return a file as it was kept; None where the bytes are not those of one."""
+    try:
+        return module_of(path, Facts(head, b"" if bodies is None else zlib.decompress(bodies)))
+    except (ValueError, TypeError, EOFError, MemoryError, zlib.error):
+        return None
 
 
 def _concluded(data: bytes) -> Concluded | None:
