@@ -10,10 +10,11 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from fixgrad.edition import edition
 from fixgrad.errors import FixgradError
@@ -41,15 +42,30 @@ _BATCH = 200_000  # characters that a worker is given at a time
 _turn = threading.Lock()
 
 
-def lowered_of(sources: Sequence[Source], wanted: str | None = None) -> list[Lowered]:
-    """Return the facts of each file, the problem with it, or None for a notebook: that is read at home.
+class Sent(NamedTuple):
+    """The facts of a file on their way from elsewhere: a third as long."""
+
+    head: bytes
+    bodies: bytes
+
+
+def lowered_of(sources: Sequence[Source]) -> list[Lowered]:
+    """Return the facts of each file, the problem with it, or None for a notebook: that is read at home."""
+    with _turn, _without_collecting():
+        return [_facts_of(source) for source in sources]
+
+
+def sent_by(sources: Sequence[Source], wanted: str) -> list[Lowered | Sent]:
+    """Return the same to a process of which nothing is known but which fixgrad it has.
 
     Another edition of fixgrad than is `wanted` may see other facts; it is an error.
     """
-    if wanted is not None and wanted != edition():
+    if wanted != edition():
         raise FixgradError(f"a worker has {edition()}, not {wanted}; install the same there")
-    with _turn, _without_collecting():
-        return [_facts_of(source) for source in sources]
+    return [
+        Sent(done.head, zlib.compress(done.bodies, 1)) if isinstance(done, Facts) else done
+        for done in lowered_of(sources)
+    ]
 
 
 class Crew:
@@ -62,7 +78,7 @@ class Crew:
     def lowered(self, sources: Sequence[Source]) -> list[Module | Problem]:
         """Lower files, in order."""
         if self.executor is not None:
-            work = partial(lowered_of, wanted=edition())
+            work = partial(sent_by, wanted=edition())
             return _lowered_by(self.executor, work, sources, PATIENCE)
         size = sum(len(source.text) for source in sources)
         if self.jobs > 1 and size >= WORTH_READING:
@@ -97,7 +113,7 @@ ALONE = Crew()
 
 def _lowered_by(
     executor: Executor,
-    work: Callable[[Sequence[Source]], list[Lowered]],
+    work: Callable[[Sequence[Source]], Sequence[Lowered | Sent]],
     sources: Sequence[Source],
     patience: float | None = None,
 ) -> list[Module | Problem]:
@@ -167,8 +183,10 @@ def _thrifty(source: Source) -> Module | Problem:
     return packed(module) if isinstance(module, Module) else module
 
 
-def _at_home(source: Source, done: Lowered) -> Module | Problem:
+def _at_home(source: Source, done: Lowered | Sent) -> Module | Problem:
     if done is None:
         with _turn:
             return lower(source)
+    if isinstance(done, Sent):
+        done = Facts(done.head, zlib.decompress(done.bodies))
     return done if isinstance(done, Problem) else module_of(source.path, done)

@@ -21,7 +21,7 @@ from fixgrad.progress import counted
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_AHEAD = 128  # how many items an executor has, or has done and nobody has asked for yet
+_AHEAD = 64  # how many items an executor has, or has done and nobody has asked for yet
 
 # What the workers have from this process by its fork: the work, and the items.
 _inherited: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fixgrad import cli, crew, pipeline, project, workers
-from fixgrad.crew import Crew, lowered_of
+from fixgrad.crew import Crew, sent_by
 from fixgrad.errors import FixgradError
 from fixgrad.flow.facts import facts, module_of
 from fixgrad.flow.ir import Module, text_of
@@ -217,7 +217,7 @@ class TestFailures:
         with pytest.raises(
             FixgradError, match=r"a worker has fixgrad .*, not fixgrad 0\.0; install"
         ):
-            lowered_of([source("a.py", "")], "fixgrad 0.0")
+            sent_by([source("a.py", "")], "fixgrad 0.0")
 
     def test_ctrl_c_leaves_no_process(self, twelve: Path) -> None:
         program = (

@@ -22,6 +22,7 @@ import fixgrad
 from fixgrad import cli, crew, executors, progress
 from fixgrad.flow.lower import lower
 from fixgrad.source import Source
+from tests import fleet
 from tests.notebooks import jupyter
 
 pytest.importorskip("distributed", reason="Dask is an extra: pip install 'fixgrad[dask]'")
@@ -184,6 +185,16 @@ class TestCluster:
         assert (code, out) == (2, "")
         assert f"the worker at {address} cannot load fixgrad {fixgrad.__version__} (" in err
         assert "there is none" in err
+
+    def test_it_takes_a_survey(self, cluster: Any, tmp_path: Path, elsewhere: Path) -> None:
+        """The page about fleets has a program for it."""
+        urls = [fleet.repository(tmp_path / name, fit=fleet.BROKEN) for name in ("one", "two")]
+        address = cluster.scheduler_address
+        survey = fleet.program("survey.py", elsewhere)
+        ran = fleet.run(survey, "--dask", address, *map(str, urls))
+        assert (ran.returncode, ran.stderr) == (0, "")
+        found = fleet.rows(ran.stdout)
+        assert {name: len(row["findings"]) for name, row in found.items()} == {"one": 1, "two": 1}
 
 
 @contextlib.contextmanager
