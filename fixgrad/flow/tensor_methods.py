@@ -228,6 +228,9 @@ def by_row(
     if is_constant(call.keyword("inplace") or NOTHING, True):
         row, name = row._replace(inplace=True, guarded=False), BY_KEYWORD
     inputs = [thing for group in operands for thing in group]
+    for thing in inputs[:1] if row.grad == "raises" else ():
+        if tracked(state, thing) != "no":
+            log(m, f, state, "barred", thing, call.place, detail=name)
     if name == "detach_" and inputs:
         detach_in_place(state, inputs[0])
     if row.inplace and inputs:

@@ -37,6 +37,7 @@ class Use(NamedTuple):
       array-grad     `.grad` is read of an array; `others` are the tensors made of it
       array-backward  `.backward()` is called on an array; `others` are the tensors its values are of
       array-flag     `requires_grad` is set on an array, or `.requires_grad_()` called on it
+      barred         a call that raises for what requires a gradient: `x.apply_(f)`, `x.resize_(2)`
       bad-keyword    requires_grad= is passed to a call that does not take it
       returned       a conversion brings values back from NumPy or Python; `others` are the tensors they are of
       attribute      the constructor of a module keeps the tensor; `others` is the module

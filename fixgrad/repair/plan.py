@@ -15,19 +15,7 @@ from fixgrad.findings import Applicability
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.link import Project
 from fixgrad.flow.values import Thing
-from fixgrad.hazards import (
-    Hazard,
-    gradient_truth,
-    in_place_update,
-    late_grant,
-    line_of,
-    mixed_arithmetic,
-    numpy_export,
-    out_argument,
-    outpaced_copy,
-    shallow_copy,
-    span,
-)
+from fixgrad.hazards import Hazard, line_of, outpaced_copy, span
 from fixgrad.hazards.numpy_round_trip import returned
 from fixgrad.progress import counted
 from fixgrad.repair.bounds import outside, said_at
@@ -47,6 +35,7 @@ from fixgrad.repair.responsibility import (
     own_targets,
     responsible,
 )
+from fixgrad.repair.ripples import RIPPLES
 from fixgrad.repair.satisfied import made_line, partial_cuts, unmet
 from fixgrad.repair.simulate import Key, key_of, simulate, upstream_keys
 from fixgrad.repair.targets import (
@@ -56,16 +45,6 @@ from fixgrad.repair.targets import (
 )
 from fixgrad.source import Span
 
-_RIPPLES = (
-    in_place_update,
-    numpy_export,
-    mixed_arithmetic,
-    late_grant,
-    gradient_truth,
-    out_argument,
-    shallow_copy,
-    outpaced_copy,
-)
 _GRANTS = ("FG201", "FG203", "FG204")  # hazards that name the tensor that is to be tracked
 _MOST_ROUNDS = 12
 _CHANGES_FORM = ("stale", "outdated", "overwritten", "shared-write")
@@ -281,7 +260,7 @@ class Planner(Draft):
                     code = "FG910" if use.detail == "yes" else "FG909"
                     self.refused[target] = (code, reason)
                     changed = True
-        for rule in _RIPPLES:
+        for rule in RIPPLES:
             if changed and rule is outpaced_copy:
                 break  # a write that is about to be mended has made a result of its leaf
             for hazard in rule.hazards(graph):
