@@ -34,6 +34,17 @@ def _linear_bases(of_class: Thing) -> tuple[Thing, ...]:
     return tuple(found)
 
 
+def is_always_true(state: State, thing: Thing) -> bool:
+    """Say whether a thing is an object of the project whose class does not say when it is true."""
+    if thing.kind != "instance":
+        return False
+    bases = [b for cls in linear_bases(thing.data) for value in cls.data.bases for b in value]
+    plain = all(b.kind == "class" or b.name == "builtins.object" for b in bases)
+    return plain and not any(
+        lookup_class(state, thing.data, name)[0] for name in ("__bool__", "__len__")
+    )
+
+
 def external_bases(of_class: Thing) -> list[str]:
     """Return the names of the bases that are not of the project: "torch.nn.Module"."""
     return [

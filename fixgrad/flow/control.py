@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fixgrad.flow import containers, definitions, importing, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
+from fixgrad.flow.classes import is_always_true
 from fixgrad.flow.failures import ends_program
 from fixgrad.flow.gradients import (
     consume,
@@ -46,7 +47,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     weigh_gradient(m, f, state, test, op.place)
     if op.target in ("and", "or"):
         m.defaulted.update(of_kind(test, "grad"))
-    sure, value = _truth(test, op.target)
+    sure, value = _truth(state, test)
     _insist_on_none(m, f, state, op, test)
     if sure:
         m.block(f, taken if value else otherwise, state)
@@ -95,17 +96,12 @@ def _insist_on_none(m: Machine, f: Frame, state: State, op: Op, test: Value) -> 
         deny_flag(m, f, state, test, op.place)
 
 
-def _truth(test: Value, target: str) -> tuple[bool, bool]:
+def _truth(state: State, test: Value) -> tuple[bool, bool]:
+    """Return whether the truth of a value is known, and the truth."""
     sure, value = known(test)
     if sure:
         return True, bool(value)
-    if (
-        target in ("and", "or")
-        and test
-        and all(t.kind in ("tensor", "array", "list", "function", "instance") for t in test)
-    ):
-        return False, True
-    return False, False
+    return bool(test) and all(is_always_true(state, t) for t in test), True
 
 
 def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
