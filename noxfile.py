@@ -10,7 +10,14 @@ import nox
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 NEEDED = (
     *("pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "hatchling>=1.27", "jsonschema>=4.20"),
-    *("junitparser>=3.1", "markdown-it-py>=3", "check-jsonschema>=0.28", "flake8>=6", "pyyaml"),
+    *(
+        "junitparser>=3.1",
+        "markdown-it-py>=3",
+        "check-jsonschema>=0.28",
+        "flake8>=6",
+        "mypy>=1.10",
+        "pyyaml",
+    ),
 )
 OF_PROCESSES = ("tests/test_crew.py", "tests/test_pipeline.py", "tests/test_api.py")
 
