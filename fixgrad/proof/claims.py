@@ -11,6 +11,7 @@ from fixgrad.rewrite.moves import Moves
 from fixgrad.source import Span
 
 _GRANT = "requires_grad"
+_REMOVING = ("drop-keyword", "unwrap-method")
 _WIDE = 1 << 20  # the end of a line, however long
 
 
@@ -68,4 +69,4 @@ def after_repair(claim: Claim, moves: Mapping[str, Moves]) -> Claim:
 
 
 def _grants(operation: Operation) -> bool:
-    return _GRANT in operation.argument and operation.kind != "drop-keyword"
+    return _GRANT in operation.argument and operation.kind not in _REMOVING
