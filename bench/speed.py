@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -104,6 +105,7 @@ COMMANDS: dict[str, Entry] = {
 
 def measure(folder: Path, rounds: int, only: str = "") -> list[dict[str, tuple[Cost, float]]]:
     """Return what each command takes in each round, and how long one waits for it."""
+    subprocess.run([sys.executable, "-m", "fixgrad", "--version"], check=True, capture_output=True)
     there = {
         name: entry
         for name, entry in COMMANDS.items()
