@@ -11,7 +11,7 @@ from fixgrad.rewrite.moves import Moves
 from fixgrad.source import Span
 
 _GRANT = "requires_grad"
-_REMOVING = ("drop-keyword", "unwrap-method")
+_MISPLACED = "FG201"  # a grant of what takes none, as of an array: it is taken off
 _WIDE = 1 << 20  # the end of a line, however long
 
 
@@ -33,11 +33,13 @@ def claim_of(repair: Repair) -> Claim:
     made = [step.span for step in finding.trace if step.effect == MADE]
     asked = [step.span for step in finding.trace if step.effect == DEMAND]
     touched = dict.fromkeys(operation.span for operation in repair.operations)
+    kinds = {operation.kind for operation in repair.operations}
+    taken_off = finding.rule == _MISPLACED and kinds == {"unwrap-method"}
     return Claim(
         finding.rule,
         made[0] if made else finding.span,
         asked[-1] if asked else None,
-        tuple(dict.fromkeys(o.span for o in repair.operations if _grants(o))),
+        () if taken_off else tuple(dict.fromkeys(o.span for o in repair.operations if _grants(o))),
         tuple(touched),
         tuple(o.span for o in repair.operations if o.kind == "insert-after"),
         tuple(o.span for o in repair.operations if o.kind == "insert-before"),
@@ -69,4 +71,4 @@ def after_repair(claim: Claim, moves: Mapping[str, Moves]) -> Claim:
 
 
 def _grants(operation: Operation) -> bool:
-    return _GRANT in operation.argument and operation.kind not in _REMOVING
+    return _GRANT in operation.argument and operation.kind != "drop-keyword"
