@@ -226,8 +226,8 @@ def _outcome_of(
         wanted = _marks(sources, found, options.mark)
     plan = plan_patches((*sources, *found.others), wanted, options.traceback)
     if plan.patches and options.mark is None:
-        look = _second_look((sources, options, policy, around), runs, passed_over)
-        met, plan = passed_over.met, look.checked(plan, found.problems)
+        second = _second_look((sources, options, policy, around), runs, passed_over)
+        met, plan = passed_over.met, second.checked(plan, found.problems)
         passed_over.met = met
     settled = {repair.finding for repair in plan.repairs}
     settled |= {refusal.finding for refusal in plan.refusals}
