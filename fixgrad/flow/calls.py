@@ -17,7 +17,7 @@ from fixgrad.flow import (
 from fixgrad.flow.arguments import Argument, Call, bind
 from fixgrad.flow.arms import detached_ones
 from fixgrad.flow.call_sites import call_of
-from fixgrad.flow.differentiation import may_run_backward
+from fixgrad.flow.differentiation import may_run_backward, without_former
 from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.idle import is_idle, values_inside
@@ -210,7 +210,9 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
             may_run_backward(state, inside)
         grants = not function.tokens.isdisjoint((".requires_grad_", ".requires_grad="))
         name = "requires_grad" if grants else ""
-        return unknown_call(m, f, state, call, [], name, callbacks=False)  # it may be one itself
+        # no callbacks: it may be one itself
+        made = unknown_call(m, f, state, call, [], name, callbacks=False)
+        return without_former(state, [a.value for a in call.arguments], made)
     site = Site(f.module.path, call.place)
     if site not in m.graph.roots and is_idle(m, state, call, code):
         return UNKNOWN

@@ -9,7 +9,7 @@ from fixgrad.flow.ir import Place
 from fixgrad.flow.renewal import note_return
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, leaf, log, tracked
-from fixgrad.flow.values import NOTHING, Site, Thing, ordered
+from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, ordered
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -134,3 +134,14 @@ def _with_parameters(state: State, things: Iterable[Thing]) -> list[Thing]:
                 pending += ordered(state.get((thing, "#parameter"), ()))
                 pending += ordered(state.get((thing, "#inner"), ()))
     return list(found)
+
+
+def without_former(state: State, given: Iterable[Value], made: Value) -> Value:
+    """Note that what an object held before need not be in what its method returns, which was not followed.
+
+    What an earlier turn of a loop left in `self` is not differentiated again for that.
+    """
+    direct = {identity(t) for value in given for t in value}
+    for thing in of_kind(made, "opaque"):
+        state.set((thing, "#earlier"), state.get((thing, "#inputs"), NOTHING) - direct)
+    return made
