@@ -155,7 +155,7 @@ def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value
     sure, attribute = known(plain[1].value) if len(plain) > 1 else (False, None)
     if plain and name == "getattr" and not sure:
         key = plain[1].value if len(plain) > 1 else UNKNOWN
-        return namespaces.any_field(state, plain[0].value, key)
+        return namespaces.any_field(m, state, plain[0].value, key)
     if name == "setattr" and len(plain) > 2 and not sure:
         new = consume(m, f, state, plain[2].value, plain[2].place)
         namespaces.set_computed(state, plain[0].value, new)

@@ -172,6 +172,8 @@ class Machine:
             Thing, dict[Thing, None]
         ] = {}  # the same where one place reads several
         self.nested = self.calling_back = 0  # calls being made; unknown code that calls back
+        self.tried_since = 0  # when methods that nobody calls were begun to be tried on objects
+        self.read_by_name: set[Thing] = set()  # classes whose methods may be called by any name
         self.alternatives = 0  # how many choices between things are being followed
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed

@@ -103,10 +103,19 @@ def write_in_place(
             for source in {identity(t) for t in inputs} - {me}:
                 if tracked(state, source) != "no":
                     descendants.enter(m, state, source, "#results", me)
-        m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
+        if not _is_elsewhere(m, me):
+            m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
     for view in on_the_same_memory(m, state, me):
         _outgrow(state, view)
     overwrite_arrays(state, me)
+
+
+def _is_elsewhere(m: Machine, me: Thing) -> bool:
+    """Say whether a tensor is of an object of the program's that unknown callers are tried on.
+
+    Nobody calls the method: what it would be given is not what the program computes the tensor from.
+    """
+    return m.graph.made_at.get(me, m.graph.clock) < m.tried_since
 
 
 def _family(m: Machine, state: State, me: Thing) -> list[Thing]:
