@@ -38,11 +38,15 @@ def is_always_true(state: State, thing: Thing) -> bool:
     """Say whether a thing is an object of the project whose class does not say when it is true."""
     if thing.kind != "instance":
         return False
-    bases = [b for cls in linear_bases(thing.data) for value in cls.data.bases for b in value]
-    plain = all(b.kind == "class" or b.name == "builtins.object" for b in bases)
-    return plain and not any(
+    return is_all_ours(thing.data) and not any(
         lookup_class(state, thing.data, name)[0] for name in ("__bool__", "__len__")
     )
+
+
+def is_all_ours(of_class: Thing) -> bool:
+    """Say whether a class and all its bases are of the project, so that nothing else calls its methods."""
+    bases = [b for cls in linear_bases(of_class) for value in cls.data.bases for b in value]
+    return all(b.kind == "class" or b.name == "builtins.object" for b in bases)
 
 
 def external_bases(of_class: Thing) -> list[str]:

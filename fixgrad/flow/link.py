@@ -335,7 +335,8 @@ class Linker:
             self._mark_root(frame, call)
             me = instances.instantiate(self.machine, frame, state, call, cls)
             state.dead = False
-        aside = made and cls not in self.machine.read_by_name
+        named = cls in self.machine.read_by_name
+        aside = made and not named and classes.is_all_ours(cls)
         self.machine.tried_since = self.machine.graph.tick() if aside else 0
         self._call_methods(frame, state, me, fresh)
         self.machine.tried_since = 0

@@ -93,7 +93,9 @@ def write_in_place(
     if m.optional:
         moved_by_gradient(m, me, inputs)
     if state.get(MODE, "on") in ("on", "maybe"):
-        log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
+        aside = _is_elsewhere(m, me)
+        if not aside:
+            log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
         if recorded(state, (), [[me], *operands]) != "no":
             for other in _family(m, state, me):
                 unsure = other is not me and _is_loose(state, me, other)
@@ -103,7 +105,7 @@ def write_in_place(
             for source in {identity(t) for t in inputs} - {me}:
                 if tracked(state, source) != "no":
                     descendants.enter(m, state, source, "#results", me)
-        if not _is_elsewhere(m, me):
+        if not aside:
             m.graph.carried.setdefault(me, set()).update({identity(t) for t in inputs} - {me})
     for view in on_the_same_memory(m, state, me):
         _outgrow(state, view)
