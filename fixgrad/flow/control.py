@@ -8,6 +8,7 @@ from fixgrad.flow import containers, definitions, importing, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.classes import is_always_true
+from fixgrad.flow.conditions import behind
 from fixgrad.flow.failures import ends_program
 from fixgrad.flow.gradients import (
     consume,
@@ -69,10 +70,13 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         begun = len(m.guards)
         m.guards.append(guard)
         m.arms.append((here, f.path, block))
+        known_here = len(m.conditions.now)
+        m.conditions.now += behind(f, op.args[0], block)
         narrowed = narrow(m, f, copy, op, test, holds=not block)
         note_key(copy, test, holds=not block)
         m.block(f, op.blocks[block], copy)
         widen(copy, narrowed)
+        del m.conditions.now[known_here:]
         m.arms.pop()
         del m.guards[begun]
         if copy.dead and not ends_program(m, op.blocks[block]):

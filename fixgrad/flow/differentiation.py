@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
+from fixgrad.flow.conditions import cannot_have_changed
 from fixgrad.flow.ir import Place
 from fixgrad.flow.renewal import note_return
 from fixgrad.flow.state import State
@@ -73,12 +74,8 @@ def backward(
             if thing not in run:
                 state.set((thing, "#pending"), False)
                 continue
-            spoiled = state.get((thing, "#spoiled"), "no")
-            if spoiled != "no" and thing in latest:
-                log(m, f, state, "modified", thing, place, detail=spoiled)
-            outpaced = state.get((thing, "#outpaced"))
-            if outpaced and thing in latest:
-                log(m, f, state, "outpaced", thing, place, others=outpaced)
+            if thing in latest:
+                _differentiate_changed(m, f, state, thing, place)
             if not keeps and _carried_over(m, state, thing, until):
                 log(m, f, state, "twice", thing, place)
             if thing in latest and state.get((thing, "#freed")):
@@ -91,6 +88,18 @@ def backward(
                 freed = (Site(f.module.path, place), f.path)
                 state.add((thing, "#freed"), frozenset((freed,)))
             state.set((thing, "#pending"), False)
+
+
+def _differentiate_changed(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> None:
+    """Note that autograd meets values that have been written over, or that moved on."""
+    spoiled = state.get((thing, "#spoiled"), "no")
+    outpaced = state.get((thing, "#outpaced"))
+    if (spoiled == "no" and not outpaced) or cannot_have_changed(m, thing):
+        return
+    if spoiled != "no":
+        log(m, f, state, "modified", thing, place, detail=spoiled)
+    if outpaced:
+        log(m, f, state, "outpaced", thing, place, others=outpaced)
 
 
 def _carried_over(m: Machine, state: State, thing: Thing, until: Container[Thing]) -> bool:

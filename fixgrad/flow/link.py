@@ -335,7 +335,7 @@ class Linker:
             self._mark_root(frame, call)
             me = instances.instantiate(self.machine, frame, state, call, cls)
             state.dead = False
-        named = cls in self.machine.read_by_name
+        named = cls in self.machine.graph.read_by_name
         aside = made and not named and classes.is_all_ours(cls)
         self.machine.tried_since = self.machine.graph.tick() if aside else 0
         self._call_methods(frame, state, me, fresh)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.edits import Operation
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.conditions import Conditions
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Block, Function, Module, Op, Place
 from fixgrad.flow.state import MODE, Changes, State, Trail
@@ -28,6 +29,7 @@ from fixgrad.flow.values import (
 
 if TYPE_CHECKING:
     from fixgrad.flow.arms import Arm
+    from fixgrad.flow.conditions import Test
     from fixgrad.flow.guards import Guard
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class Frame:
         self.yields_in_try = False
         self.careless = 0  # how many try blocks are around that nothing comes of if they fail
         self.names: dict[int, str] = {}  # the variable that a register was read from
+        self.tests: dict[int, Test] = {}  # what a register that is a comparison asks
         self.attributes: dict[int, str] = {}  # the attribute of a variable: "self.x"
         self.loop_variables: set[str] = set()
         self.iterated: dict[str, Value] = {}  # by variable of a loop: what the loop is over
@@ -140,8 +143,7 @@ class Machine:
         self.entered: set[Where] = set()  # functions executed
         self.executed = 0  # operations, from all roots
         self.passed_over: set[Where] = set()  # functions that call others, and were not executed
-        self.expecting_failure = 0
-        self.absent_imports = 0  # of what may not be installed, so far
+        self.expecting_failure = self.absent_imports = 0  # imports of what may not be installed
         # where a display's items stand, and the names of those that are attributes: "self.x"
         self.item_places: dict[tuple[Thing, int], tuple[Place, str]] = {}
         self.put_places: dict[
@@ -157,6 +159,7 @@ class Machine:
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around
         self.arms: list[Arm] = []  # the ways of undecided branches that are being followed
+        self.conditions = Conditions()
         self.beside: frozenset[Thing] = frozenset()  # tensors in whose place a detached one may be
         self.guards: list[Guard] = []  # what the undecided tests before here weigh
         self.elements: list[frozenset[Thing]] = []  # what the loops around go through
@@ -172,9 +175,8 @@ class Machine:
             Thing, dict[Thing, None]
         ] = {}  # the same where one place reads several
         self.nested = self.calling_back = 0  # calls being made; unknown code that calls back
-        self.tried_since = 0  # when methods that nobody calls were begun to be tried on objects
-        self.read_by_name: set[Thing] = set()  # classes whose methods may be called by any name
-        self.alternatives = 0  # how many choices between things are being followed
+        # choices between things being followed; when methods that nobody calls were begun to be tried
+        self.alternatives = self.tried_since = 0
         self.visited: set[Where] = set()  # functions entered below the running root
         self.loops: list[Loop] = []  # of all functions being executed
         self.loop_variables: dict[Where, LoopVariables] = {}  # by loop

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixgrad.flow.conditions import note_change
 from fixgrad.flow.descendants import descendants, forget
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, leaf, tracked
@@ -37,6 +38,7 @@ def move(m: Machine, state: State, thing: Thing, how: str = "yes") -> None:
     for tensor in on_the_same_memory(m, state, identity(thing)):
         for consumer in descendants(m, state, tensor, "#consumers"):
             state.set((consumer, "#spoiled"), how)
+            note_change(m, consumer)
         forget(m, state, tensor, "#consumers")
         if tracked(state, tensor) == "yes" == leaf(state, tensor) and tensor in m.graph.from_data:
             _outpace(m, state, tensor)
@@ -59,4 +61,5 @@ def _outpace(m: Machine, state: State, source: Thing) -> None:
         made = m.graph.made.get(thing)
         if made is None or not (made.alias in _SEES_CHANGES or made.effect == "[]"):
             state.add((thing, "#outpaced"), frozenset((source,)))
+            note_change(m, thing)
         pending.extend(descendants(m, state, thing, "#results"))

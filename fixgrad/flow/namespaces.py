@@ -49,7 +49,7 @@ def computed(m: Machine, state: State, thing: Thing) -> Value:
 def any_field(m: Machine, state: State, value: Value, key: Value) -> Value:
     """Return what an attribute of a name that is not known, or in part, may be."""
     owners = of_kind(value, "instance")
-    m.read_by_name.update(t.data for t in owners)
+    m.graph.read_by_name.update(t.data for t in owners)
     ends = texts.ends_of(key)
     fields = [(t, n) for t in owners for n in state.get((t, "#fields"), frozenset())]
     fitting = [state.get(c, NOTHING) for c in fields if ends and texts.fits(ends, c[1])]

@@ -88,6 +88,7 @@ def store(m: Machine, f: Frame, op: Op, state: State) -> None:
 def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Value) -> None:
     """Give a variable of a function, a class or a file its value."""
     state.set((owner, name), value)
+    m.conditions.bound_at[owner, name] = m.executed
     if m.optional:
         for new in of_kind(value, "tensor"):  # w = w - lr * w.grad
             moved_by_gradient(m, new, [new])
