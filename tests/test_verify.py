@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -58,26 +59,23 @@ class User:
 
     def verify(self, *arguments: str) -> tuple[int, dict[str, object], str]:
         """Run the command; return its exit code, its JSON, and what it says beside; nothing is touched."""
-        before, running = self.tree(), processes()
+        before = self.tree()
         options = [*arguments] if "--" in arguments else [*arguments, "--", "python", "main.py"]
         code = cli.run(["verify", "--python", sys.executable, "--output-format", "json", *options])
         said = self._capfd.readouterr()
         assert "--fix" in arguments or self.tree() == before
-        assert processes() <= running
+        assert not self.processes()
         return code, json.loads(said.out) if said.out else {}, said.err
 
-
-def processes() -> set[tuple[str, str]]:
-    """Return the processes there are that a run may have started."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if "main.py" in words or "31415" in words:
-            found.add((path.name, words))
-    return found
+    def processes(self) -> set[int]:
+        """Return the processes that this test has started, and those that they have."""
+        own = os.fsencode(os.environ["XDG_STATE_HOME"])  # no other test has this in its environment
+        found = set()
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                if own in path.read_bytes():
+                    found.add(int(path.parent.name))
+        return found
 
 
 @pytest.fixture
@@ -152,14 +150,20 @@ class TestUnrulyPrograms:
         trouble = (
             "import os, subprocess, time\n"
             "subprocess.Popen(['sleep', '31415'], start_new_session=True)\n"
-            "if os.fork() == 0:\n    os.setsid()\n"
+            "child = os.fork()\n"
+            "if child == 0:\n    os.setsid()\n"
             "    if os.fork() == 0:\n        time.sleep(31415)\n    os._exit(0)\n"
-            "time.sleep(0.3)\nraise SystemExit"
+            "os.waitpid(child, 0)\nraise SystemExit"
         )
         user.write(after(trouble))
         _, data, said = user.verify()
         assert endings(data) == ["exit 0"] * 2
         assert "left 2 processes behind" in said
+
+    def test_what_is_left_would_be_noticed(self, user: User) -> None:
+        with subprocess.Popen(["sleep", "31415"], start_new_session=True) as left:
+            assert user.processes() == {left.pid}
+            left.kill()
 
     def test_there_is_no_such_program(self, user: User) -> None:
         code, _, said = user.verify("--", "no-such-program", "main.py")
