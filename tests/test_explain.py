@@ -126,8 +126,130 @@ ENDS = {
     ),
 }
 
+LAST = "w = torch.ones(2, requires_grad=True)\nw.sum().backward()\n"
+# What a program does with `x`, a tensor made of an array, and what is said of that.
+USES = [
+    ("values = {}\nvalues[x] = 1", "tested", "used as an index"),
+    ("y = torch.zeros(3)[x.long()]", "tested", "used as an index"),
+    ("print(f'{x}')", "shown", "shown as text"),
+    ("if x.sum() > 0:\n    print(1)", "tested", "tested or compared"),
+    ("p = torch.ones(2)\np.grad = x", "values", "becomes `p.grad`: a gradient set by hand"),
+    ("p = torch.ones(2)\np.data = x", "values", "its values are written into `p.data`"),
+    ("p = torch.ones(2)\np.equal(x)", "values", "read by `p.equal`"),
+    ("x.numpy()", "values", "its values leave as an array: `.numpy()`"),
+    ("x.tolist()", "values", "its values leave as a list: `.tolist()`"),
+    ("float(x[0])", "values", "its value leaves as a number: `float()`"),
+    ("np.sum(x)", "values", "its values are taken by `numpy.sum`"),
+    ("','.join(x)", "values", "read by `','.join`"),
+    ("x.frobnicate()", "unknown", "`.frobnicate()`, a method that fixgrad does not know, takes it"),
+    (
+        "net = torch.nn.Module()\nnet.register_buffer('mean', x)",
+        "input",
+        "registered as a buffer of a module: data that it carries with it",
+    ),
+    ("a = []\na.append(x)", "kept", "kept in a container: `a.append`"),
+    ("a = {}\na.update({'x': x})", "kept", "kept in a container: `a.update`"),
+    (
+        "p = torch.ones(2, requires_grad=True)\n(p * 2).backward(x)",
+        "input",
+        "given to `(p * 2).backward` as the gradient to begin with",
+    ),
+    (
+        "p = torch.ones(2, requires_grad=True)\ntorch.autograd.grad(p * 2, p, grad_outputs=x)",
+        "input",
+        "given to `torch.autograd.grad` as `grad_outputs`: it is not what is differentiated there",
+    ),
+    (
+        "def f(n, x):\n    return f(n, x)\nf(1, x)",
+        "unfollowed",
+        "`f` is not followed from here: nothing in it bears on a gradient, or it calls itself",
+    ),
+    (
+        "def f(*a):\n    return f(*a)\nf(x)",
+        "unfollowed",
+        (
+            "`f` is not followed from here (inside what is passed): nothing in it bears on a"
+            " gradient, or it calls itself"
+        ),
+    ),
+    (
+        "torch.nn.MarginRankingLoss()(w, x, w)",
+        "label",
+        "given to the loss `torch.nn.MarginRankingLoss()` as its second argument",
+    ),
+    *(
+        (
+            f"import somewhere\nsomewhere.keep({arguments})",
+            "unknown",
+            f"handed to `somewhere.keep`{held} as {position}: library code that is not known",
+        )
+        for arguments, held, position in [
+            ("x=x", "", "`x`"),
+            ("1, 2, 3, 4, 5, x", "", "argument 6"),
+            ("[x]", " (inside what is passed)", "first argument"),
+            ("0, *[x]", " (inside what is passed)", "one of its `*` arguments"),
+            ("**{'a': x}", " (inside what is passed)", "one of its `**` arguments"),
+        ]
+    ),
+]
+# What a function does with a tensor that it makes, where fixgrad does not follow its callers.
+MADE_IN_A_FUNCTION = [
+    (
+        "def fit(model):\n    model.keep(torch.from_numpy(np.ones(2)))",
+        "unknown",
+        (
+            "handed to `model.keep` as first argument: unknown code, since nothing says what the"
+            " parameter `model` is"
+        ),
+    ),
+    (
+        "def load():\n    yield torch.from_numpy(np.ones(2))",
+        "returned",
+        "yielded by `load`, which nothing in these files calls",
+    ),
+    (
+        "handlers = {'load': object().load}\ndef load():\n    return torch.from_numpy(np.ones(2))",
+        "returned",
+        "returned by `load`, to callers that are not followed",
+    ),
+    (
+        (
+            "def run():\n    import somewhere\n    somewhere.run(load)\n"
+            "def load(a):\n    return torch.from_numpy(a)"
+        ),
+        "returned",
+        "returned to `somewhere.run`, which calls `load` back",
+    ),
+]
+# What is looked at, and goes nowhere with that.
+QUIET = [
+    "len(x)",
+    "isinstance(x, torch.Tensor)",
+    "a = {}\na.setdefault('x', x)",
+    "box = lambda: x\nbox()",
+]
+
 
 class TestLeftAlone:
+    @pytest.mark.parametrize(("text", "kind", "what"), USES, ids=[use[0] for use in USES])
+    def test_what_is_done_with_it(self, tmp_path: Path, text: str, kind: str, what: str) -> None:
+        made = "x = torch.from_numpy(np.ones(2))  # HERE\n"
+        run = run_on(tmp_path, {"main.py": f"{HEAD}{LAST}{made}{text}\n"})
+        answer = one(run, "main.py", "# HERE")
+        assert answer.verdict == "left alone"
+        assert (kind, what) in [(end.kind, end.what) for end in answer.ends]
+
+    @pytest.mark.parametrize(("text", "kind", "what"), MADE_IN_A_FUNCTION)
+    def test_made_in_a_function(self, tmp_path: Path, text: str, kind: str, what: str) -> None:
+        answer = one(run_on(tmp_path, {"main.py": f"{HEAD}{text}  # HERE\n"}), "main.py", "# HERE")
+        assert [(end.kind, end.what) for end in answer.ends] == [(kind, what)]
+
+    @pytest.mark.parametrize("text", QUIET)
+    def test_what_only_looks_is_no_end(self, tmp_path: Path, text: str) -> None:
+        made = "x = torch.from_numpy(np.ones(2))  # HERE\n"
+        run = run_on(tmp_path, {"main.py": f"{HEAD}{LAST}{made}{text}\n"})
+        assert one(run, "main.py", "# HERE").ends == ()
+
     @pytest.mark.parametrize("kind", ENDS)
     def test_where_it_goes(self, tmp_path: Path, kind: str) -> None:
         text, what = ENDS[kind]

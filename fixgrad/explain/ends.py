@@ -229,8 +229,12 @@ def _argument(touch: Touch) -> str:
 def _spelled(run: Run, touch: Touch) -> str:
     if touch.callee is None:
         return touch.target
-    first = run.short(Site(touch.site.path, touch.callee))
-    return f"{first}.{touch.target}" if touch.target else first
+    site = Site(touch.site.path, touch.callee)
+    first = run.short(site)
+    if not touch.target:
+        return first
+    is_whole = run.text(touch.site).startswith(run.text(site))
+    return f"{first}.{touch.target}" if is_whole else f"({first}).{touch.target}"
 
 
 def _returned(run: Run, touch: Touch) -> tuple[str, str] | None:
