@@ -221,6 +221,81 @@ MADE_IN_A_FUNCTION = [
         "returned to `somewhere.run`, which calls `load` back",
     ),
 ]
+# What becomes of `x`, and what is said of it; `x` is made in line 3.
+P = "p = torch.ones(2, requires_grad=True)\n"
+X = "x = torch.from_numpy(np.ones(2))\n"
+CLONES = "".join(f"{name} = p.clone().detach().requires_grad_()\n" for name in "abc")
+PASS = "left alone: nobody asks for its gradient; "
+HEADLINES = [
+    (
+        "x = torch.tensor(np.ones(2), requires_grad=len(np.ones(2)) > 1)\nprint(x.grad)",
+        "left alone: it may be tracked already, on some path or by a flag",
+    ),
+    (
+        f"{X}x.copy_(torch.ones(2, requires_grad=np.random.rand() > 0.5))\nprint(x.grad)",
+        "left alone: what is written into it at line 4 may be tracked",
+    ),
+    (f"{X}{P}x += p\nprint(x.grad)", "left alone: at line 6 it is, or may be, tracked already"),
+    (
+        f"{X}{P}y = x * p\ny.retain_grad()\ny.sum().backward()\nprint(y.grad)",
+        "left alone: at line 6 what is computed from it is, or may be, tracked already",
+    ),
+    (
+        f"{X}if np.random.rand() > 0.5:\n    x.requires_grad_()\nprint(x.grad)",
+        "already tracked: it is granted its gradient at line 5",
+    ),
+    (
+        f"{X}y = (x * 2).requires_grad_()\ny.sum().backward()",
+        "already tracked: what is computed from it is granted its gradient at line 4",
+    ),
+    (
+        "x = torch.nn.Parameter(torch.from_numpy(np.ones(2)))\nx.sum().backward()",
+        "already tracked: it becomes a parameter at line 3",
+    ),
+    (
+        f"{X}y = torch.tensor(x.numpy(), requires_grad=True)\ny.sum().backward()",
+        "left alone: the program makes a tracked tensor of its values itself, at line 4",
+    ),
+    (
+        f"{X}{P}(p * x.long()).sum().backward()",
+        (
+            f"{PASS}on its way to the backward pass at line 5 it becomes a tensor of int64 at line 5,"
+            " which carries no gradient"
+        ),
+    ),
+    (
+        "x = torch.from_numpy(np.array([1, 2]))\n" + f"{P}(p * x.view(2)).sum().backward()",
+        (
+            f"{PASS}on its way to the backward pass at line 5 it holds int64, and integers carry no"
+            " gradient"
+        ),
+    ),
+    (
+        f"{X}import somewhere\nsomewhere.mix(x).sum().backward()",
+        (
+            f"{PASS}the backward pass at line 5 starts from what unknown code made of it and"
+            " differentiates what unknown code may have tracked"
+        ),
+    ),
+    (
+        f"{X}{P}{CLONES}(p * a * b * c * x).sum().backward()",
+        f"{PASS}the backward pass at line 8 runs through it and differentiates `c`, `b` and 2 more",
+    ),
+    (
+        f"{X}torch.nn.Linear(2, 2)(x.float()).sum().backward()",
+        (
+            f"{PASS}the backward pass at line 4 runs through it and differentiates the parameters of"
+            " `torch.nn.Linear`"
+        ),
+    ),
+    (
+        f"{X}y = torch.from_numpy(np.ones(2))\n(y * x).sum().backward()\nprint(y.grad)",
+        (
+            f"{PASS}the backward pass at line 5 runs through it and differentiates `y`, once that is"
+            " repaired"
+        ),
+    ),
+]
 # What is looked at, and goes nowhere with that.
 QUIET = [
     "len(x)",
@@ -243,6 +318,12 @@ class TestLeftAlone:
     def test_made_in_a_function(self, tmp_path: Path, text: str, kind: str, what: str) -> None:
         answer = one(run_on(tmp_path, {"main.py": f"{HEAD}{text}  # HERE\n"}), "main.py", "# HERE")
         assert [(end.kind, end.what) for end in answer.ends] == [(kind, what)]
+
+    @pytest.mark.parametrize(("text", "headline"), HEADLINES)
+    def test_why(self, tmp_path: Path, text: str, headline: str) -> None:
+        run = run_on(tmp_path, {"main.py": f"{HEAD}{text}\n"})
+        found = explain(run, next(iter(run.sources)), 3, None)
+        assert headline in [answer.headline for answer in found]
 
     @pytest.mark.parametrize("text", QUIET)
     def test_what_only_looks_is_no_end(self, tmp_path: Path, text: str) -> None:
@@ -318,7 +399,7 @@ class TestOtherVerdicts:
             "x = torch.tensor(np.ones(2), requires_grad=True)",
             "x = torch.from_numpy(np.ones(2)).requires_grad_()",
             "x = torch.autograd.Variable(torch.from_numpy(np.ones(2)), requires_grad=True)",
-            "x = torch.nn.Parameter(torch.from_numpy(np.ones(2)))",
+            "x = torch.nn.Parameter(torch.from_numpy(np.ones(2)))\nx.sum().backward()",
         ],
     )
     def test_tracked(self, tmp_path: Path, line: str) -> None:
