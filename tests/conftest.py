@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fixgrad import cli
+from fixgrad import cli, crew
 from fixgrad.cache.folder import VARIABLE
 from tests import reports
 from tests.explained import HEAD
@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[VARIABLE] = os.path.join(tempfile.gettempdir(), f"fixgrad-cache-{os.getpid()}")
     if method := os.environ.get("FIXGRAD_START_METHOD"):
         multiprocessing.set_start_method(method)
+        crew.WORTH_READING = crew.WORTH_SPAWNING = 0  # each run of several files has workers
     if config.getoption("bless") and os.environ.get("CI"):
         raise pytest.UsageError("--bless is refused where CI is set: bless at home, read the diff")
 

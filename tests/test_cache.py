@@ -242,7 +242,9 @@ class TestSpoiled:
         assert found(kept).patches == plain.patches
 
     @pytest.mark.parametrize("kind", ["head", "bodies", "concluded", "snapshot"])
-    @pytest.mark.parametrize("data", [b"", b"\xe3\xff\xff", b"[1, 2]", b'["tuple"]', b"("])
+    @pytest.mark.parametrize(
+        "data", [b"", b"\xe3\xff\xff", b"[1, 2]", b'["tuple"]', b"(", b"(tuple"]
+    )
     def test_a_row_that_somebody_has_made(
         self, project: Path, kept: str, kind: str, data: bytes
     ) -> None:

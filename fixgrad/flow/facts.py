@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from fixgrad.flow.ir import Function, Module, Parameter
 
+_COUNTED = b"[(<>"  # lists, tuples and sets: how many items there are stands behind, in four bytes
+
 
 class Facts(NamedTuple):
     """A lowered file in two parts, as not all who ask for the one need the other."""
@@ -35,12 +37,19 @@ def module_of(path: str, known: Facts) -> Module:
 
     Where its bodies are empty, it says nothing of what its functions do.
     """
-    imports, search, heads = marshal.loads(known.head)
+    imports, search, heads = _loaded(known.head)
     codes: list[Any] = [((), ())] * len(heads)
     if known.bodies:
-        codes = marshal.loads(known.bodies)
+        codes = _loaded(known.bodies)
     functions = [_function(head, code) for head, code in zip(heads, codes, strict=True)]
     return Module(path, tuple(functions), imports, search)
+
+
+def _loaded(data: bytes) -> Any:
+    """Return what bytes hold; ValueError where they say to hold more than there is room for in them."""
+    if data and data[0] & 0x7F in _COUNTED and int.from_bytes(data[1:5], "little") > len(data):
+        raise ValueError("they are cut short")  # `marshal` makes room for all of it first
+    return marshal.loads(data)
 
 
 def packed(module: Module) -> Module:
