@@ -1,6 +1,7 @@
 """The tests that need no torch, on every Python that fixgrad supports: `nox`, or `nox -s tests-3.12` for one.
 
-Processes that are started by copying this one (fork) are started anew (spawn) in a second, shorter run.
+Processes that are started by copying this one (fork) are started anew (spawn) in a second, shorter run: of all tests
+that start some, and of runs over files, which have workers there however small they are.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ NEEDED = (
         "pyyaml",
     ),
 )
-OF_PROCESSES = ("tests/test_crew.py", "tests/test_pipeline.py", "tests/test_api.py")
+OF_PROCESSES = (
+    *("tests/test_crew.py", "tests/test_pipeline.py", "tests/test_api.py", "tests/test_cache.py"),
+    *(
+        "tests/test_cli.py",
+        "tests/test_report.py",
+        "tests/test_notebook.py",
+        "tests/test_baseline.py",
+    ),
+    *("tests/test_second_look.py", "tests/test_surroundings.py", "tests/test_hostile.py"),
+)
 
 
 @nox.session(python=PYTHONS, venv_backend="venv")

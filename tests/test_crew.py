@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from fixgrad.options import Options
 from fixgrad.pipeline import Outcome
 from fixgrad.source import Source
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 PROGRAM = """import numpy as np
 import torch
 from shared{n} import scaled
@@ -87,6 +89,13 @@ class TestShared:
     ) -> None:
         monkeypatch.setattr(workers, "can_fork", lambda: False)
         assert found(jobs=2) == found()
+
+    def test_programs_of_all_kinds(self, twelve: Path) -> None:
+        for case in sorted(FIXTURES.glob("*/*"))[::25]:
+            shutil.copytree(case, twelve / case.parent.name / case.name)
+        alone = found()
+        assert len(alone.patches) > 40
+        assert found(jobs=2) == alone
 
     @pytest.mark.skipif(not workers.can_fork(), reason="parts go to copies of a process only")
     def test_the_processes_are_used(self, twelve: Path) -> None:
