@@ -399,7 +399,7 @@ class TestOtherVerdicts:
             "x = torch.tensor(np.ones(2), requires_grad=True)",
             "x = torch.from_numpy(np.ones(2)).requires_grad_()",
             "x = torch.autograd.Variable(torch.from_numpy(np.ones(2)), requires_grad=True)",
-            "x = torch.nn.Parameter(torch.from_numpy(np.ones(2)))\nx.sum().backward()",
+            "x = torch.nn.Parameter(torch.from_numpy(np.ones(2)))",
         ],
     )
     def test_tracked(self, tmp_path: Path, line: str) -> None:
