@@ -316,15 +316,25 @@ def _any(
 
 def _choose(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     """max, min: of several tensors one of them, else an element of the one that is given."""
+    key, otherwise = call.keyword("key"), call.keyword("default") or NOTHING
+    named = zip(call.arguments, values, strict=True)
+    values = [v for a, v in named if a.name not in ("key", "default")]
     if len(values) == 1 and of_kind(values[0], *containers.CONTAINERS):
         op = containers.element_op(call.place)
         values = [containers.any_element(m, f, state, values[0], op)]
-    elif len(values) < 2:
+    elif len(values) < 2 and key is None:
         return _reduce(m, f, state, call, values)
+    if key is not None and values:
+        m.callbacks(m, f, state, call, [key], (union(values),))
     tensors = of_kind(union(values), "tensor")
-    if not tensors or len(tensors) < len(containers.reachable(state, values)):
-        return _reduce(m, f, state, call, values)
-    return frozenset((one_of(m, f, state, call.place, tensors),))
+    if tensors and len(tensors) == len(containers.reachable(state, values)):
+        return frozenset((one_of(m, f, state, call.place, tensors),))
+    if of_kind(union(values), *_COMPARED_WHOLE):
+        return union(values) | otherwise
+    return _reduce(m, f, state, call, values)
+
+
+_COMPARED_WHOLE = ("list", "tuple", "instance")  # one of them is the result, as it is
 
 
 def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:

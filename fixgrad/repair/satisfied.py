@@ -73,15 +73,24 @@ def _why_untracked(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str]:
 def _why_no_gradient(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str]:
     for backward in graph.of_kind("backward"):
         made = graph.made.get(graph.identity(backward.thing))
-        if made is not None and made.mode in _OFF and backward.tracked == "no":
-            return (
-                "FG907",
-                f"autograd is switched off where {made_line(backward.thing)} is computed",
-            )
+        off = made is not None and made.mode in _OFF and backward.tracked == "no"
+        unrecorded = backward.thing if off else _unrecorded(graph, backward.thing, target)
+        if unrecorded is not None:
+            return "FG907", f"autograd is switched off where {made_line(unrecorded)} is computed"
         cut = _where_cut(graph, backward.thing, target)
         if cut:
             return "FG902", cut
     return "FG905", f"no backward pass reaches the tensor before {line_of(use.site)}"
+
+
+def _unrecorded(graph: FlowGraph, root: Thing, target: Key) -> Thing | None:
+    """Return what is computed from a target for a root while autograd is off."""
+    for thing in graph.upstream([root]):
+        made = graph.made.get(thing)
+        off = made is not None and made.mode in _OFF and key_of(thing) != target
+        if off and target in upstream_keys(graph, thing):
+            return thing
+    return None
 
 
 def _input_not_reached(graph: FlowGraph, use: Use, target: Key) -> tuple[str, str] | None:
@@ -92,11 +101,11 @@ def _input_not_reached(graph: FlowGraph, use: Use, target: Key) -> tuple[str, st
         unknown = any(t.kind != "tensor" for t in root.others)
         if root.tracked == "no" or not (unknown or target in reached):
             made = graph.made.get(graph.identity(root.thing))
-            if made is not None and made.mode in _OFF:
-                return (
-                    "FG907",
-                    f"autograd is switched off where {made_line(root.thing)} is computed",
-                )
+            off = made is not None and made.mode in _OFF
+            unrecorded = root.thing if off else _unrecorded(graph, root.thing, target)
+            if unrecorded is not None:
+                line = made_line(unrecorded)
+                return "FG907", f"autograd is switched off where {line} is computed"
             cut = _where_cut(graph, root.thing, target)
             if cut or not _is_open(graph, root):
                 return "FG902", cut or f"{line_of(use.site)} differentiates something else"
