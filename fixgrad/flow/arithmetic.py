@@ -288,7 +288,7 @@ def unary(m: Machine, f: Frame, op: Op, state: State) -> None:
         else f.registers[op.args[0]]
     )
     if op.target == "not":
-        conditions.note_negation(f, op)
+        conditions.note_negation(m, f, op, state)
         weigh_gradient(m, f, state, value, op.place)
         f.registers[op.out] = _negated(m, value)
         return
@@ -347,7 +347,7 @@ def _negated(m: Machine, value: Value) -> Value:
 
 def compare(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute a comparison; `x.grad is None` is told apart from a use of the gradient."""
-    conditions.note_comparison(f, op)
+    conditions.note_comparison(m, f, op, state)
     values = f.values(op)
     if (
         op.target in ("is", "is not", "==", "!=")

@@ -304,6 +304,7 @@ def _bind_parameters(m: Machine, frame: Frame, state: State, call: Call, code: C
     bound, extra, keywords = bind(code.function, call, code.defaults, code.keyword_defaults)
     for name, value in bound.items():
         state.set((frame.thing, name), value or UNKNOWN)
+        m.conditions.bound_at[frame.thing, name] = m.executed
         for thing in value:
             if thing.kind in ("tensor", "array", "opaque"):
                 m.graph.variables.setdefault((frame.path, thing), name)

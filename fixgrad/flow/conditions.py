@@ -1,16 +1,18 @@
-"""Tests that exclude each other: what happens behind one does not come before what happens behind the other.
+"""Tests of the same variables: they exclude each other, and say what variables hold that were set behind them.
 
 `if step < warmup: w.copy_(best)` and `if step >= warmup: loss.backward()` are never both taken in one turn of a
-loop. A test is told by the call of the function it stands in, what it compares, and the variables that it
-names; it holds until one of these is given another value.
+loop; behind the second `if sparse:`, a variable holds what the first one left in it. A test is told by what it
+compares and the variables that it names; it holds until one of these is given another value.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fixgrad.flow.ir import Op
-from fixgrad.flow.values import Thing, known
+from fixgrad.flow.state import ABSENT, Cell, State
+from fixgrad.flow.values import NOTHING, Thing, Value, known
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -20,55 +22,80 @@ _WRITTEN_AS = {
     "<": ("<", False, True), ">=": ("<", False, False), ">": ("<", True, True),
     "<=": ("<", True, False), "==": ("==", False, True), "!=": ("==", False, False),
 }  # fmt: skip
+_CHANGING = ("tensor", "array", "list", "dict", "instance", "module", "grad", "file")
+Variable: TypeAlias = tuple[
+    Thing | None, str
+]  # whose, and its name; of a constant: None, and as written
+Question: TypeAlias = tuple[str, tuple[Variable, ...]]
+Left: TypeAlias = tuple[Value, Value, Value, int]
+Ends: TypeAlias = dict[
+    Cell, tuple[Value, Value]
+]  # what variables held before a way, and at its end
 
 
 class Test(NamedTuple):
-    """What a test asks, and what of the answer makes it true."""
+    """What a test asks, and which answer makes it true."""
 
-    name: str
-    operands: tuple[str, ...]  # variables, and constants as they are written
+    question: Question
     holds: bool
 
 
-class Condition(NamedTuple):
-    """A test of one call of a function that has come out true, or false."""
-
-    frame: Frame
-    test: Test
-
-
 class Conditions:
-    """The tests around what is executed, and what stands to be told by them."""
+    """The tests around what is executed, and what is known by them."""
 
     def __init__(self) -> None:
-        self.now: list[Condition] = []
-        self.bound_at: dict[tuple[Thing, str], int] = {}  # by variable: operations before that
+        self.now: list[Test] = []
+        self.bound_at: dict[Variable, int] = {}  # operations before a variable was set last
         # by tensor: what held each time that its values changed, how much was made, operations before that
-        self.changes: dict[Thing, list[tuple[tuple[Condition, ...], int, int]]] = {}
+        self.changes: dict[Thing, list[tuple[tuple[Test, ...], int, int]]] = {}
+        # by question: what variables hold where it is true, where it is not, behind both; operations before
+        self.left: dict[Question, dict[Cell, Left]] = {}
+
+    def unchanged(self, question: Question, since: int) -> bool:
+        """Say whether a test would come out now as it did then."""
+        return all(self.bound_at.get(variable, 0) <= since for variable in question[1])
 
 
-def note_comparison(f: Frame, op: Op) -> None:
+def note_comparison(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Remember what a comparison of variables and constants asks."""
     written = _WRITTEN_AS.get(op.target)
-    operands = [_operand(f, register) for register in op.args]
-    if written is not None and len(operands) == 2 and all(operands) and set(operands) & _names(f):
+    if written is None or len(op.args) != 2:
+        return
+    left, right = (_operand(m, f, state, register) for register in op.args)
+    if left and right and (left[0] or right[0]):
         name, turned, holds = written
-        f.tests[op.out] = Test(name, tuple(operands[::-1] if turned else operands), holds)
+        f.tests[op.out] = Test((name, (right, left) if turned else (left, right)), holds)
 
 
-def note_negation(f: Frame, op: Op) -> None:
+def note_negation(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Remember the same of `not`."""
-    test = _test(f, op.args[0])
-    if op.target == "not" and test is not None:
+    test = asked(m, f, state, op.args[0])
+    if test is not None:
         f.tests[op.out] = test._replace(holds=not test.holds)
 
 
-def behind(f: Frame, register: int, block: int) -> list[Condition]:
-    """Return what is known on a way of a branch on a register: where it holds, the way is number 0."""
-    test = _test(f, register)
-    if test is None:
-        return []
-    return [Condition(f, test._replace(holds=test.holds == (block == 0)))]
+def asked(m: Machine, f: Frame, state: State, register: int) -> Test | None:
+    """Return what a test asks, where that is known: a comparison, or whether a variable is true."""
+    found = f.tests.get(register)
+    if found is None and register in f.names:
+        variable = _operand(m, f, state, register)
+        return Test(("", (variable,)), holds=True) if variable else None
+    return found
+
+
+def _operand(m: Machine, f: Frame, state: State, register: int) -> Variable | None:
+    """Return a variable of a function that holds what does not change, or a constant."""
+    value = f.registers[register]
+    name = f.names.get(register)
+    if name is None:
+        sure, constant = known(value)
+        return (None, repr(constant)) if sure else None
+    if any(thing.kind in _CHANGING for thing in value):
+        return None
+    if name in f.function.local:
+        return f.thing, name
+    owner = next((frame for frame in f.outer if state.get((frame, name))), None)
+    return (owner, name) if owner is not None else None
 
 
 def note_change(m: Machine, thing: Thing) -> None:
@@ -84,34 +111,60 @@ def cannot_have_changed(m: Machine, thing: Thing) -> bool:
     return bool(held.now and since) and all(_excludes(held, then, when) for then, _, when in since)
 
 
-def _excludes(held: Conditions, then: tuple[Condition, ...], when: int) -> bool:
+def _excludes(held: Conditions, then: tuple[Test, ...], when: int) -> bool:
     return any(
-        one.frame is other.frame
-        and one.test.holds != other.test.holds
-        and one.test[:2] == other.test[:2]
-        and all(held.bound_at.get((one.frame.thing, n), 0) <= when for n in one.test.operands)
+        one.question == other.question
+        and one.holds != other.holds
+        and held.unchanged(one.question, when)
         for one in held.now
         for other in then
     )
 
 
-def _names(f: Frame) -> frozenset[str]:
-    """Return the variables of a function that nothing but itself and what stands in it can set."""
-    return f.function.local
+def enter_way(m: Machine, state: State, test: Test | None, block: int) -> int:
+    """Begin a way of a branch, number 0 where the test holds; return how many tests are around it.
+
+    Variables hold what an earlier branch on the same test has left in them on this way.
+    """
+    around = len(m.conditions.now)
+    if test is not None:
+        here = test._replace(holds=test.holds == (block == 0))
+        m.conditions.now.append(here)
+        for cell, value in _left(m, state, here):
+            state.set(cell, value)
+    return around
 
 
-def _test(f: Frame, register: int) -> Test | None:
-    found = f.tests.get(register)
-    name = f.names.get(register)
-    if found is None and name in _names(f):
-        return Test("", (str(name),), holds=True)
-    return found
+def _left(m: Machine, state: State, test: Test) -> Iterator[tuple[Cell, Value]]:
+    held = m.conditions
+    for cell, (yes, no, both, when) in held.left.get(test.question, {}).items():
+        left = yes if test.holds else no
+        same = state.get(cell) == both and held.bound_at.get(cell, 0) <= when
+        if left and same and held.unchanged(test.question, when):
+            yield cell, left
 
 
-def _operand(f: Frame, register: int) -> str:
-    """Return a variable of the function's own, or a constant as written; "" for anything else."""
-    name = f.names.get(register, "")
-    if name:
-        return name if name in _names(f) else ""
-    sure, value = known(f.registers[register])
-    return f"={value!r}" if sure else ""
+def leave_way(m: Machine, f: Frame, state: State, around: int) -> Ends | None:
+    """End a way; return what it has left in the function's variables, None where nothing comes behind it."""
+    told = len(m.conditions.now) > around
+    del m.conditions.now[around:]
+    if state.dead or not told:
+        return None
+    ends: Ends = {}
+    for cell, before in state.trail[state.mark :]:
+        if cell[0] is f.thing and cell[1][0] != "#" and cell not in ends:
+            ends[cell] = (NOTHING if before is ABSENT else before, state.cells[cell])
+    return ends
+
+
+def note_ends(m: Machine, state: State, test: Test, one: Ends | None, other: Ends | None) -> None:
+    """Remember what each way of a branch has left in variables, now that the ways have met."""
+    if one is None or other is None:
+        return
+    yes, no = (one, other) if test.holds else (other, one)
+    for cell in {**yes, **no}:
+        before = (yes.get(cell) or no[cell])[0]
+        held, not_held = (way[cell][1] if cell in way else before for way in (yes, no))
+        if held != not_held:
+            known_ones = m.conditions.left.setdefault(test.question, {})
+            known_ones[cell] = (held, not_held, state.get(cell, NOTHING), m.executed)

@@ -8,7 +8,7 @@ from fixgrad.flow import containers, definitions, importing, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.classes import is_always_true
-from fixgrad.flow.conditions import behind
+from fixgrad.flow.conditions import asked, enter_way, leave_way, note_ends
 from fixgrad.flow.failures import ends_program
 from fixgrad.flow.gradients import (
     consume,
@@ -57,6 +57,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         return  # a comprehension that leaves out what has no gradient
     guards = guarded_branches(test)
     leaves: list[Guard] = []
+    question, ends = asked(m, f, state, op.args[0]), []
     here, statement = Site(f.module.path, op.place), f.statement
 
     def way(block: int, copy: State) -> None:
@@ -70,13 +71,12 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         begun = len(m.guards)
         m.guards.append(guard)
         m.arms.append((here, f.path, block))
-        known_here = len(m.conditions.now)
-        m.conditions.now += behind(f, op.args[0], block)
+        known_here = enter_way(m, copy, question, block)
         narrowed = narrow(m, f, copy, op, test, holds=not block)
         note_key(copy, test, holds=not block)
         m.block(f, op.blocks[block], copy)
         widen(copy, narrowed)
-        del m.conditions.now[known_here:]
+        ends.append(leave_way(m, f, copy, known_here))
         m.arms.pop()
         del m.guards[begun]
         if copy.dead and not ends_program(m, op.blocks[block]):
@@ -85,6 +85,8 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     m.branches += 1
     m.branch(f, state, [lambda s: way(0, s), lambda s: way(1, s)])
     m.branches -= 1
+    if question is not None:
+        note_ends(m, state, question, *ends)
     m.guards += leaves[:1]  # what follows is behind the test, too
 
 

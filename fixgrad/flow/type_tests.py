@@ -213,6 +213,9 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
         return _is_instance_of(thing, of_type)
     if _is_of_others(thing, of_type):
         return False
+    written_as = _of_constants(thing, of_type)
+    if written_as is not None:
+        return written_as
     wanted = _TYPES.get(of_type.name) if of_type.kind == "external" else None
     if wanted is None:
         return None
@@ -235,6 +238,21 @@ def _is_of_others(thing: Thing, of_type: Thing) -> bool:
     ):  # a scalar of NumPy is a number, and scipy's matrices are kept as arrays
         return library in ARRAYS_ELSEWHERE
     return library in (*ARRAYS_ELSEWHERE, *_OF_DATA) or of_type.name in _NUMBERS
+
+
+_BUILTIN = {
+    f"builtins.{kind.__name__}": kind
+    for kind in (bool, bytes, complex, dict, float, int, list, set, str, tuple)
+}
+
+
+def _of_constants(thing: Thing, of_type: Thing) -> bool | None:
+    """Say of a constant, None included, whether it is of one of Python's own types."""
+    kind = _BUILTIN.get(of_type.name) if of_type.kind == "external" else None
+    if kind is None or thing.kind != "const":
+        return None
+    sure, data = known(frozenset((thing,)))
+    return isinstance(data, kind) if sure else None
 
 
 def _is_plain_of_type(thing: Thing, wanted: str) -> bool | None:
