@@ -10,7 +10,7 @@ from hashlib import blake2b
 from fixgrad import __version__
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
-_PARTS = (".py", ".toml")  # of fixgrad: its code and its tables of knowledge
+_PARTS = (".py", ".toml", ".txt")  # of fixgrad: its code and its tables of knowledge
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from fixgrad.findings import ALIAS, ASSUMED, BACKWARD, CALL, CARRIES, CUT, MADE, Step
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.library import is_library
 from fixgrad.flow.link import Project
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, ordered
@@ -104,13 +105,14 @@ class Tracer:
             yield from self._call(other, depth, "passed into")
 
     def _call(self, chain: Path, depth: int, how: str) -> Iterator[Step]:
-        if (chain[depth], chain[:depth]) in self._graph.calls:  # else an unknown caller
-            inner = chain[depth + 1]
+        inner = chain[depth + 1]
+        ours = not (is_library(chain[depth].path) or is_library(inner.path))
+        if ours and (chain[depth], chain[:depth]) in self._graph.calls:  # else an unknown caller
             yield Step(span(chain[depth]), f"{how} `{self._function(inner)}`", CALL)
 
     def _function(self, site: Site) -> str:
         where = self._project.function_at(site.path, site.place)
-        functions = self._project.modules[site.path].functions
+        functions = self._project.module(site.path).functions
         name = next(f.name for f in functions if f.place == where[1])
         return name.removesuffix(".__init__")
 

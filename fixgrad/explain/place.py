@@ -138,7 +138,7 @@ def _why_not(run: Run, site: Site) -> str:
     if site in run.watch.executed:
         return "the call is not understood as a conversion: its name may mean something else here"
     if tired:
-        root = next(f for f in run.project.modules[site.path].functions if f.place == tired[-1][1])
+        root = next(f for f in run.project.module(site.path).functions if f.place == tired[-1][1])
         whose = f"`{root.name}`" if root.kind != "module" else "this file"
         return f"{whose} is so large that the budget of operations ends before this line"
     if any(where in visited for visited in run.graph.visits.values()):

@@ -51,7 +51,7 @@ class Run(NamedTuple):
     def function(self, site: Site) -> Function:
         """Return the innermost function or class around a place, else the file's own body."""
         path, place = self.project.function_at(site.path, site.place)
-        functions = self.project.modules[path].functions
+        functions = self.project.module(path).functions
         return next(f for f in functions if f.place == place)
 
 

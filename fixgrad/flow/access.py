@@ -95,7 +95,8 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
         case "external":
             if name == "TYPE_CHECKING":
                 return FALSE
-            return frozenset((m.thing("external", None, (), f"{thing.name}.{name}"),))
+            kept = state.get((thing, name))
+            return kept or frozenset((m.thing("external", None, (), f"{thing.name}.{name}"),))
         case "file":
             found = module_attribute(m, state, thing, name)
             if found:
@@ -118,6 +119,8 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             stored = state.get((thing, name))
             if stored:
                 return frozenset(stored)
+            if name == "__dict__" and namespaces.is_record(thing):
+                return namespaces.namespace(m, f, state, [thing], place)
             if name == "grad" or name in _PLAIN_OF_ANYTHING:
                 return NUMBER if name == "shape" else UNKNOWN
             return containers.carry(m, f, state, place, [frozenset((thing,))], name)
@@ -168,6 +171,8 @@ def object_attribute(
     of_class = thing.data if thing.kind == "instance" else thing
     found, _owner = lookup_class(state, of_class, name)
     if not found and thing.kind == "instance":
+        if name == "data" and state.get((thing, "#items")):  # of a UserDict or a UserList
+            return frozenset(state.get((thing, "#items"), NOTHING))
         if name == "__dict__":
             return namespaces.namespace(m, f, state, [thing], place)
         if name == "_modules" and submodules.is_module(thing):
@@ -283,6 +288,8 @@ def write_attribute(
                 state.add((thing, "#fields"), frozenset((name,)))
             if thing.kind == "instance":
                 _keep(m, thing, name, new)
+        elif thing.kind == "external" and containers.reachable(state, [new]):
+            state.add((thing, name), new)
 
 
 def _keep(m: Machine, instance: Thing, name: str, new: Value) -> None:

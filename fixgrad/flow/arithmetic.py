@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import (
+    arrays,
     conditions,
     constants,
     container_changes,
@@ -82,6 +83,8 @@ def computed(
         own = operated(m, f, state, op.place, op.target, left, right)
         if own is not None:
             return own
+    if kinds == {"tensor", "opaque"}:
+        arrays.note_objects(m, f, state, left, right, places)
     if "tensor" in kinds or ("opaque" in kinds and _carries(state, left | right)):
         found = _tensor_result(m, f, state, op, left, right, places)
         if "array" in kinds:
@@ -113,9 +116,8 @@ def computed(
 
 def _without_methods(value: Value) -> Value:
     """Take an attribute that nothing is known of, not for a method, for something unknown."""
-    if not any(t.kind == "method" for t in value):
-        return value
-    return frozenset(t for t in value if t.kind != "method") | UNKNOWN
+    methods = of_kind(value, "method")
+    return value.difference(methods) | UNKNOWN if methods else value
 
 
 def _without_tensors(

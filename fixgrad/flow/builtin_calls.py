@@ -14,11 +14,13 @@ from fixgrad.flow import (
     instances,
     iteration,
     namespaces,
-    stars,
+    reflection,
     texts,
 )
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import arrays_in, read_array
+from fixgrad.flow.failures import is_exception
+from fixgrad.flow.failures import make as make_exception
 from fixgrad.flow.gradients import consume, none_of_them, none_test, weigh_gradient
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
@@ -69,8 +71,6 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         return _by_name(m, f, state, call, name)
     if name == "super":
         return _super(m, f, state, call)
-    if name == "globals":
-        stars.forget_stars(m, f, state)
     if name == "__import__":
         return importing.import_builtin(m, f, state, call)
     if name == "bool" and call.arguments and of_kind(call.arguments[0].value, "grad"):
@@ -97,6 +97,8 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         if name in ("str", "repr", "format"):
             return TEXT
         return NONE if name == "print" else WHOLE if name == "int" else NUMBER
+    if is_exception(name):
+        return make_exception(m, f, state, call, name)
     if name in ("exit", "quit"):
         state.dead = True
         return UNKNOWN
@@ -227,13 +229,6 @@ def _dict(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -
     return frozenset((thing,))
 
 
-def _vars(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    instances = of_kind(values[0], "instance") if values else []
-    if not instances or len(instances) != len(values[0]):
-        return UNKNOWN
-    return namespaces.namespace(m, f, state, instances, call.place)
-
-
 def _new_object(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     made = [
         instances.bare(m, f, state, call.place, t) for v in values[:1] for t in of_kind(v, "class")
@@ -283,7 +278,11 @@ def _map_each(
     return results
 
 
-def _same(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+def _iterator(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    """iter: the iterable itself, or what a function gives again and again."""
+    if len(values) == 2:
+        found = m.apply(m, f, state, Call(call.place), values[0])
+        return frozenset((containers.make(m, f, state, call.place, "list", None, found),))
     return values[0] if values else UNKNOWN
 
 
@@ -368,6 +367,7 @@ _OPEN = (
 )  # may be or hold tensors that nothing is known of
 _HANDLERS: dict[str, Handler] = {
     **iteration.HANDLERS,
+    **reflection.HANDLERS,
     "list": _sequence,
     "tuple": _sequence,
     "set": _sequence,
@@ -375,10 +375,9 @@ _HANDLERS: dict[str, Handler] = {
     "property": _wrapped("property"),
     "staticmethod": _wrapped("staticmethod"),
     "dict": _dict,
-    "vars": _vars,
     "object.__new__": _new_object,
     "map": _map,
-    "iter": _same,
+    "iter": _iterator,
     "range": _range,
     "all": _all,
     "any": _any,

@@ -9,6 +9,7 @@ from fixgrad.flow import (
     constants,
     containers,
     decorators,
+    exports,
     instances,
     libraries,
     liveness,
@@ -22,6 +23,7 @@ from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.idle import is_idle, values_inside
 from fixgrad.flow.ir import Function, Op
+from fixgrad.flow.library import is_library
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
 from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import call_module
@@ -131,6 +133,8 @@ def _applied(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Va
             return decorators.decorate(m, f, state, call, frozenset((thing,)))
         case "wrapped":
             return apply(m, f, state, call, thing.data)
+        case "opaque":
+            exports.call_result(m, f, state, call, thing, thing.name.rpartition(".")[2])
     return unknown_call(m, f, state, call, [thing])
 
 
@@ -190,6 +194,7 @@ def _send(
         stored = state.get((thing, name))
         if stored:
             return apply(m, f, state, call, frozenset(stored))
+        exports.call_result(m, f, state, call, thing, name)
         return methods.opaque_method(m, f, state, call, thing, name)
     return unknown_call(m, f, state, call, [thing], name)
 
@@ -220,7 +225,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     m.entered.add(where)
     if site not in m.graph.roots:
         m.graph.called_here.add(Site(*where))
-    m.visited.add(where)
+    if not is_library(code.module.path):
+        m.visited.add(where)
     if code.cached:
         return _enter_once(m, f, state, call, code)
     value = _execute(m, f, state, call, code, (*f.path, site))
@@ -285,7 +291,7 @@ def _execute(
     if code.mode:
         state.set(MODE, code.mode)
     m.running.append((function, [a.value for a in call.arguments]))
-    value = m.enter(frame, state)
+    value = returned = m.enter(frame, state)
     m.running.pop()
     if frame.private is not None:
         state.forget(mark, owner)
@@ -296,6 +302,8 @@ def _execute(
         items = frame.yields if frame.yields_in_order else None
         anything = union(frame.yields)
         made = containers.make(m, f, state, call.place, "list", items, anything, name)
+        if returned != NONE:
+            state.set((made, "#returned"), returned)
         value = frozenset((made,))
     return value
 

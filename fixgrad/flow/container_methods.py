@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import container_changes, containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import choose, pick, sift
 from fixgrad.flow.protocols import iterated
@@ -43,6 +44,12 @@ def container_call(
         return _dict_call(m, f, state, call, thing, name, values, strong)
     first = values[0] if values else NOTHING
     match name:
+        case "__enter__":
+            op = containers.element_op(call.place)
+            return containers.any_element(m, f, state, frozenset((thing,)), op)
+        case "send" if thing.name.startswith("generator"):
+            exhaust(m, f, state, call, frozenset((thing,)))
+            return frozenset(state.get((thing, "[*]"), NOTHING)) | first
         case "append" | "add" | "push":
             containers.append(state, thing, first, strong)
             _remember_put(m, f, call, thing, first)

@@ -106,10 +106,7 @@ def field_of(key: Value) -> str | None:
 
 
 def put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> None:
-    if strong:
-        state.set((thing, field), value)
-    else:
-        state.add((thing, field), value)
+    (state.set if strong else state.add)((thing, field), value)
     state.add((thing, "#fields"), frozenset((field,)))
     order = state.get((thing, "#order"), ()) if thing.kind == "dict" else (field,)
     if field not in order:
@@ -150,7 +147,7 @@ def _write_through(state: State, thing: Thing, key: Value, value: Value) -> None
 
 def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool) -> None:
     """Write an item."""
-    if thing.name == "namespace":
+    if thing.name in ("namespace", "variables"):
         _write_through(state, thing, key, value)
     field = _index(state, thing, key) if thing.kind == "list" else field_of(key)
     if field is not None:
@@ -191,6 +188,9 @@ def has(state: State, thing: Thing, key: Value) -> bool:
 def item(state: State, thing: Thing, key: Value) -> Value:
     """Read an item."""
     field = field_of(key)
+    if thing.name == "variables" and field is not None:
+        owners, name = state.get((thing, "#owner"), ()), str(known(key)[1])
+        return union(state.get((t, name), NOTHING) for t in owners) or UNKNOWN
     if field is not None:
         sure, number = known(key)
         if sure and isinstance(number, int) and number < 0:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixgrad.flow import containers, definitions, importing, turns
+from fixgrad.flow import containers, definitions, generators, importing, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.classes import is_always_true
 from fixgrad.flow.conditions import asked, enter_way, leave_way, note_ends
-from fixgrad.flow.failures import ends_program
+from fixgrad.flow.failures import Net, caught, ends_program, throw
 from fixgrad.flow.gradients import (
     consume,
     deny_flag,
@@ -18,8 +18,9 @@ from fixgrad.flow.gradients import (
     guarded_branches,
     weigh_gradient,
 )
-from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, parts_in, sift, weighed_by
+from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, parts_in, weighed_by
 from fixgrad.flow.ir import Op
+from fixgrad.flow.library import is_library
 from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.membership import note_key
@@ -247,6 +248,7 @@ def _return(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 
 def _raise(m: Machine, f: Frame, op: Op, state: State) -> None:
+    throw(m, state, union(f.values(op)))
     state.dead = True
 
 
@@ -255,8 +257,8 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     inside, absent = state.path(), m.absent_imports
     f.tries += bool(handlers)
     m.tries += bool(handlers)
-    caught = op.target.split()
-    m.caught += caught
+    net = Net(inside, op.target.split())
+    m.nets.append(net)
     begun = len(m.guards)
     m.guards.append(weighed_by(m, f, state, op))
     about = {word for name in op.names for word in name.split()}
@@ -269,7 +271,7 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     f.careless -= "passes" in about
     m.expecting_failure -= "expects" in about
     del m.guards[begun]
-    del m.caught[len(m.caught) - len(caught) :]
+    m.nets.pop()
     m.tries -= bool(handlers)
     f.tries -= bool(handlers)
     after = inside.changes()
@@ -283,11 +285,15 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
             m.block(f, orelse, s)
 
     def fail(number: int, s: State) -> None:
-        s.merge([{}, after])
+        s.merge([{}, after, *net.changes])
+        m.thrown, outer = union(net.raised), m.thrown
         others = "kinds" in op.names[number]
-        m.arms.append((here, f.path, FOR_OTHER_KINDS if others else number + 1))
+        # What the body itself raises with a tensor is no other way to treat the tensor.
+        way = 0 if net.raised else FOR_OTHER_KINDS if others else number + 1
+        m.arms.append((here, f.path, way))
         m.block(f, handlers[number], s)
         m.arms.pop()
+        m.thrown = outer
 
     taken = [n for n in range(len(handlers)) if not (there and op.names[n] == "ImportError")]
     ways = [succeed, *(lambda s, n=n: fail(n, s) for n in taken)]
@@ -324,7 +330,7 @@ def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
         for name in ("__exit__", "__aexit__"):
             special(m, f, state, op.place, instance, name, (NONE, NONE, NONE))
     m.expecting_failure -= fails
-    if managers:
+    if managers or any(is_library(t.data.data.module.path) for t in instances):  # ExitStack
         state.set(MODE, before)
     if fails:
         state.dead = False
@@ -338,30 +344,12 @@ def _display(m: Machine, f: Frame, op: Op, state: State) -> None:
     consume(m, f, state, f.registers[op.args[0]], op.place)
 
 
-def _yield(m: Machine, f: Frame, op: Op, state: State) -> None:
-    values = f.values(op)
-    if op.target == "from":
-        values = _yielded_from(m, f, state, op, values[0])
-    sift(m, state, union(values))
-    f.yields.extend(values)
-    f.yields_in_order = f.yields_in_order and state is f.top
-    f.yields_in_try = f.yields_in_try or f.tries > 0
-    if f.top is not None:  # a generator may never be asked for more
-        f.returns.append((NONE, state.changes(f.top.mark)))
-    f.registers[op.out] = UNKNOWN
-
-
-def _yielded_from(m: Machine, f: Frame, state: State, op: Op, source: Value) -> list[Value]:
-    listed = containers.elements(m, f, state, source, op)
-    if listed is not None:
-        return listed
-    f.yields_in_order = False
-    return [containers.any_element(m, f, state, source, op)]
-
-
 def _opaque(m: Machine, f: Frame, op: Op, state: State) -> None:
-    values = f.values(op)
-    f.registers[op.out] = union(values) if op.target == "pattern" and values else UNKNOWN
+    value = union(f.values(op))
+    if op.target == "exception" and m.thrown:
+        f.registers[op.out] = caught(m.thrown, value)
+    else:
+        f.registers[op.out] = value if op.target == "pattern" and value else UNKNOWN
 
 
 def _inserted(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -385,7 +373,7 @@ HANDLERS: dict[str, Handler] = {
     "display": _display,
     "function": definitions.make_function,
     "class": definitions.make_class,
-    "yield": _yield,
+    "yield": generators.yielded,
     "opaque": _opaque,
     "inserted": _inserted,
 }

@@ -47,6 +47,9 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         m.graph.passing.add(Site(f.module.path, call.place))
         things = frozenset(of_kind(value, "tensor"))
         return m.send(m, f, state, call.rest(), things, "to") if call.rest().arguments else things
+    if row.name.endswith("from_dlpack") and data is not None:
+        for tensor in of_kind(value, "tensor"):
+            log(m, f, state, "export", tensor, data.place, detail=row.name)
     born, arrays = _born(state, value, row, call)
     for array in arrays:
         read_array(m, f, state, array, call.place)

@@ -6,7 +6,7 @@ from fixgrad.flow import instances
 from fixgrad.flow.ir import Op
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.state import State
-from fixgrad.flow.values import Code, Site
+from fixgrad.flow.values import Code, Site, Value, union
 
 
 def make_function(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -25,12 +25,18 @@ def make_function(m: Machine, f: Frame, op: Op, state: State) -> None:
     )
 
 
+def _base(m: Machine, value: Value) -> Value:
+    """Return a base class with what is written down of Python's library in the place of its name."""
+    written = {t: m.library(t.name) for t in value if t.kind == "external"}
+    return union(written.get(t) or frozenset((t,)) for t in value)
+
+
 def make_class(m: Machine, f: Frame, op: Op, state: State) -> None:
     assert isinstance(op.constant, int)
     code = f.module.functions[op.constant]
     site = Site(f.module.path, op.place)
     frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
-    data = Code(f.module, code, frames, (), (), tuple(f.registers[n] for n in op.args))
+    data = Code(f.module, code, frames, (), (), tuple(_base(m, f.registers[n]) for n in op.args))
     thing = m.thing("class", site, f.path, code.name, data)
     f.registers[op.out] = frozenset((thing,))
     body = Frame(thing, f.module, code, frames, f.path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.differentiation import may_run_backward
+from fixgrad.flow.library import is_library
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, Code, Thing, Value, of_kind
 
@@ -25,7 +26,7 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
     """
     function = code.function
     where = (code.module.path, function.place)
-    if function.size < _SHORT:
+    if function.size < _SHORT or is_library(code.module.path):
         return False
     if where in m.productive:
         m.entries[where] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixgrad.flow import access, classes, containers
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.failures import fill, is_raised
 from fixgrad.flow.ir import Place
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.optimizers import demand_parameters
@@ -51,6 +52,8 @@ def _initialise(m: Machine, f: Frame, state: State, call: Call, cls: Thing, thin
         m.apply(m, f, state, call.with_first(Argument(me, call.place)), found)
     elif any(b.startswith("torch.optim.") for b in classes.external_bases(cls)):
         demand_parameters(m, f, state, call, "torch.optim.Optimizer")
+    elif is_raised(cls):
+        fill(m, f, state, call, thing)
     elif not fill_items(m, f, state, call, thing):
         _fill_declared_fields(m, f, state, call, cls, me)
         _list_fields(m, f, state, call, thing)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import container_changes, containers
 from fixgrad.flow.access import each
-from fixgrad.flow.arguments import Call
-from fixgrad.flow.arrays import array_item, take, write_array
+from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.arrays import array_item, arrays_in, new_array, take, write_array
 from fixgrad.flow.container_methods import item_of_dict
+from fixgrad.flow.exports import export
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import choose, pick, sift, takes_each
 from fixgrad.flow.ir import Op
@@ -77,9 +78,24 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 return own
         case "number":
             return NUMBER  # one of several: `x.shape[0]`
-        case "external" | "const" | "text":
+        case "external":
+            return _item_of_external(m, f, state, thing, key, op)
+        case "const" | "text":
             return UNKNOWN
     return containers.carry(m, f, state, op.place, [frozenset((thing,))])
+
+
+def _item_of_external(
+    m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op
+) -> Value:
+    """Return `np.r_[x, 1.0]`, which takes the values of tensors, or `sys.modules[__name__]`."""
+    if thing.name == "sys.modules" and known(key) == (True, "__main__"):
+        return frozenset((m.module_thing(f.module.path),))
+    if thing.name in ("numpy.r_", "numpy.c_"):
+        export(m, f, state, Argument(key, f.place_of(op.args[1])), thing.name)
+        arrays = arrays_in(state, containers.with_elements(state, key))
+        return frozenset((new_array(m, f, state, op.place, inputs=arrays, effect=thing.name),))
+    return UNKNOWN
 
 
 def _alias_of_item(state: State, key: Value) -> str:

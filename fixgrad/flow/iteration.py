@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import fails_for_untracked
 from fixgrad.flow.guards import choose, sort_out
 from fixgrad.flow.ir import Op
@@ -125,7 +126,9 @@ def _next(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -
     op = containers.element_op(call.place)
     first = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
     for thing in of_kind(values[0], "list", "tuple", "dict") if values else []:
-        if not thing.name.startswith("generator") and state.get((thing, "#length")) != "1":
+        if thing.name.startswith("generator") and len(values) == 1:
+            exhaust(m, f, state, call, values[0])
+        elif not thing.name.startswith("generator") and state.get((thing, "#length")) != "1":
             choose(m, state, thing)
     return first | union(values[1:])
 

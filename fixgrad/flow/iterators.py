@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import builtin_calls, containers
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.guards import choose
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, NUMBER, UNKNOWN, Site, Value, known, union
+from fixgrad.flow.values import NOTHING, NUMBER, UNKNOWN, Site, Value, known, of_kind, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -176,6 +177,19 @@ def _copies(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return _row(m, f, state, call, "copies", [listed] * 2)
 
 
+def _grouped(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Call `groupby`: which of the elements stand in which group is not known."""
+    value = _first(call)
+    for thing in of_kind(value, *containers.CONTAINERS):
+        choose(m, state, thing)
+    _, anything = _items(m, f, state, call, value)
+    key = call.get(1, "key")
+    by = m.callbacks(m, f, state, call, [key.value], (anything,)) if key is not None else anything
+    group = _listed(m, f, state, call, None, anything, "group")
+    row = _row(m, f, state, call, "grouped", [by or UNKNOWN, group])
+    return _listed(m, f, state, call, None, row)
+
+
 def _counted(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return _listed(m, f, state, call, None, NUMBER)
 
@@ -190,6 +204,7 @@ ITERATORS: dict[str, Iteration] = {
     "itertools.cycle": _cycled,
     "itertools.dropwhile": _tested,
     "itertools.filterfalse": _tested,
+    "itertools.groupby": _grouped,
     "itertools.islice": _slice,
     "itertools.pairwise": _pairs,
     "itertools.permutations": _chosen,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import builtin_calls, containers
-from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, reduced, write_array
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
 from fixgrad.flow.differentiation import backward
+from fixgrad.flow.exports import RESULT, export
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import ask_all
-from fixgrad.flow.ir import Place
 from fixgrad.flow.loading import HANDLERS as LOADING
 from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
-from fixgrad.flow.protocols import callables, special
+from fixgrad.flow.protocols import callables
 from fixgrad.flow.scalars import math_call
 from fixgrad.flow.sharing import grant
 from fixgrad.flow.standard_library import SPECIAL
@@ -80,6 +80,9 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
         own = call_modelled(m, f, state, call, m.models, name)
         if own is not None:
             return own
+    written = m.library(name)
+    if written:
+        return m.apply(m, f, state, call, written)
     special = SPECIAL.get(name) or LOADING.get(name)
     if special is not None:
         return special(m, f, state, call)
@@ -109,7 +112,7 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
         return _call_array_function(m, f, state, call, name, row)
     if exports(name):
         for argument in call.arguments:
-            _export(m, f, state, argument, name)
+            export(m, f, state, argument, name)
     return m.unknown(m, f, state, call, [], name)
 
 
@@ -223,34 +226,6 @@ def _only_input(state: State, inputs: Value) -> set[Thing]:
     return {identity(t) for t in inputs} if all(t.kind == "tensor" for t in inputs) else set()
 
 
-def _export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -> None:
-    """Note that NumPy takes the values of an argument, or of the tensors listed in it."""
-    value = consume(m, f, state, argument.value, argument.place)
-    kinds = m.graph.kinds.setdefault(Site(f.module.path, argument.place), set())
-    kinds.update(t.kind for t in value if t.name != "unknown")
-    for instance in of_kind(value, "instance"):
-        special(m, f, state, argument.place, instance, "__array__")
-    for thing in of_kind(value, "tensor", "opaque"):
-        if thing.kind == "tensor" or state.get((thing, "#inputs")):
-            log(m, f, state, "export", thing, argument.place, detail=name)
-    for thing in of_kind(value, "list", "tuple"):
-        for tensor in of_kind(state.get((thing, "[*]"), NOTHING), "tensor"):
-            written = _item_place(m, state, thing, tensor)
-            put = m.put_places.get((thing, tensor))
-            detail = name if written else "list"
-            if written is None and put is not None and put.path == f.module.path:
-                written, detail = put.place, f"{name} of a list"
-            log(m, f, state, "export", tensor, written or argument.place, detail=detail)
-
-
-def _item_place(m: Machine, state: State, container: Thing, tensor: Thing) -> Place | None:
-    for field in state.get((container, "#fields"), frozenset()):
-        number = field[1:-1]
-        if number.isdigit() and tensor in state.get((container, field), NOTHING):
-            return m.item_places.get((container, int(number)), (None, ""))[0]
-    return None
-
-
 def _call_array_function(
     m: Machine, f: Frame, state: State, call: Call, name: str, row: ArrayCall
 ) -> Value:
@@ -259,7 +234,7 @@ def _call_array_function(
         return _call_back(m, f, state, call, name)
     for argument in call.arguments:
         if row.reads:
-            _export(m, f, state, argument, name)
+            export(m, f, state, argument, name)
         for array in arrays_in(state, argument.value):
             read_array(m, f, state, array, argument.place)
     for position in row.writes:
@@ -277,13 +252,20 @@ def _call_array_function(
     return result
 
 
+def _object(m: Machine, f: Frame, call: Call, name: str) -> Value:
+    """Return an object of a library that works with arrays; it is known by what has made it."""
+    return frozenset(
+        (m.thing("opaque", Site(f.module.path, call.place), f.path, f"{RESULT}{name}"),)
+    )
+
+
 def _array_result(
     m: Machine, f: Frame, state: State, call: Call, name: str, row: ArrayCall
 ) -> Value:
     if row.returns == "none":
         return NONE
     if row.returns == "other":
-        return UNKNOWN
+        return _object(m, f, call, name)
     first = call.get(0, None)
     inputs = [t for a in call.arguments for t in arrays_in(state, a.value)]
     inputs += [t for a in call.arguments for t in of_kind(a.value, "tensor")]
@@ -325,7 +307,7 @@ def _call_back(m: Machine, f: Frame, state: State, call: Call, name: str) -> Val
         m.callbacks(m, f, state, call, [function.value], (*given, *extra))
     for argument in call.arguments:
         if not callables(state, argument.value):
-            _export(m, f, state, argument, name)
+            export(m, f, state, argument, name)
     made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"result {name}")
     return frozenset((made,))
 

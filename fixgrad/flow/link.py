@@ -20,6 +20,7 @@ from fixgrad.flow import (
     instances,
     items,
     iteration,
+    library,
     liveness,
     loading,
     registration,
@@ -105,13 +106,18 @@ class Project:
         ours = found is not None and (found in self.modules or found.endswith("/"))
         return found if ours else None
 
+    def module(self, path: str) -> Module:
+        """Return a file of the project, or what stands for a module of Python's library."""
+        return library.module_at(path) if library.is_library(path) else self.modules[path]
+
     def is_given(self, path: str) -> bool:
         """Say whether findings are looked for in a file."""
-        return self.given is None or path in self.given
+        return path in self.given if self.given is not None else not library.is_library(path)
 
     def may_edit(self, path: str) -> bool:
         """Say whether a repair may change a file."""
-        return self.is_given(path) or (self.edits_around and path not in self.generated)
+        around = self.edits_around and path not in self.generated and not library.is_library(path)
+        return self.is_given(path) or around
 
     def packages_around(self, importer: str, name: str) -> list[str]:
         """Return the packages whose `__init__` Python runs before the module of this name."""
@@ -122,9 +128,9 @@ class Project:
 
     def function_at(self, path: str, place: Place) -> Where:
         """Return the innermost function or class around a place, else the file's own body."""
-        found: Where = (path, self.modules[path].functions[0].place)
+        found: Where = (path, self.module(path).functions[0].place)
         start = (0, 0)
-        for around, where in self.functions[path]:
+        for around, where in self.functions.get(path, ()):
             if start <= around[:2] and stands_in(place, around):
                 found, start = where, around[:2]
         return found
@@ -132,7 +138,7 @@ class Project:
     def class_at(self, site: Site) -> Where | None:
         """Return the innermost class around a place."""
         found, start = None, (0, 0)
-        for around, where in self.classes[site.path]:
+        for around, where in self.classes.get(site.path, ()):
             place = site.place
             if start <= around[:2] and stands_in(place, around):
                 found, start = where, around[:2]
@@ -162,6 +168,7 @@ class Linker:
             handlers, calls.apply, calls.send, calls.unknown_call, calls.run_callbacks,
             self._load, project.relevance.productive, project.relevance.building, overlay, BUDGET,
         )  # fmt: skip
+        self.machine.library = library.reader(self.machine, self.globals, self._execute)
         self.machine.graph.shadows = shadows
         self.machine.models = project.models
         self.machine.batch = loading.batch
@@ -224,18 +231,19 @@ class Linker:
         return m.module_thing(path)
 
     def _execute(self, path: str) -> None:
-        if path in self.loaded or path not in self.project.modules:
+        if path in self.loaded or not (library.is_library(path) or path in self.project.modules):
             return
         self.loaded.add(path)
         frame = self._frame(path)
         outer, self.machine.budget = self.machine.budget, BUDGET
-        visited = self.machine.visited
-        self._visit((path, frame.function.place))
+        visited, self.machine.visited = self.machine.visited, set()
+        if path in self.project.modules:
+            self._visit((path, frame.function.place))
         self.machine.enter(frame, self.globals.permanent())
         self.machine.budget, self.machine.visited = outer, visited
 
     def _frame(self, path: str) -> Frame:
-        module = self.project.modules[path]
+        module = self.project.module(path)
         return Frame(self.machine.module_thing(path), module, module.functions[0], (), ())
 
     def _roots(self, path: str) -> list[tuple[Frame, Thing]]:

@@ -30,6 +30,7 @@ from fixgrad.flow.values import (
 if TYPE_CHECKING:
     from fixgrad.flow.arms import Arm
     from fixgrad.flow.conditions import Test
+    from fixgrad.flow.failures import Net
     from fixgrad.flow.guards import Guard
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class Machine:
     """One run over a project; see the module's docstring."""
 
     batch: Batch  # what a data loader gives, each time it is gone through
+    library: Callable[[str], Value]  # what of Python's library is written down as Python
+    thrown: Value = NOTHING  # what the handler being executed has caught
 
     def __init__(
         self,
@@ -155,7 +158,7 @@ class Machine:
         self.saved: set[Thing] = set()  # tracked tensors that torch.save has written
         self.cached: dict[tuple[object, ...], Value] = {}  # results of @lru_cache
         self.tries = 0  # how many try blocks with handlers are around, in all functions
-        self.caught: list[str] = []  # the names of the exceptions that they catch
+        self.nets: list[Net] = []  # these, and what was raised in them
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.branches = 0  # how many undecided branches are around
         self.arms: list[Arm] = []  # the ways of undecided branches that are being followed

@@ -17,6 +17,7 @@ from fixgrad.flow.arrays import (
     write_array,
 )
 from fixgrad.flow.container_methods import container_call
+from fixgrad.flow.failures import fill, is_raised
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
 from fixgrad.flow.optimizers import demand_parameters, optimizer_method
@@ -68,8 +69,8 @@ def array_call(
         log(m, f, state, "array-flag", thing, call.place, detail="method")
         return frozenset((thing,))
     row = array_method(name)
-    if row is None:
-        return UNKNOWN
+    if row is None or any(of_kind(a.value, "class") for a in call.arguments):
+        return UNKNOWN  # `a.view(Tracked)` is of a class that the project derives from arrays
     if -1 in row.writes:
         write_array(m, f, state, thing, call.place)
     if row.returns == "none":
@@ -168,6 +169,8 @@ def instance_method(
     items = frozenset(state.get((thing, "#items"), NOTHING))
     if name == "_replace" and items:
         return instances.replaced(m, f, state, call, thing)
+    if name == "_asdict" and items:
+        return namespaces.namespace(m, f, state, [thing], call.place)
     if items:
         return m.send(m, f, state, call, items, name)
     return m.unknown(m, f, state, call, [thing], name)
@@ -193,6 +196,8 @@ def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
             consume(m, f, state, argument.value, argument.place)
         if instance.kind == "instance":
             instances.fill_items(m, f, state, call, instance)
+            if is_raised(instance.data):
+                fill(m, f, state, call, instance)
         return NONE
     if instance.kind == "instance":
         return instance_method(m, f, state, call, instance, name)
@@ -211,15 +216,13 @@ def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, 
         return frozenset((thing,))
     if name in ("assertRaises", "assertRaisesRegex"):
         return frozenset((m.thing("context", None, (), "raises"),))
-    if name == "enter_context":
-        for context in (t for a in call.arguments for t in of_kind(a.value, "context")):
-            if context.name in CONTEXT_MODES:
-                state.set(MODE, CONTEXT_MODES[context.name])
     if name == "add_param_group":
         demand_parameters(m, f, state, call, name)
         return NONE
     if name == "_replace" and state.get((thing, "#items")):
         return instances.replaced(m, f, state, call, thing)
+    if name == "_asdict" and state.get((thing, "#items")):
+        return namespaces.namespace(m, f, state, [thing], call.place)
     if name in ("numpy", "__array__"):
         log(m, f, state, "export", thing, me.place, detail=name)
         made = new_array(m, f, state, call.place, inputs=[thing], effect=name)
@@ -276,7 +279,19 @@ def _of_tensor(
     return tensor_method(m, f, state, call, thing, name, strong)
 
 
+def context_call(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
+) -> Value:
+    """Call a method of a context manager of torch: `torch.no_grad().__enter__()`."""
+    if name != "__enter__":
+        return m.unknown(m, f, state, call, [thing], name)
+    if thing.name in CONTEXT_MODES:
+        state.set(MODE, CONTEXT_MODES[thing.name])
+    return frozenset((thing,))
+
+
 METHODS: dict[str, Method] = {
+    "context": context_call,
     "tensor": _of_tensor,
     "array": array_call,
     "list": container_call,

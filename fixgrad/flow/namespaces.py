@@ -33,6 +33,21 @@ def namespace(m: Machine, f: Frame, state: State, instances: list[Thing], place:
     return frozenset((made,))
 
 
+def is_record(thing: Thing) -> bool:
+    """Say whether a thing is a namespace or a named tuple, whose fields are known."""
+    return thing.kind == "opaque" and thing.name.startswith("record ")
+
+
+VARIABLES = "variables"  # a dict of these: `globals()`, `locals()`
+
+
+def variables(m: Machine, f: Frame, state: State, owner: Thing, place: Place) -> Value:
+    """Return the variables of a file or a function as a dict, of which only what is asked by name is known."""
+    made = containers.make(m, f, state, place, "dict", None, UNKNOWN, VARIABLES)
+    state.set((made, "#owner"), frozenset((owner,)))
+    return frozenset((made,))
+
+
 def set_computed(state: State, owner: Value, new: Value) -> None:
     """Write an attribute whose name is not known."""
     for thing in of_kind(owner, "instance"):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 BY_KEYWORD = "inplace=True"  # the detail of a write that an activation does where it is asked to
+PERHAPS_A_VIEW = "to change in place what may be a view of it"  # details of barred calls
+ONE_OF_SEVERAL = "to change in place one of several views of it"
 
 
 def grant(
@@ -95,7 +97,7 @@ def write_in_place(
     if state.get(MODE, "on") in ("on", "maybe"):
         aside = _is_elsewhere(m, me)
         if not aside:
-            log(m, f, state, "inplace", _leaf_viewed(m, state, me), place, detail=detail)
+            _note_change(m, f, state, me, place, detail)
         if recorded(state, (), [[me], *operands]) != "no":
             for other in _family(m, state, me):
                 unsure = other is not me and _is_loose(state, me, other)
@@ -118,6 +120,26 @@ def _is_elsewhere(m: Machine, me: Thing) -> bool:
     Nobody calls the method: what it would be given is not what the program computes the tensor from.
     """
     return m.graph.made_at.get(me, m.graph.clock) < m.tried_since
+
+
+_SEVERAL = ("unbind", "split", "split_with_sizes", "chunk")  # views that autograd makes together
+
+
+def _is_one_of_several(m: Machine, view: Thing) -> bool:
+    made = m.graph.made.get(view)
+    several = made is not None and made.effect.rpartition(".")[2] in _SEVERAL
+    return several or view.name.startswith("element ")
+
+
+def _note_change(m: Machine, f: Frame, state: State, me: Thing, place: Place, detail: str) -> None:
+    """Record a change in place, of what may be the memory of a leaf too."""
+    viewed = _leaf_viewed(m, state, me)
+    log(m, f, state, "inplace", viewed, place, detail=detail)
+    if _is_one_of_several(m, me):
+        log(m, f, state, "barred", me, place, detail=ONE_OF_SEVERAL)
+    for base in ordered(state.get((me, "#base"), ())) if viewed is me else ():
+        if tracked(state, base) == "yes" == leaf(state, base):
+            log(m, f, state, "barred", base, place, detail=PERHAPS_A_VIEW)
 
 
 def _family(m: Machine, state: State, me: Thing) -> list[Thing]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import builtin_calls, containers, importing, instances
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype
+from fixgrad.flow.drawing import DRAWING
 from fixgrad.flow.heaps import HEAPS
 from fixgrad.flow.iterators import ITERATORS
 from fixgrad.flow.memory import SHALLOW
@@ -257,6 +258,7 @@ _QUEUES = (
 )  # fmt: skip
 
 SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
+    **DRAWING,
     **HEAPS,
     **ITERATORS,
     **OPERATORS,
@@ -278,6 +280,8 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "collections.deque": _deque,
     **dict.fromkeys(_QUEUES, _queue),
     "collections.OrderedDict": _ordered_dict,
+    "collections.UserDict": _ordered_dict,
+    "collections.UserList": _deque,
     "collections.defaultdict": _default_dict,
     "dataclasses.replace": _replace,
     "types.SimpleNamespace": _namespace,

@@ -31,6 +31,8 @@ def module_attribute(m: Machine, state: State, module: Thing, name: str) -> Valu
     found = state.get((module, name))
     if found:
         return frozenset(found)
+    if state.get((module, "*")):  # `globals()[name] = x`
+        return frozenset(state.get((module, "*")))
     for star in state.get((module, "#stars"), ()):  # `from torch import *` in it
         qualified = f"{star}.{name}"
         is_known = conversion(qualified) or factory(qualified) or tensor_function(qualified)

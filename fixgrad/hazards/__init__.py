@@ -12,6 +12,7 @@ from typing import NamedTuple
 from fixgrad.edits import Operation
 from fixgrad.findings import Applicability, Step
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.library import is_library
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Site, Thing
 from fixgrad.source import Span
@@ -39,6 +40,8 @@ def span(site: Site) -> Span:
 
 def line_of(site: Site | None) -> str:
     """Return a site as a message names it, "line 7 of train.py"; its own file goes without saying."""
+    if site is not None and is_library(site.path):
+        return "in Python's library"
     return f"line {site.place[0]} of {site.path}" if site is not None else "line 0"
 
 

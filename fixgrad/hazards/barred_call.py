@@ -1,4 +1,5 @@
-"""A call that torch refuses on a tensor that requires a gradient, whatever the mode: `apply_`, `map_`, `resize_`.
+"""A call that torch refuses on a tensor that requires a gradient, whatever the mode: `apply_`, `map_`, `resize_`,
+`eval`, and changes in place of views.
 
 No rule of its own: it belongs to the repair that tracks the tensor. There is no edit that keeps what the call does
 and the gradient too, so the repair is refused.
@@ -18,5 +19,6 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     """Yield the calls on tracked tensors, but for those whose failure nothing comes of."""
     for use in graph.of_kind("barred"):
         if use.tracked != "no" and not use.careless:
-            what = f"`{use.detail}` raises on a tensor that requires a gradient"
+            call = f"`{use.detail}`" if use.detail.isidentifier() else use.detail
+            what = f"{call} raises on a tensor that requires a gradient"
             yield Hazard(RIPPLE_OF, use, what, refusal="FG910")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fixgrad.edits import Operation
+from fixgrad.flow.library import is_library
 from fixgrad.flow.link import Project
 from fixgrad.flow.values import Site
 from fixgrad.hazards import span
@@ -18,6 +19,8 @@ def outside(project: Project, operations: Iterable[Operation]) -> tuple[str, str
     """Return the refusal of edits that would change a file which was not given."""
     for operation in operations:
         path = operation.span.path
+        if is_library(path):
+            return "FG910", "a call of Python's library would raise on a tensor that requires grad"
         if not project.may_edit(path):
             line = operation.span.line
             if path in project.generated:

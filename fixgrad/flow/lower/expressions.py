@@ -75,7 +75,24 @@ def _call(b: Builder, node: ast.Call) -> int:
         b.tokens.add(f"={keyword.arg}")
         args.append(lower(b, keyword.value))
         names.append(keyword.arg or "**")
+    for name in evaluated_names(node):
+        args.append(b.load(name, node))
+        names.append("")
     return b.emit(kind, node, target, tuple(args), tuple(names), b.unpacked.get(node))
+
+
+def evaluated_names(node: ast.Call) -> list[str]:
+    """Return the names that the text of `eval("f(x)")` or `exec("f(x)")` mentions, where it is written out."""
+    match node:
+        case ast.Call(func=ast.Name(id="eval" | "exec"), args=[ast.Constant(value=str(text))]):
+            pass
+        case _:
+            return []
+    try:
+        inner = ast.walk(ast.parse(text.strip()))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return sorted({n.id for n in inner if isinstance(n, ast.Name)})
 
 
 def imported_by_name(node: ast.expr) -> str:

@@ -210,10 +210,9 @@ def _try(b: Builder, node: ast.Try) -> None:
     for handler in node.handlers:
         caught_types.append(_about(b, node, handler))
         with b.block() as ops:
-            if handler.type is not None:
-                lower(b, handler.type)
+            kinds = (lower(b, handler.type),) if handler.type is not None else ()
             if handler.name:
-                caught = b.emit("opaque", node, "exception")
+                caught = b.emit("opaque", node, "exception", kinds)
                 b.store(handler.name, caught, node)
             lower_body(b, handler.body)
         handlers.append(tuple(ops))
@@ -233,9 +232,8 @@ def _about(b: Builder, node: ast.Try, handler: ast.ExceptHandler) -> str:
 
 def _raise(b: Builder, node: ast.Raise) -> None:
     raised = node.exc
-    if raised is not None:
-        lower(b, raised)
-    b.act("raise", node, name_of(raised.func if isinstance(raised, ast.Call) else raised))
+    args = (lower(b, raised),) if raised is not None else ()
+    b.act("raise", node, name_of(raised.func if isinstance(raised, ast.Call) else raised), args)
 
 
 def _assert(b: Builder, node: ast.Assert) -> None:

@@ -1,0 +1,68 @@
+"""What NumPy takes the values of: the arguments of functions and of objects that work with arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.gradients import consume
+from fixgrad.flow.ir import Place
+from fixgrad.flow.protocols import special
+from fixgrad.flow.state import State
+from fixgrad.flow.tensors import log
+from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, union
+from fixgrad.knowledge import exports
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+RESULT = "result "
+_OF_ARRAYS = ("numpy.", "scipy.")
+
+
+def call_result(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str) -> None:
+    """Note that an object of such a library takes the values of what it is called with."""
+    maker = thing.name.removeprefix(RESULT) if thing.name.startswith(RESULT) else ""
+    if maker.startswith(_OF_ARRAYS) or exports(maker):
+        for argument in call.arguments:
+            export(m, f, state, argument, name)
+
+
+def export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -> None:
+    """Note that NumPy takes the values of an argument, or of the tensors listed in it."""
+    value = consume(m, f, state, argument.value, argument.place)
+    kinds = m.graph.kinds.setdefault(Site(f.module.path, argument.place), set())
+    kinds.update(t.kind for t in value if t.name != "unknown")
+    for instance in of_kind(value, "instance"):
+        special(m, f, state, argument.place, instance, "__array__")
+    for thing in of_kind(value, "tensor", "opaque"):
+        if thing.kind == "tensor" or state.get((thing, "#inputs")):
+            log(m, f, state, "export", thing, argument.place, detail=name)
+    packed = ("list", "tuple", "dict") if name == "scipy.io.savemat" else ("list", "tuple")
+    for tensor in _nested(state, value, packed):
+        log(m, f, state, "export", tensor, argument.place, detail="list")
+    for thing in of_kind(value, *packed):
+        for tensor in of_kind(state.get((thing, "[*]"), NOTHING), "tensor"):
+            written = _item_place(m, state, thing, tensor)
+            put = m.put_places.get((thing, tensor))
+            detail = name if written else "list"
+            if written is None and put is not None and put.path == f.module.path:
+                written, detail = put.place, f"{name} of a list"
+            log(m, f, state, "export", tensor, written or argument.place, detail=detail)
+
+
+def _nested(state: State, value: Value, packed: tuple[str, ...], depth: int = 3) -> list[Thing]:
+    """Return the tensors in the lists that stand in lists."""
+    inner = union(state.get((t, "[*]"), NOTHING) for t in of_kind(value, *packed))
+    listed = of_kind(inner, "list", "tuple")
+    found = union(state.get((t, "[*]"), NOTHING) for t in listed)
+    deeper = _nested(state, inner, packed, depth - 1) if listed and depth else []
+    return [*of_kind(found, "tensor"), *deeper]
+
+
+def _item_place(m: Machine, state: State, container: Thing, tensor: Thing) -> Place | None:
+    for field in state.get((container, "#fields"), frozenset()):
+        number = field[1:-1]
+        if number.isdigit() and tensor in state.get((container, field), NOTHING):
+            return m.item_places.get((container, int(number)), (None, ""))[0]
+    return None
