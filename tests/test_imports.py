@@ -41,7 +41,8 @@ def test_the_version_needs_no_click() -> None:
 def test_help_needs_no_analysis() -> None:
     loaded = loaded_by("-m", "fixgrad", "--help")
     assert "click" in loaded
-    assert not loaded & (HEAVY | {"fixgrad.analysis", "fixgrad.rewrite", "subprocess", "json"})
+    ours = loaded - loaded_by("-c", "import click")  # which needs more on Python 3.10
+    assert not ours & (HEAVY | {"fixgrad.analysis", "fixgrad.rewrite", "subprocess", "json"})
 
 
 @pytest.mark.parametrize("text", ["x = 1\n", "broken = (\n"])

@@ -265,7 +265,11 @@ class TestDecisions:
         assert Path("a.py").read_text() == before
 
     @pytest.mark.parametrize(
-        "text", ["{", "[]", '{"version": 1, "decisions": [{}]}', '{"version": 9, "decisions": []}']
+        "text",
+        [
+            *("{", "[]", '{"version": 1, "decisions": [{}]}', '{"version": 9, "decisions": []}'),
+            *('{"version": 1, "decisions": 3}', '{"version": 1, "decisions": [{"decision": "?"}]}'),
+        ],
     )
     def test_another_file(self, fixgrad: Fixgrad, text: str) -> None:
         write("kept.json", text)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from fixgrad import cli
-from fixgrad.report import FORMATS
+from fixgrad import cli, report
+from fixgrad.report import FORMATS, Report
 from fixgrad.report.csv import COLUMNS
 from fixgrad.report.markdown import LONGEST
+from fixgrad.source import Problem
 from tests.explained import HEAD
 from tests.reports import (
     REFUSED,
@@ -71,6 +72,20 @@ class TestGitHub:
         line, *rest = render("github", [entry], SOURCES, colour=False).splitlines()
         assert rest == []
         assert "50%25\\r%0A::error::x" in line
+
+
+def test_a_problem_with_a_whole_file_has_no_place() -> None:
+    """Where no line is to blame, none is named."""
+    problem = Problem("train.py", 0, 0, "cannot be read")
+    told = {
+        form: report.render(form, Report((), SOURCES, (problem,), 1, False, None))
+        for form in ("github", "azure", "sarif")
+    }
+    assert told["github"] == "::error title=fixgrad,file=src dir/train.py::cannot be read\n"
+    assert told["azure"].startswith("##vso[task.logissue type=error;sourcepath=src dir/train.py;]")
+    (run,) = json.loads(told["sarif"])["runs"]
+    (notice,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert "region" not in notice["locations"][0]["physicalLocation"]
 
 
 class TestAzure:

@@ -438,6 +438,20 @@ class TestJournal:
     def failing(self, *_: object) -> None:
         raise OSError("injected")
 
+    def test_a_write_goes_on_without_one_that_cannot_be_kept(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = os.write
+        with monkeypatch.context() as patched:  # the disk is full
+            patched.setattr(os, "write", lambda file, data: real(file, data[:9]))
+            write(patches())
+        assert contents(here) == [NEW] * 3
+        with monkeypatch.context() as patched:  # another run sweeps it away each time
+            patched.setattr(os.path, "samestat", lambda one, other: False)
+            write(patches(OLD))
+        assert contents(here) == [OLD] * 3
+        assert not list(Path(os.environ["XDG_STATE_HOME"]).rglob("write-*"))
+
     def test_a_project_that_is_gone_is_forgotten(self, here: Path) -> None:
         half(here)
         shutil.rmtree(here / "p")

@@ -114,19 +114,25 @@ def copy_items(state: State, one: Thing, other: Thing) -> None:
             state.set((other, field), content)
 
 
+def pour(state: State, thing: Thing, others: list[Thing]) -> None:
+    """Put the items of a dict into another; of several dicts, the items of one of them."""
+    names = (name for other in others for name in containers.fields_in_order(state, other))
+    for name in dict.fromkeys(names):
+        value = union(state.get((other, name), NOTHING) for other in others)
+        sure = all(name in state.get((other, "#sure"), frozenset()) for other in others)
+        containers.set_item(state, thing, containers.KEYS[name], value, sure)
+    for other in others:
+        state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
+
+
 def update(m: Machine, f: Frame, state: State, place: Place, thing: Thing, value: Value) -> None:
     """Put the items of another dict, or of pairs, into a dict."""
     if not all(state.get((t, "#closed"), False) for t in value):
         state.set((thing, "#closed"), False)
-    for other in of_kind(value, "dict"):
-        items = containers.known_items(state, other)
-        sure = state.get((other, "#sure"), frozenset())
-        for key, inner in items or []:
-            containers.set_item(state, thing, key, inner, True)
-            field = containers.field_of(key)
-            if field is not None and field not in sure:
-                containers.forget(state, thing, field)
-        if items is None:
+    others = of_kind(value, "dict")
+    pour(state, thing, others)
+    for other in others:
+        if containers.known_items(state, other) is None:
             containers.set_item(state, thing, UNKNOWN, state.get((other, "[*]"), NOTHING), False)
     for listed in of_kind(value, "list", "tuple"):
         op = containers.element_op(place)

@@ -81,7 +81,9 @@ def container_call(
             return containers.item(state, thing, first)
         case "__delitem__" if values:
             container_changes.pop(state, thing, first, strong)
-        case "union" | "intersection" | "difference":
+        case "union":
+            return _united(m, f, state, call, thing, values)
+        case "intersection" | "difference":
             return frozenset((thing,))
         case "copy":
             return _copy(m, f, state, call, thing)
@@ -96,6 +98,16 @@ def container_call(
         case _:
             return UNKNOWN
     return NONE
+
+
+def _united(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, others: list[Value]
+) -> Value:
+    op = containers.element_op(call.place)
+    whole = union(
+        containers.any_element(m, f, state, o, op) for o in (frozenset((thing,)), *others)
+    )
+    return frozenset((containers.make(m, f, state, call.place, "list", None, whole, "set"),))
 
 
 def _remember_put(m: Machine, f: Frame, call: Call, thing: Thing, value: Value) -> None:

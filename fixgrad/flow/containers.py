@@ -92,7 +92,7 @@ def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: 
     return frozenset((made,))
 
 
-_KEYS: dict[str, Value] = {}  # the key behind the name of a cell
+KEYS: dict[str, Value] = {}  # the key behind the name of a cell
 
 
 def field_of(key: Value) -> str | None:
@@ -101,7 +101,7 @@ def field_of(key: Value) -> str | None:
     if not (sure and isinstance(value, str | int)):
         return None
     field = f"[{value!r}]"
-    _KEYS.setdefault(field, key)
+    KEYS.setdefault(field, key)
     return field
 
 
@@ -279,7 +279,7 @@ def known_items(state: State, thing: Thing) -> list[tuple[Value, Value]] | None:
     if not _all_known(state, thing):
         return None
     fields = fields_in_order(state, thing)
-    return [(_KEYS[name], frozenset(state.get((thing, name), NOTHING))) for name in fields]
+    return [(KEYS[name], frozenset(state.get((thing, name), NOTHING))) for name in fields]
 
 
 def _all_known(state: State, thing: Thing) -> bool:

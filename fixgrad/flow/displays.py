@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers
+from fixgrad.flow import container_changes, containers
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
@@ -73,14 +73,7 @@ def _dict(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Th
     n = 0
     while n < len(values):
         if op.names[n] == "**":
-            others = of_kind(values[n], "dict")
-            for other in others:
-                sure = state.get((other, "#sure"), frozenset())
-                for field in containers.fields_in_order(state, other):
-                    containers.put(state, thing, field, state.get((other, field), NOTHING), True)
-                    if field not in sure or len(others) != 1:
-                        containers.forget(state, thing, field)
-                state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
+            container_changes.pour(state, thing, of_kind(values[n], "dict"))
             if not all(state.get((t, "#closed"), False) for t in values[n]):
                 state.set((thing, "#closed"), False)
             n += 1
