@@ -50,6 +50,10 @@ def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
     if op.target == "grad":
         m.own_variable = _is_own_variable(f, op.args[0])
     f.registers[op.out] = attribute(m, f, state, value, op.target, op.place)
+    if len(value) == 1:
+        (thing,) = value
+        if thing.kind == "instance":
+            f.members[op.out] = thing, op.target
     owner = f.names.get(op.args[0]) or f.attributes.get(op.args[0], "%")
     if owner[0] != "%":
         f.attributes[op.out] = f"{owner}.{op.target}"
@@ -287,6 +291,7 @@ def write_attribute(
             else:
                 state.add((thing, "#fields"), frozenset((name,)))
             if thing.kind == "instance":
+                m.conditions.bound_at[thing, name] = m.executed
                 _keep(m, thing, name, new)
         elif thing.kind == "external" and containers.reachable(state, [new]):
             state.add((thing, name), new)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import ABSENT, Cell, State
 from fixgrad.flow.values import NOTHING, Thing, Value, known
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _WRITTEN_AS = {
     "<": ("<", False, True), ">=": ("<", False, False), ">": ("<", True, True),
     "<=": ("<", True, False), "==": ("==", False, True), "!=": ("==", False, False),
+    "is": ("is", False, True), "is not": ("is", False, False),
 }  # fmt: skip
 _CHANGING = ("tensor", "array", "list", "dict", "instance", "module", "grad", "file")
 Variable: TypeAlias = tuple[
@@ -48,6 +50,8 @@ class Conditions:
         self.bound_at: dict[Variable, int] = {}  # operations before a variable was set last
         # by tensor: what held each time that its values changed, how much was made, operations before that
         self.changes: dict[Thing, list[tuple[tuple[Test, ...], int, int]]] = {}
+        # by tensor: what held when it was made, operations before that
+        self.made: dict[Thing, tuple[tuple[Test, ...], int]] = {}
         # by question: what variables hold where it is true, where it is not, behind both; operations before
         self.left: dict[Question, dict[Cell, Left]] = {}
 
@@ -61,7 +65,8 @@ def note_comparison(m: Machine, f: Frame, op: Op, state: State) -> None:
     written = _WRITTEN_AS.get(op.target)
     if written is None or len(op.args) != 2:
         return
-    left, right = (_operand(m, f, state, register) for register in op.args)
+    same = op.target in ("is", "is not")
+    left, right = (_operand(m, f, state, register, same=same) for register in op.args)
     if left and right and (left[0] or right[0]):
         name, turned, holds = written
         f.tests[op.out] = Test((name, (right, left) if turned else (left, right)), holds)
@@ -77,25 +82,39 @@ def note_negation(m: Machine, f: Frame, op: Op, state: State) -> None:
 def asked(m: Machine, f: Frame, state: State, register: int) -> Test | None:
     """Return what a test asks, where that is known: a comparison, or whether a variable is true."""
     found = f.tests.get(register)
-    if found is None and register in f.names:
+    if found is None and (register in f.names or register in f.members):
         variable = _operand(m, f, state, register)
         return Test(("", (variable,)), holds=True) if variable else None
     return found
 
 
-def _operand(m: Machine, f: Frame, state: State, register: int) -> Variable | None:
-    """Return a variable of a function that holds what does not change, or a constant."""
+def _operand(
+    m: Machine, f: Frame, state: State, register: int, *, same: bool = False
+) -> Variable | None:
+    """Return a variable of a function, or an attribute of one object, that holds what does not change; or a constant.
+
+    What changes stays the `same`.
+    """
     value = f.registers[register]
-    name = f.names.get(register)
-    if name is None:
+    name, member = f.names.get(register), f.members.get(register)
+    if name is None and member is None:
         sure, constant = known(value)
         return (None, repr(constant)) if sure else None
-    if any(thing.kind in _CHANGING for thing in value):
+    if not same and any(thing.kind in _CHANGING for thing in value):
         return None
+    if member is not None:
+        return member if _is_kept(state, *member) else None
+    assert name is not None
     if name in f.function.local:
         return f.thing, name
     owner = next((frame for frame in f.outer if state.get((frame, name))), None)
     return (owner, name) if owner is not None else None
+
+
+def _is_kept(state: State, thing: Thing, name: str) -> bool:
+    """Say whether an attribute is no property, and none that a module sets itself."""
+    member, _ = lookup_class(state, thing.data, name)
+    return name != "training" and not any(t.kind == "wrapped" for t in member)
 
 
 def note_change(m: Machine, thing: Thing) -> None:
@@ -109,6 +128,21 @@ def cannot_have_changed(m: Machine, thing: Thing) -> bool:
     held, made = m.conditions, m.graph.made_at.get(thing, 0)
     since = [change for change in held.changes.get(thing, ()) if change[1] >= made]
     return bool(held.now and since) and all(_excludes(held, then, when) for then, _, when in since)
+
+
+def note_made(m: Machine, thing: Thing) -> None:
+    """Remember behind which tests a tensor was made."""
+    held = m.conditions
+    if held.now:
+        held.made[thing] = (tuple(held.now), m.executed)
+    elif thing in held.made:
+        del held.made[thing]
+
+
+def cannot_be_here(m: Machine, thing: Thing) -> bool:
+    """Say whether a tensor was made where we cannot come from."""
+    held = m.conditions
+    return thing in held.made and _excludes(held, *held.made[thing])
 
 
 def _excludes(held: Conditions, then: tuple[Test, ...], when: int) -> bool:

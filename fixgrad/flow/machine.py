@@ -83,6 +83,7 @@ class Frame:
         self.careless = 0  # how many try blocks are around that nothing comes of if they fail
         self.names: dict[int, str] = {}  # the variable that a register was read from
         self.tests: dict[int, Test] = {}  # what a register that is a comparison asks
+        self.members: dict[int, tuple[Thing, str]] = {}  # an attribute of one object of the project
         self.attributes: dict[int, str] = {}  # the attribute of a variable: "self.x"
         self.loop_variables: set[str] = set()
         self.iterated: dict[str, Value] = {}  # by variable of a loop: what the loop is over

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import descendants, layout
 from fixgrad.flow.arms import DETACHES, note_detached, note_export
+from fixgrad.flow.conditions import cannot_be_here, note_made
 from fixgrad.flow.graph import Made
 from fixgrad.flow.ir import Place
 from fixgrad.flow.renewal import made_now
@@ -80,6 +81,8 @@ def log(
         return
     site = Site(path or f.module.path, place)
     me = identity(thing)
+    if m.conditions.now and cannot_be_here(m, me):
+        return
     key = (kind, site, f.path, me, detail)
     now = any(me in guard.tensors for guard in m.guards)
     weighed = now and (key not in m.graph.uses or m.graph.uses[key].weighed)
@@ -146,6 +149,7 @@ def make(
     if storage:
         state.set((thing, "#storage"), frozenset(storage) - {thing})
     made_now(m, thing)
+    note_made(m, thing)
     made = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
     _remember(m, thing, made, inputs, storage)
     return thing
