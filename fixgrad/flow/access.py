@@ -26,6 +26,7 @@ from fixgrad.flow.values import (
     NOTHING,
     NUMBER,
     UNKNOWN,
+    Site,
     Thing,
     Value,
     constant,
@@ -49,6 +50,7 @@ def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
     value = f.registers[op.args[0]]
     if op.target == "grad":
         m.own_variable = _is_own_variable(f, op.args[0])
+        _note_beside(m, f, state, op)
     f.registers[op.out] = attribute(m, f, state, value, op.target, op.place)
     if len(value) == 1:
         (thing,) = value
@@ -57,6 +59,20 @@ def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
     owner = f.names.get(op.args[0]) or f.attributes.get(op.args[0], "%")
     if owner[0] != "%":
         f.attributes[op.out] = f"{owner}.{op.target}"
+
+
+def _note_beside(m: Machine, f: Frame, state: State, op: Op) -> None:
+    """Note how the tensors are written that an object keeps beside what `.grad` is read of: `self.array.grad`."""
+    member, written = f.members.get(op.args[0]), f.attributes.get(op.args[0])
+    if member is None or written is None or not of_kind(f.registers[op.args[0]], "array"):
+        return
+    instance, site = member[0], Site(f.module.path, op.place)
+    for name in sorted(state.get((instance, "#fields"), ())):
+        value = state.get((instance, name), NOTHING)
+        if len(value) == 1 and of_kind(value, "tensor"):
+            (tensor,) = value
+            spelled = f"{written.rpartition('.')[0]}.{name}"
+            m.graph.kept_beside.setdefault((site, f.path, identity(tensor)), spelled)
 
 
 def _is_own_variable(f: Frame, register: int) -> bool:

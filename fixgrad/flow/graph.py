@@ -81,6 +81,8 @@ class FlowGraph:
         # at a backward pass: tensors whose values it brought back, if they were not made anew since
         self.came_back: dict[Thing, set[Thing]] = {}
         self.turned: set[Thing] = set()  # lies in memory in another order than its axes say
+        # where `.grad` is read of an object's array: how the tensors beside it are written
+        self.kept_beside: dict[tuple[Site, Path, Thing], str] = {}
         self.read_by_name: set[Thing] = set()  # classes whose methods may be called by any name
         self.clock = 0  # counts what is made, and the turns of loops
         self.made_at: dict[Thing, int] = {}  # when it was made last

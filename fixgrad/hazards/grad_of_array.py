@@ -24,7 +24,7 @@ except AttributeError as error:
 The gradient is read of the tensor: `print(x.grad)`.
 
 ## Repair safety
-Safe where exactly one tensor was made of the array and a variable holds it.
+Safe where exactly one tensor was made of the array, and a variable or, beside the array, an attribute holds it.
 
 ## References
 https://docs.pytorch.org/docs/stable/generated/torch.Tensor.grad.html
@@ -52,8 +52,10 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
 
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     what = "an array has no `.grad`; the tensor made of it has"
-    name = graph.variables.get((use.path, use.others[0]))
+    tensor = use.others[0]
+    beside = graph.kept_beside.get((use.site, use.path, tensor))
+    name = beside or graph.variables.get((use.path, tensor))
     if len(use.others) != 1 or name is None:
         return Hazard(CODE, use, what, refusal="FG901")
     replace = Operation(span(use.site), "replace", f"{name}.grad")
-    return Hazard(CODE, use, what, (replace,), wants_leaf=use.others[0])
+    return Hazard(CODE, use, what, (replace,), wants_leaf=tensor)
