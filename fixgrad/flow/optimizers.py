@@ -14,7 +14,17 @@ from fixgrad.flow.protocols import callables, iterated
 from fixgrad.flow.sharing import overwrite_arrays
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, log, tracked
-from fixgrad.flow.values import NONE, NOTHING, UNKNOWN, Site, Thing, Value, of_kind, ordered
+from fixgrad.flow.values import (
+    NONE,
+    NOTHING,
+    UNKNOWN,
+    Site,
+    Thing,
+    Value,
+    of_kind,
+    ordered,
+    union,
+)
 from fixgrad.flow.variables import read_variable
 
 if TYPE_CHECKING:
@@ -98,11 +108,19 @@ def tensors_inside(state: State, value: Value, holders: set[Thing] | None = None
         elif thing.kind in ("instance", "opaque"):
             pending.extend(ordered(state.get((thing, "#items"), NOTHING)))
         elif thing.kind in ("list", "tuple"):
-            pending.extend(ordered(state.get((thing, "[*]"), NOTHING)))
+            pending.extend(ordered(_listed(state, thing)))
         elif thing.kind == "dict":
             inner = state.get((thing, "['params']"))
             pending.extend(ordered(inner if inner else state.get((thing, "[*]"), NOTHING)))
     return list(found)
+
+
+def _listed(state: State, thing: Thing) -> Value:
+    """Return what is in a list now; what an earlier turn of a loop put there is in no list that is asked."""
+    length = state.get((thing, "#length"), "maybe")
+    if length == "maybe":
+        return state.get((thing, "[*]"), NOTHING)
+    return union(state.get((thing, f"[{n}]"), NOTHING) for n in range(int(length)))
 
 
 def optimizer_method(
