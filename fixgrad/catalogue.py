@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -123,6 +122,8 @@ def _did_you_mean(code: str, among: Iterable[Rule]) -> str:
 
 
 def _modules_of(package: str) -> list[str]:
+    import pkgutil  # noqa: PLC0415  (a run that has all from the cache needs no rules)
+
     try:
         found = importlib.import_module(package)
     except ModuleNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence, Set
 
 from fixgrad.baseline import Baseline
@@ -59,6 +58,8 @@ class PassedOver:
         before = self._texts.setdefault(path, text)
         if lines == EVERY_LINE or before == text:
             return lines
+        import difflib  # noqa: PLC0415  (only for files that a repair has changed)
+
         matcher = difflib.SequenceMatcher(None, before.splitlines(), text.splitlines(), False)
         moved: set[int] = set()
         for tag, start, end, new_start, new_end in matcher.get_opcodes():

@@ -6,7 +6,6 @@ A bug of ours on the way becomes a `Problem`; the other files go on.
 from __future__ import annotations
 
 import functools
-import traceback as tracebacks
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple, TypeVar
 
@@ -156,7 +155,9 @@ def guarded(
     except FixgradError:
         raise
     except Exception as error:
-        details = tracebacks.format_exc()
+        from traceback import format_exc  # noqa: PLC0415  (there should be nothing to format)
+
+        details = format_exc()
         said = f"{stage} failed ({type(error).__name__}: {error})"
         return bug(path, f"{said}\n{details}" if traceback else said, details)
 

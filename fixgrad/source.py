@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _OTHER_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")  # of lines, to str.splitlines
-UNIT = re.compile(  # of a JSON string: what is one character of what it says
-    r"\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\u\w{4}|\\.|[^\\]", re.DOTALL
-)
+# Of a JSON string: what is one character of what it says.
+UNIT = r"(?s)\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\u\w{4}|\\.|[^\\]"
 
 
 class CellLine(int):
@@ -93,7 +92,7 @@ class Token(NamedTuple):
 
     def offset(self, json: str, index: int) -> int:
         """Return where in the file's text a character of what the string says stands."""
-        units = UNIT.finditer(json, self.start + 1, self.end - 1)
+        units = re.compile(UNIT).finditer(json, self.start + 1, self.end - 1)
         return next((m.start() for n, m in enumerate(units) if n == index), self.end - 1)
 
 

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Sequence
 
 import click
 
-from fixgrad.cli import check, completion, graph, lsp, rule, trace, verify, why
+from fixgrad.cli import check
 from fixgrad.cli.streams import note
 from fixgrad.errors import FixgradError
 
 INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
 
-VERBS: dict[str, click.Command] = {
-    "rule": rule.command,
-    "why": why.command,
-    "graph": graph.command,
-    "trace": trace.command,
-    "verify": verify.command,
-    "lsp": lsp.command,
-}
+VERBS = ("rule", "why", "graph", "trace", "verify", "lsp")
+_COMPLETION = "_FIXGRAD_COMPLETE"  # set by a shell whose user has pressed the tab key
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; a first argument that is no verb is a path."""
-    if completion.VARIABLE in os.environ:
-        return completion.answer(check.command, VERBS)
+    if _COMPLETION in os.environ:
+        from fixgrad.cli import completion  # noqa: PLC0415  (for shells alone)
+
+        verbs = {name: _verb(name) for name in VERBS}
+        return completion.answer(check.command, verbs, _COMPLETION)
     command: click.Command = check.command
     prefix = "fixgrad"
     if arguments and arguments[0] in VERBS:
-        command, prefix = VERBS[arguments[0]], f"fixgrad {arguments[0]}"
+        command, prefix = _verb(arguments[0]), f"fixgrad {arguments[0]}"
         arguments = arguments[1:]
     try:
         code = command.main(args=list(arguments), prog_name=prefix, standalone_mode=False)
@@ -48,6 +46,12 @@ def run(arguments: Sequence[str]) -> int:
         _keep_bug(error)
         return FixgradError.exit_code
     return int(code or 0)
+
+
+def _verb(name: str) -> click.Command:
+    """Return the command of a verb; the others are not loaded."""
+    command: click.Command = importlib.import_module(f"fixgrad.cli.{name}").command
+    return command
 
 
 def _keep_bug(error: Exception) -> None:

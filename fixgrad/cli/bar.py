@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -47,9 +46,10 @@ class Bar:
         if now >= self._next:
             self._next = now + _PAUSE
             self._drawn = True
-            self._stream.write(
-                _CLEAR + line(stage, done, total, shutil.get_terminal_size().columns)
-            )
+            import shutil  # noqa: PLC0415  (most runs end before there is a bar)
+
+            columns = shutil.get_terminal_size().columns
+            self._stream.write(_CLEAR + line(stage, done, total, columns))
             self._stream.flush()
 
     def clear(self) -> None:

@@ -11,14 +11,12 @@ from collections.abc import Mapping
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
-VARIABLE = "_FIXGRAD_COMPLETE"
 
-
-def answer(checking: click.Command, verbs: Mapping[str, click.Command]) -> int:
-    """Answer the shell, which says in the environment what it wants."""
+def answer(checking: click.Command, verbs: Mapping[str, click.Command], variable: str) -> int:
+    """Answer the shell, which says in this variable of the environment what it wants."""
     options = [parameter for parameter in checking.params if isinstance(parameter, click.Option)]
     program = _Program("fixgrad", dict(verbs), params=options)
-    return shell_complete(program, {}, "fixgrad", VARIABLE, os.environ[VARIABLE])
+    return shell_complete(program, {}, "fixgrad", variable, os.environ[variable])
 
 
 class _Program(click.Group):

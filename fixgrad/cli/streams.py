@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 
 import click
@@ -48,6 +47,8 @@ def width_known(file: str | None = None) -> int | None:
     """Return the columns of the terminal that standard output is, or None where it is none."""
     if file is not None or sys.stdout is None or not sys.stdout.isatty():
         return None
+    import shutil  # noqa: PLC0415  (it loads the archive formats, and most runs write to no terminal)
+
     return max(shutil.get_terminal_size().columns, 20)
 
 

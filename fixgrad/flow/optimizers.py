@@ -119,7 +119,8 @@ def _listed(state: State, thing: Thing) -> Value:
     """Return what is in a list now; what an earlier turn of a loop put there is in no list that is asked."""
     length = state.get((thing, "#length"), "maybe")
     if length == "maybe":
-        return state.get((thing, "[*]"), NOTHING)
+        anything: Value = state.get((thing, "[*]"), NOTHING)
+        return anything
     return union(state.get((thing, f"[{n}]"), NOTHING) for n in range(int(length)))
 
 

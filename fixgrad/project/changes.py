@@ -11,8 +11,8 @@ from fixgrad.project.discovery import asked_git
 from fixgrad.project.reading import is_notebook
 from fixgrad.project.roots import git_root
 
-_HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(?P<line>\d+)(?:,(?P<count>\d+))? @@")
-_ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
+_HUNK = rb"@@ -\d+(?:,\d+)? \+(?P<line>\d+)(?:,(?P<count>\d+))? @@"
+_ESCAPE = rb"(?s)\\([0-7]{3}|.)"
 _LETTERS = {
     b"t": b"\t",
     b"n": b"\n",
@@ -59,7 +59,7 @@ def _changed_in(root: str, revision: str) -> dict[str, frozenset[int]]:
     name = ""
     left = 0  # lines of the hunk still to come: an added line may look like a header
     for line in diff.split(b"\n"):
-        hunk = _HUNK.match(line)
+        hunk = re.match(_HUNK, line)
         if left > 0 and line[:1] == b"+":
             left -= 1
         elif line.startswith(b"+++ "):
@@ -105,7 +105,7 @@ def _name(text: bytes) -> str:
     """Return the path that a header of a diff names."""
     text = text.rstrip(b"\t\r")
     if text.startswith(b'"'):
-        text = _ESCAPE.sub(_unescaped, text[1:-1])
+        text = re.sub(_ESCAPE, _unescaped, text[1:-1])
     return os.fsdecode(text.removeprefix(b"b/"))
 
 

@@ -188,15 +188,14 @@ class Surroundings(Imports):
         yield from map(self._place, self._nearby())
 
 
-_IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b[ \t(]*([\w, \t]*)|import[ \t]+([\w., \t]+))",
-    re.MULTILINE,
+_IMPORT = (
+    r"(?m)^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import\b[ \t(]*([\w, \t]*)|import[ \t]+([\w., \t]+))"
 )
 
 
 def _imported_names(text: str) -> Iterator[str]:
     """Yield what a file imports, dotted, as far as it stands in the first line of an import."""
-    for origin, members, modules in _IMPORT.findall(text):
+    for origin, members, modules in re.findall(_IMPORT, text):
         for part in (members or modules).split(","):
             name = part.split()[0] if part.split() else ""
             if modules and name:

@@ -246,7 +246,7 @@ def _in_lines(bodies: dict[int, list[str]]) -> dict[int, list[str]]:
 
 
 def _ends_line(body: str) -> bool:
-    units = UNIT.findall(body)
+    units = re.findall(UNIT, body)
     return bool(units) and units[-1] in _NEWLINES
 
 
@@ -280,7 +280,7 @@ def _new_bodies(
 
 def _new_body(json_text: str, token: Token, changes: Sequence[Change]) -> str:
     body = json_text[token.start + 1 : token.end - 1]
-    units = [match.start() for match in UNIT.finditer(body)]
+    units = [match.start() for match in re.finditer(UNIT, body)]
     units.append(len(body))
     escaped = json_text.isascii()
     return spliced(
@@ -302,7 +302,7 @@ def _lines(body: str) -> list[str]:
     """Split what stands in a string after each newline; none are left of an empty one."""
     pieces: list[str] = []
     start = 0
-    for match in UNIT.finditer(body):
+    for match in re.finditer(UNIT, body):
         if match.group() in _NEWLINES:
             pieces.append(body[start : match.end()])
             start = match.end()

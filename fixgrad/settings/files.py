@@ -10,16 +10,12 @@ from typing import Any, NamedTuple
 
 from fixgrad.errors import FixgradError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 OWN_FILE, SHARED_FILE = "fixgrad.toml", "pyproject.toml"
 _TABLE = ("tool", "fixgrad")
-_HEADER = re.compile(r"\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?\s*(?:#.*)?\Z")
-_KEY = re.compile(r"""\s*(?P<name>(?:"[^"]*"|'[^']*'|[\w\-. \t])+?)\s*=""")
-_AT = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
+# Compiled when something is said of a line, which is seldom.
+_HEADER = r"\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?\s*(?:#.*)?\Z"
+_KEY = r"""\s*(?P<name>(?:"[^"]*"|'[^']*'|[\w\-. \t])+?)\s*="""
+_AT = r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)"
 
 
 class SettingsFile(NamedTuple):
@@ -75,6 +71,11 @@ def given(path: str) -> SettingsFile:
 
 def read(path: str) -> SettingsFile | None:
     """Read one file; None where it is a pyproject.toml that says nothing of fixgrad."""
+    if sys.version_info >= (3, 11):  # only where there is a file: it is a tenth of a short run
+        import tomllib  # noqa: PLC0415
+    else:
+        import tomli as tomllib  # noqa: PLC0415
+
     shown = _shown(path)
     text = _text(path, shown)
     try:
@@ -107,7 +108,7 @@ def _text(path: str, shown: str) -> str:
 
 
 def _not_toml(shown: str, said: str) -> str:
-    at = _AT.search(said)
+    at = re.search(_AT, said)
     reason = said[: at.start()] if at else said
     place = f"{shown}:{at['line']}:{at['column']}" if at and at["line"] else shown
     reason = reason[:1].lower() + reason[1:]
@@ -140,8 +141,8 @@ def _line_of(text: str, wanted: tuple[str, ...]) -> int:
     table: tuple[str, ...] = ()
     nearest = 0
     for number, line in enumerate(text.split("\n"), 1):
-        header = _HEADER.match(line)
-        key = None if header else _KEY.match(line)
+        header = re.match(_HEADER, line)
+        key = None if header else re.match(_KEY, line)
         if header:
             table = name = _parts(header["name"])
         elif key:
