@@ -26,7 +26,7 @@ from fixgrad.flow.scalars import taken
 from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.tensor_methods import run_backward, tensor_method
-from fixgrad.flow.tensors import derive, log
+from fixgrad.flow.tensors import derive, dtype, log
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -80,13 +80,16 @@ def array_call(
         made = containers.make(m, f, state, call.place, "list", None, frozenset((element,)))
         return frozenset((made,))
     if name == "item":
-        return taken(m, f, state, call.place, [frozenset((thing,))], name)
+        return taken(m, f, state, call.place, [frozenset((thing,))], row.name)
     if row.returns == "other":
         return UNKNOWN
     scalar = row.returns == "scalar" and not call.arguments
     name = "scalar" if scalar else reduced(row, call, 0)
     others = [t for a in call.arguments for t in arrays_in(state, a.value)]
     made_array = make_array(m, f, state, call.place, row, [thing, *others], call, name)
+    if row.name == "numpy.ndarray.view" and call.arguments and dtype(state, made_array) == "unknown":
+        # `a.view(cls)`: an object of a class that may have any attribute, not a plain array
+        return containers.carry(m, f, state, call.place, [frozenset((thing,))], row.name)
     if row.returns == "arrays":
         return frozenset(
             (containers.make(m, f, state, call.place, "list", None, frozenset((made_array,))),)
