@@ -45,6 +45,13 @@ if TYPE_CHECKING:
 _PLAIN_OF_ANYTHING = {"shape", "ndim", "dtype", "device", "is_leaf", "is_cuda", "grad_fn"}
 
 
+def _stands_for_a_tensor(state: State, thing: Thing) -> bool:
+    """Say whether something is what a call made of tensors, and not an object of some library's class."""
+    word, _, callee = thing.name.partition(" ")
+    made_by_a_class = callee.rpartition(".")[2][:1].isupper()
+    return word == "result" and not made_by_a_class and bool(state.get((thing, "#inputs")))
+
+
 def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `value.name`."""
     value = f.registers[op.args[0]]
@@ -143,6 +150,8 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
                 return namespaces.namespace(m, f, state, [thing], place)
             if name == "grad" or name in _PLAIN_OF_ANYTHING:
                 return NUMBER if name == "shape" else UNKNOWN
+            if name == "data" and _stands_for_a_tensor(state, thing):
+                return tensor_attributes.read(m, f, state, thing, name, place)
             return containers.carry(m, f, state, place, [frozenset((thing,))], name)
         case "optimizer" if name == "param_groups":
             return _param_groups(m, f, state, thing, place)

@@ -30,7 +30,7 @@ from fixgrad.flow.arrays import (
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.protocols import negated, operated
-from fixgrad.flow.scalars import bring_values
+from fixgrad.flow.scalars import bring_values, without_names
 from fixgrad.flow.sharing import write_in_place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, dtype, identity, log, tracked
@@ -78,6 +78,7 @@ def computed(
     """Return what a binary operator makes of two values, which stand at these places."""
     places = places or [f.place_of(register) for register in op.args]
     left, right = _without_methods(left), _without_methods(right)
+    left, right = without_names(left), without_names(right)
     kinds = {t.kind for t in left} | {t.kind for t in right}
     if "instance" in kinds:
         own = operated(m, f, state, op.place, op.target, left, right)

@@ -17,7 +17,7 @@ from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
 from fixgrad.flow.protocols import callables
-from fixgrad.flow.scalars import math_call
+from fixgrad.flow.scalars import math_call, without_names
 from fixgrad.flow.sharing import grant
 from fixgrad.flow.standard_library import SPECIAL
 from fixgrad.flow.state import MODE, State
@@ -274,7 +274,8 @@ def _array_result(
         row = row._replace(dtype=literal)
     if row.alias != "copy" and first is not None:
         inputs = [*of_kind(first.value, "opaque"), *inputs]
-    plain = all(t.kind in ("const", "number") for a in call.arguments for t in a.value)
+    given = [without_names(a.value) for a in call.arguments]
+    plain = all(t.kind in ("const", "number") for value in given for t in value)
     single = is_ufunc(name) or literal is not None or _is_drawn_alone(call, name)
     scalar = row.returns == "scalar" or (plain and single)
     name = "scalar" if scalar else reduced(row, call, 1)

@@ -87,7 +87,11 @@ def array_call(
     name = "scalar" if scalar else reduced(row, call, 0)
     others = [t for a in call.arguments for t in arrays_in(state, a.value)]
     made_array = make_array(m, f, state, call.place, row, [thing, *others], call, name)
-    if row.name == "numpy.ndarray.view" and call.arguments and dtype(state, made_array) == "unknown":
+    if (
+        row.name == "numpy.ndarray.view"
+        and call.arguments
+        and dtype(state, made_array) == "unknown"
+    ):
         # `a.view(cls)`: an object of a class that may have any attribute, not a plain array
         return containers.carry(m, f, state, call.place, [frozenset((thing,))], row.name)
     if row.returns == "arrays":

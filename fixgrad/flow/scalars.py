@@ -14,7 +14,8 @@ from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import log, use_values
-from fixgrad.flow.values import NOTHING, NUMBER, Site, Thing, Value, of_kind
+from fixgrad.flow.values import NOTHING, NUMBER, REAL, Site, Thing, Value, of_kind
+from fixgrad.knowledge import python_float
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -62,3 +63,12 @@ def bring_values(m: Machine, state: State, made: Thing, values: Iterable[Value])
         sources = sources_of(state, numbers) - {made}
         state.add((made, "#present"), present_in(m, state, numbers) - {made})
         m.graph.by_value.setdefault(made, set()).update(sources)
+
+
+def without_names(value: Value) -> Value:
+    """Return a value with Python's floats that have a name, as `np.pi`, as the numbers that they are."""
+    if len(value) == 1:
+        (thing,) = value
+        if thing.kind == "external" and python_float(thing.name):
+            return REAL
+    return value
