@@ -31,8 +31,8 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
             return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
         if name in _CACHES:
             return _changed(m, inner, name, {"cached": True})
-        if thing.name in libraries.NOT_RUN:
-            return UNKNOWN  # its body is expected to fail, or not run
+        if thing.name in libraries.NOT_RUN or thing.name in libraries.OWN_DERIVATIVE:
+            return UNKNOWN  # its body is expected to fail, or not run, or says nothing of gradients
         mode = libraries.context_mode(thing.name)
         return _with_mode(m, inner, mode) if mode else inner
     if thing.kind == "setter":

@@ -93,6 +93,7 @@ class FlowGraph:
         # by leaf: what takes its place in later turns of a loop, and what is computed of either
         self.replaced: dict[Thing, set[tuple[Thing, Thing]]] = {}
         self.refused: set[Thing] = set()  # requires_grad=False is written there
+        self.told: set[Thing] = set()  # to have no gradient, before one was asked for
         self.moved: set[Thing] = set()  # by their own gradients, where these are tested for None
         self.manual: set[Thing] = set()  # the program sets their .grad itself
         self.calls: dict[tuple[Site, Path], CallResult] = {}

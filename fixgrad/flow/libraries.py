@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import builtin_calls, containers
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.arrays import arrays_in, make_array, new_array, read_array, reduced, write_array
+from fixgrad.flow.arrays import (
+    arrays_in,
+    hold,
+    make_array,
+    new_array,
+    read_array,
+    reduced,
+    write_array,
+)
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.exports import RESULT, export
@@ -17,7 +25,7 @@ from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import make_module
 from fixgrad.flow.optimizers import make_optimizer, tensors_inside
 from fixgrad.flow.protocols import callables
-from fixgrad.flow.scalars import math_call, without_names
+from fixgrad.flow.scalars import math_call, numbers_in, without_names
 from fixgrad.flow.sharing import grant
 from fixgrad.flow.standard_library import SPECIAL
 from fixgrad.flow.state import MODE, State
@@ -57,6 +65,8 @@ if TYPE_CHECKING:
 _PARAMETER = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
 _EACH = "torch._foreach_"
 NOT_RUN = ("unittest.skip", "unittest.expectedFailure", "pytest.mark.skip", "pytest.mark.xfail")
+# What they make of a function is differentiated in ways of its own, whatever its body does.
+OWN_DERIVATIVE = ("torch.library.custom_op", "torch.library.triton_op")
 _EXPECTS = ("raises", "assert_raises", "assert_raises_regex")
 _GRADIENT_ERRORS = {"RuntimeError", "TypeError", "AttributeError", "Exception", "BaseException"}
 _GENERATORS = {
@@ -94,12 +104,12 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
         if first is not None:
             rest = call.rest()._replace(receiver=first.place if call.written else None)
             return m.send(m, f, state, rest, first.value, name.rpartition(".")[2])
+    if name in (*NOT_RUN, *OWN_DERIVATIVE):
+        return frozenset((m.thing("external", None, (), name),))
     if name.startswith("torch."):
         return _call_torch(m, f, state, call, name)
     if name in _GENERATORS:
         return frozenset((m.thing("external", None, (), _GENERATORS[name]),))
-    if name in NOT_RUN:
-        return frozenset((m.thing("external", None, (), name),))
     if name == "contextlib.suppress":
         caught = {t.name.rpartition(".")[2] for a in call.arguments for t in a.value}
         name = "raises" if caught & _GRADIENT_ERRORS else name
@@ -280,6 +290,9 @@ def _array_result(
     scalar = row.returns == "scalar" or (plain and single)
     name = "scalar" if scalar else reduced(row, call, 1)
     made = make_array(m, f, state, call.place, row, inputs, call, name)
+    numbers = [t for a in call.arguments for t in numbers_in(state, a.value) if t.name]
+    if numbers:
+        hold(m, state, made, row.name, [*inputs, *numbers])
     if row.returns == "arrays":
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))

@@ -44,6 +44,7 @@ def grant(
         _withdraw(state, me, strong)
         return
     log(m, f, state, "granted", thing, place, detail=form)
+    state.set((me, "#told"), "no")
     if tracked(state, me) == "yes":
         return
     kind = dtype_class(dtype(state, me))
@@ -60,6 +61,8 @@ def grant(
 def _withdraw(state: State, me: Thing, strong: bool) -> None:
     if me.name.startswith(("parameter of", "torch.nn.Parameter")):
         strong = False  # conservative: it stands for several parameters
+    if strong and tracked(state, me) == "no":
+        state.set((me, "#told"), "yes")
     state.set((me, "#tracked"), "no") if strong else state.add((me, "#tracked"), "no")
     for other in ordered(state.get((me, "#perhaps"), ())):
         if leaf(state, other) != "no":

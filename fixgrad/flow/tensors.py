@@ -94,6 +94,8 @@ def log(
         weighed, f.careless > 0,
     )  # fmt: skip
     m.graph.uses[key] = use
+    if kind in _ASKS and fact(state, thing, "#told", "no") == "yes":
+        m.graph.told.add(me)
     if kind == "export":
         note_export(m, f, site, thing)
     sorted_out = now and any(me in guard.among for guard in m.guards)
@@ -110,7 +112,7 @@ _FRESH: tuple[tuple[str, object], ...] = (
     ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
     ("#guarded", False), ("#spoiled", "no"), ("#saves", "no"), ("#base", frozenset()),
     ("#loose", False), ("#outgrown", False), ("#twofold", False), ("#outpaced", frozenset()),
-    ("#read", False), ("#present", frozenset()),
+    ("#read", False), ("#present", frozenset()), ("#told", "no"),
 )  # fmt: skip
 
 

@@ -75,8 +75,10 @@ def _told_apart(graph: FlowGraph, demand: Demand) -> bool:
 
 
 def _stated(graph: FlowGraph) -> set[Thing]:
-    """Return the tensors of which the program asserts that they have no gradient."""
-    return {graph.identity(u.thing) for u in graph.of_kind("no-grad-expected")}
+    """Return the tensors of which the program says that they have no gradient, and never grants one."""
+    granted = {graph.identity(u.thing) for u in graph.of_kind("granted")}
+    asserted = {graph.identity(u.thing) for u in graph.of_kind("no-grad-expected")}
+    return asserted | graph.told - granted
 
 
 def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[str, Site, Thing]]:
