@@ -25,7 +25,8 @@ The tensor becomes a tracked leaf where it is made: `pose = torch.tensor(np.arra
 
 ## Repair safety
 Safe: only a tracked leaf can be optimised, and this tensor is given to be optimised. A tensor whose `.grad` the
-program sets by hand is left alone.
+program sets by hand is left alone, and so is one that is stepped while nothing is computed from it: an optimizer needs
+some tensor where only its schedule is looked at.
 
 ## References
 https://docs.pytorch.org/docs/stable/optim.html
@@ -44,7 +45,8 @@ NAME = "untracked-optimizer-parameter"
 
 def demands(graph: FlowGraph) -> Iterator[Demand]:
     """Yield the parameters of optimizers that will never move."""
+    idle = {graph.identity(u.thing) for u in graph.of_kind("step")} - graph.used()
     for demand in untracked(graph, "optimizer", CODE, LEAF, "it is given to `{}`"):
         # conservative: an optimizer of one's own that never steps may have other uses
-        if graph.stepped.issuperset(demand.use.others):
+        if graph.stepped.issuperset(demand.use.others) and graph.identity(demand.thing) not in idle:
             yield demand

@@ -10,6 +10,7 @@ from fixgrad.flow import (
     containers,
     decorators,
     exports,
+    forward_hooks,
     instances,
     libraries,
     liveness,
@@ -76,10 +77,8 @@ def _note_result(m: Machine, f: Frame, op: Op, call: Call) -> None:
     """Remember the calls that do not give a tensor each time."""
     if call.direct:
         return
-    for thing in f.registers[op.out]:
-        if thing.kind != "tensor":
-            m.graph.no_tensor.add(Site(f.module.path, op.place))
-            break
+    if any(thing.kind != "tensor" for thing in f.registers[op.out]):
+        m.graph.no_tensor.add(Site(f.module.path, op.place))
 
 
 def apply(m: Machine, f: Frame, state: State, call: Call, callee: Value) -> Value:
@@ -104,6 +103,7 @@ def _apply(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Valu
     if m.nested >= MOST_NESTED:
         return unknown_call(m, f, state, call, [thing], callbacks=False)
     m.nested += 1
+    forward_hooks.run(m, f, state, call, thing)
     value = _applied(m, f, state, call, thing)
     m.nested -= 1
     return value

@@ -93,6 +93,7 @@ class FlowGraph:
         # by leaf: what takes its place in later turns of a loop, and what is computed of either
         self.replaced: dict[Thing, set[tuple[Thing, Thing]]] = {}
         self.refused: set[Thing] = set()  # requires_grad=False is written there
+        self.hooked: set[Thing] = set()  # modules with hooks that run before forward
         self.told: set[Thing] = set()  # to have no gradient, before one was asked for
         self.moved: set[Thing] = set()  # by their own gradients, where these are tested for None
         self.manual: set[Thing] = set()  # the program sets their .grad itself
@@ -194,6 +195,13 @@ class FlowGraph:
                 sources |= self.cut.get(thing, set())
             pending.extend(ordered(sources))
         return list(found)
+
+    def used(self) -> set[Thing]:
+        """Return the tensors that something is computed from, and those that are differentiated."""
+        found = {self.identity(u.thing) for u in self.of_kind("backward")}
+        for sources in (self.carried, self.cut, self.by_value):
+            found.update(self.identity(t) for things in sources.values() for t in things)
+        return found
 
     def tick(self) -> int:
         """Return the next time of the clock."""

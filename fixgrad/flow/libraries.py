@@ -34,6 +34,7 @@ from fixgrad.flow.tensors import identity, log, make, tracked
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
+    NUMBER,
     UNKNOWN,
     Site,
     Thing,
@@ -152,6 +153,11 @@ def _call_torch(m: Machine, f: Frame, state: State, call: Call, name: str) -> Va
     module = module_class(name)
     if module is not None:
         return make_module(m, f, state, call, module)
+    if name.startswith(
+        "torch.optim.lr_scheduler."
+    ):  # it keeps the optimizer, and gives out numbers
+        m.callbacks(m, f, state, call, [a.value for a in call.arguments], (NUMBER,))
+        return UNKNOWN
     row = tensor_function(name)
     if row is not None:
         made_by_row = by_row(m, f, state, call, row, [], name.rpartition(".")[2])

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import access, classes, containers, instances, namespaces, submodules
+from fixgrad.flow import (
+    access,
+    classes,
+    containers,
+    forward_hooks,
+    instances,
+    namespaces,
+    submodules,
+)
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import (
     arrays_in,
@@ -128,6 +136,7 @@ def module_method(
     if name in _RETURNS_ITSELF:
         note_moved(m, state, call, thing, name)
         return frozenset((thing,))
+    forward_hooks.keep(m, state, call, thing, name)
     return m.unknown(m, f, state, call, [thing], name)
 
 
@@ -244,6 +253,7 @@ def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, 
     if row_here is not None and row_here.returns == "tensor":
         return _distribute(m, f, state, call, thing, row_here)
     row_of_tensor = method_row(name)
+    forward_hooks.keep(m, state, call, thing, name)
     if state.get((thing, "#inputs")) and row_of_tensor is not None and not row_of_tensor.attribute:
         if row_of_tensor.returns == "tensor" and not row_of_tensor.inplace:
             extra = [t for a in call.arguments for t in of_kind(a.value, "tensor", "opaque")]

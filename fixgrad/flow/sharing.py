@@ -41,7 +41,7 @@ def grant(
     me = identity(thing)
     strong = strong and me not in m.graph.several
     if not on:
-        _withdraw(state, me, strong)
+        _withdraw(state, me, strong, told=form != "keyword")
         return
     log(m, f, state, "granted", thing, place, detail=form)
     state.set((me, "#told"), "no")
@@ -58,10 +58,10 @@ def grant(
         _connect(state, view, me)
 
 
-def _withdraw(state: State, me: Thing, strong: bool) -> None:
+def _withdraw(state: State, me: Thing, strong: bool, told: bool) -> None:
     if me.name.startswith(("parameter of", "torch.nn.Parameter")):
         strong = False  # conservative: it stands for several parameters
-    if strong and tracked(state, me) == "no":
+    if told and strong and tracked(state, me) == "no":
         state.set((me, "#told"), "yes")
     state.set((me, "#tracked"), "no") if strong else state.add((me, "#tracked"), "no")
     for other in ordered(state.get((me, "#perhaps"), ())):
