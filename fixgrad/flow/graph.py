@@ -78,6 +78,9 @@ class FlowGraph:
         self.shadows: dict[str, list[tuple[Place, frozenset[str]]]] = {}  # local names by function
         self.mixes: set[Thing] = set()  # computed from a tensor and an array
         self.by_value: dict[Thing, set[Thing]] = {}  # tensors whose numbers went into it
+        self.steered: dict[
+            Thing, set[Thing]
+        ] = {}  # an item of a tensor -> the tensors it is chosen by
         # at a backward pass: tensors whose values it brought back, if they were not made anew since
         self.came_back: dict[Thing, set[Thing]] = {}
         self.turned: set[Thing] = set()  # lies in memory in another order than its axes say

@@ -55,7 +55,11 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
             assert row is not None
             alias = _alias_of_item(state, key)
             row = row._replace(alias=alias, saves=alias != "view")  # a copy saves its indices
-            return frozenset((derive(m, f, state, op.place, row, [thing]),))
+            made = derive(m, f, state, op.place, row, [thing])
+            indices = containers.reachable(state, [key])
+            if indices:
+                m.graph.steered.setdefault(made, set()).update(identity(t) for t in indices)
+            return frozenset((made,))
         case "array":
             return frozenset((array_item(m, f, state, thing, key, op),))
         case "dict":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, identity, joint_dtype, make, recorded
+from fixgrad.flow.tensors import cut_from, derive, identity, joint_dtype, make, recorded
 from fixgrad.flow.values import Site, Thing, Value, is_constant, of_kind
 from fixgrad.knowledge import TensorOp
 
@@ -56,6 +56,8 @@ def several(
             of_dtype=_dtype_of_output(state, row, number, operands),
             inputs=(identity(t) for t in inputs) if grad != "no" else (),
         )  # fmt: skip
+        if grad == "no":
+            cut_from(m, state, inner, inputs)
         items.append(frozenset((inner,)))
     pooled = "pool" in row.name and not _gives_indices(call, row.name)
     if pooled or (

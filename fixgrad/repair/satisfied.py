@@ -167,7 +167,8 @@ def _where_cut_below(graph: FlowGraph, thing: Thing, target: Key, seen: set[Thin
 
 
 def _without_gradient(graph: FlowGraph, thing: Thing) -> set[Thing]:
-    return graph.cut.get(thing, set()) | graph.by_value.get(thing, set())
+    sources = (graph.cut, graph.by_value, graph.steered)
+    return {t for found in sources for t in found.get(thing, ())}
 
 
 def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, Thing]]:
