@@ -247,7 +247,7 @@ def _returned(run: Run, touch: Touch) -> tuple[str, str] | None:
             return "returned", f"returned to `{name}`, which calls `{function.name}` back"
     if calls:
         return None
-    if function.kind not in ("function", "generator"):
+    if function.kind not in ("function", "generator", "coroutine"):
         return None
     verb = "yielded" if touch.kind == "yield" else "returned"
     short = function.name.rpartition(".")[2]

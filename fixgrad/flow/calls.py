@@ -230,7 +230,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     if code.cached:
         return _enter_once(m, f, state, call, code)
     value = _execute(m, f, state, call, code, (*f.path, site))
-    m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement))
+    awaited = function.kind == "coroutine"
+    m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement), awaited)
     return value
 
 

@@ -352,6 +352,13 @@ def _opaque(m: Machine, f: Frame, op: Op, state: State) -> None:
         f.registers[op.out] = value if op.target == "pattern" and value else UNKNOWN
 
 
+def _await(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Wait for a coroutine: its function was entered where it was called."""
+    call = Site(f.module.path, f.place_of(op.args[0]))
+    m.graph.awaited[call] = Site(f.module.path, op.place)
+    f.registers[op.out] = f.registers[op.args[0]]
+
+
 def _inserted(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute a statement that the plan inserts: `x.requires_grad_()`."""
     name, _, method = op.target.removesuffix("()").rpartition(".")
@@ -374,6 +381,7 @@ HANDLERS: dict[str, Handler] = {
     "function": definitions.make_function,
     "class": definitions.make_class,
     "yield": generators.yielded,
+    "await": _await,
     "opaque": _opaque,
     "inserted": _inserted,
 }

@@ -34,6 +34,7 @@ class CallResult(NamedTuple):
 
     value: Value
     statement: Site
+    is_coroutine: bool  # it is no value before someone awaits it
 
 
 _LONGEST_CHAIN = 50  # of views and copies between a tensor and where it is looked at
@@ -120,6 +121,7 @@ class FlowGraph:
         self.visits: dict[Where, set[Where]] = {}  # by root: the functions entered below it
         self.roots: set[Site] = set()  # calls by unknown callers
         self.unwritten: set[Site] = set()  # calls of fixtures by pytest
+        self.awaited: dict[Site, Site] = {}  # calls, and where they are awaited
         self.of_several_tests: set[Thing] = set()  # what fixtures make once for all tests
         self.called_here: set[Site] = set()  # functions and classes that the project calls itself
         self.stepped: set[Thing] = set()  # instances whose step() was called

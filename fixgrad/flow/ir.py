@@ -64,7 +64,7 @@ class Function:
     def __init__(
         self,
         name: str,  # "Net.forward"
-        kind: str,  # "module", "class", "function", "lambda", "generator"
+        kind: str,  # "module", "class", "function", "lambda", "generator", "coroutine"
         place: Place,
         parameters: tuple[Parameter, ...],
         defaults: int,  # how many of the plain parameters have a default, from the right

@@ -188,12 +188,12 @@ def _place(
         if contexts.is_used_within(thing, thing.path[: depth + 1]):
             break  # the gradient by way of that would be lost
         result = graph.calls.get((call, thing.path[:depth]))
-        if result is None:
+        if result is None or (result.is_coroutine and call not in graph.awaited):
             continue
         tensors = {graph.identity(t) for t in of_kind(result.value, "tensor")}
         me = graph.identity(thing)
         if me in tensors and tensors <= contexts.things and len(result.value) == len(tensors):
-            return Placement(tuple(at_call(graph, thing, call)))
+            return Placement(tuple(at_call(graph, thing, graph.awaited.get(call, call))))
         after = _after_statement(contexts, thing, thing.path[:depth], result.statement)
         if after is not None:
             return Placement((after,))

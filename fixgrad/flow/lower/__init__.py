@@ -18,6 +18,7 @@ from fixgrad.flow.lower.statements import lower_body
 from fixgrad.source import Problem, Source
 
 _AnyFunction = ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
+_KINDS = {ast.Lambda: "lambda", ast.FunctionDef: "function", ast.AsyncFunctionDef: "coroutine"}
 
 
 def lower(source: Source) -> Module | Problem:
@@ -113,7 +114,7 @@ def _lower_function(outer: Builder, node: _AnyFunction, name: str) -> int:
     else:
         lower_body(b, node.body)
     generator = unit.has_yield and not isinstance(node, ast.Lambda) and has_yield(node)
-    kind = "generator" if generator else "lambda" if isinstance(node, ast.Lambda) else "function"
+    kind = "generator" if generator else _KINDS[type(node)]
     place = unit.columns.place(node)
     plain = len(node.args.defaults)
     unit.functions[number] = _finish(b, kind, place, _parameters(node.args), plain)

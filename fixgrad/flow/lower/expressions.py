@@ -201,7 +201,7 @@ def _format(b: Builder, node: ast.JoinedStr) -> int:
 
 
 def _await(b: Builder, node: ast.Await) -> int:
-    return lower(b, node.value)
+    return b.emit("await", node, args=(lower(b, node.value),))
 
 
 def _yield(b: Builder, node: ast.Yield) -> int:
