@@ -94,8 +94,10 @@ def new_like(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name:
     if row is not None:
         written = call._replace(receiver=None, direct=call.receiver is not None)
         return convert(m, f, state, written, row._replace(dtype=dtype(state, thing)))
-    if factory_method(name) is not None:
-        return frozenset((make(m, f, state, call.place, "factory"),))
+    factory = factory_method(name)
+    if factory is not None:
+        same = factory._replace(dtype=dtype(state, thing))
+        return spread_requires_grad(m, f, state, call, same)
     return NOTHING
 
 

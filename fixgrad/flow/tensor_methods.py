@@ -75,10 +75,10 @@ def tensor_method(
     if name in ("tolist", "item"):
         use_values(m, f, state, [thing], call.place)
         return _python_values(m, f, state, call, thing, name)
-    row = method_row(name)
-    if row is not None:
-        return by_row(m, f, state, call, row, [thing], name)
     made = new_like(m, f, state, call, thing, name)
+    row = method_row(name)
+    if not made and row is not None:
+        return by_row(m, f, state, call, row, [thing], name)
     return made or m.unknown(m, f, state, call, [thing], name)
 
 
