@@ -154,7 +154,7 @@ def _deep_copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
     for tensor in containers.reachable(state, [frozenset((t,)) for t in holders]):
         computed = tensor.kind == "tensor" and leaf(state, tensor) == "no"
         if computed and first is not None and tracked(state, tensor) != "no":
-            log(m, f, state, "export", tensor, first.place, detail="list")
+            log(m, f, state, "export", tensor, first.place, detail="list.deepcopy")
     return _copy(m, f, state, call)
 
 

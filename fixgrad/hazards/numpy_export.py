@@ -42,6 +42,7 @@ from fixgrad.hazards import Hazard, span
 
 CODE = "FG208"
 NAME = "numpy-export-of-tracked-tensor"
+_LISTED = "list"  # the tensor is one of several things that are given together
 UNPROVED = "[]=?"  # a store in what may be an array
 
 
@@ -80,6 +81,9 @@ _METHODS = ("numpy", "__array__")
 
 def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     what = f"`{use.detail.rpartition('.')[2]}` raises on a tensor that requires grad"
+    listed = use.detail.startswith(_LISTED)
+    if use.detail == _LISTED:
+        what = "a tensor that requires grad is among what NumPy takes here, which raises"
     if use.detail == UNPROVED:
         # conservative: `table[key] = x` with a table from elsewhere needs x as it is if it is a dict
         what = "what a tensor that requires grad is stored in may be an array, which raises"
@@ -90,7 +94,7 @@ def _hazard(graph: FlowGraph, use: Use) -> Hazard:
     if not _is_always_a_tensor(graph, use):
         return Hazard(CODE, use, f"{what}, and it is not always a tensor here", refusal="FG910")
     certain = use.thing.kind == "tensor" or use.detail in _METHODS
-    if use.detail == "list" or not certain:
+    if listed or not certain:
         return Hazard(CODE, use, what, refusal="FG910")
     site = use.site
     while site in graph.before_cpu:
