@@ -19,7 +19,7 @@ from fixgrad.flow import (
 from fixgrad.flow.arguments import Argument, Call, bind
 from fixgrad.flow.arms import detached_ones
 from fixgrad.flow.call_sites import call_of
-from fixgrad.flow.differentiation import may_run_backward, without_former
+from fixgrad.flow.differentiation import may_grant, may_run_backward, without_former
 from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.idle import is_idle, values_inside
@@ -30,7 +30,6 @@ from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import call_module
 from fixgrad.flow.protocols import callables
 from fixgrad.flow.state import MODE, State
-from fixgrad.flow.tensors import tracked
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -213,8 +212,7 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         if ".backward" in function.tokens:
             inside = containers.reachable(state, values_inside(m, state, call, code))
             may_run_backward(state, inside)
-        grants = not function.tokens.isdisjoint((".requires_grad_", ".requires_grad="))
-        name = "requires_grad" if grants else ""
+        name = "requires_grad" if m.may_grant((code.module.path, function.place)) else ""
         # no callbacks: it may be one itself
         made = unknown_call(m, f, state, call, [], name, callbacks=False)
         return without_former(state, [a.value for a in call.arguments], made)
@@ -356,9 +354,7 @@ def unknown_call(
     if not name.startswith("torch."):  # what of torch does is known by name
         may_run_backward(state, tensors)
     if any(part in name for part in _GRANTING_NAMES):
-        for tensor in tensors:
-            if tracked(state, tensor) == "no":
-                state.set((tensor, "#tracked"), "maybe")
+        may_grant(state, tensors)
     if len(tensors) > 1:  # `library.run(inputs, out)` may fill what was made for it
         m.graph.impure.update(t for t in tensors if t.name == "factory")
     for callee in callees:

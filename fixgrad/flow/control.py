@@ -25,7 +25,7 @@ from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.membership import note_key
 from fixgrad.flow.protocols import iterated, special
-from fixgrad.flow.state import CONTEXT_MODES, MODE, Changes, State, Trail
+from fixgrad.flow.state import MODE, Changes, State, Trail, mode_inside
 from fixgrad.flow.tensors import log
 from fixgrad.flow.type_tests import narrow, widen
 from fixgrad.flow.values import (
@@ -311,7 +311,7 @@ def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
     fails = fails or any(t.name == "generator in try" for t in of_kind(context, "list"))
     m.expecting_failure += fails
     # `nullcontext() if training else torch.no_grad()` may leave recording as it is
-    modes = {CONTEXT_MODES.get(t.name, before) if t in managers else before for t in context}
+    modes = {mode_inside(before, t.name) if t in managers else before for t in context}
     if modes != {before} and not any(manager.name == "set" for manager in managers):
         state.set(MODE, modes.pop() if len(modes) == 1 else "maybe")
     for manager in managers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixgrad.flow import libraries
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.machine import Frame, Machine
-from fixgrad.flow.state import CONTEXT_MODES, State
+from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.values import (
     UNKNOWN,
     Thing,
@@ -39,7 +39,11 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
         state.set((thing.data, "#setter"), inner)
         return frozenset((thing.data,))
     if thing.kind == "context":
-        return _with_mode(m, inner, thing.name)
+        if thing.name != "set":
+            return _with_mode(m, inner, thing.name)
+        now, before = thing.data
+        state.set(MODE, before)  # `@torch.set_grad_enabled(False)` is of the function alone
+        return _recording(m, inner, thing.name, now)
     if thing.kind in ("function", "method"):
         result = m.apply(m, f, state, call, decorator)
         return result if of_kind(result, "function", "method", "partial", "instance") else inner
@@ -49,7 +53,17 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
 def _with_mode(m: Machine, inner: Value, mode: str) -> Value:
     if mode not in CONTEXT_MODES:
         return inner
-    return _changed(m, inner, mode, {"mode": CONTEXT_MODES[mode]})
+    return _recording(m, inner, mode, CONTEXT_MODES[mode])
+
+
+def _recording(m: Machine, inner: Value, name: str, mode: str) -> Value:
+    """Return functions that run in a mode, but for those whose nearer decorator says another one."""
+    found: set[Thing] = set()
+    for thing in inner:
+        own = thing.data.mode if thing.kind == "function" else ""
+        stays = bool(own) and mode != "inference"
+        found |= {thing} if stays else _changed(m, frozenset((thing,)), name, {"mode": mode})
+    return frozenset(found)
 
 
 def _changed(m: Machine, inner: Value, name: str, how: dict[str, object]) -> Value:

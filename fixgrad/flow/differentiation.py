@@ -131,6 +131,18 @@ def may_run_backward(state: State, things: Iterable[Thing]) -> None:
         pending.extend(cells.get((thing, "#inputs"), ()))
 
 
+def may_grant(state: State, things: list[Thing]) -> None:
+    """Note that code that is not followed may have granted these a gradient, or what unknown code made them of."""
+    pending, seen = list(things), set(things)
+    for thing in pending:  # it grows meanwhile
+        if thing.kind == "opaque":
+            new = ordered(state.get((thing, "#inputs"), NOTHING) - seen)
+            seen.update(new)
+            pending += new
+        elif tracked(state, thing) == "no":
+            state.set((thing, "#tracked"), "maybe")
+
+
 def _with_parameters(state: State, things: Iterable[Thing]) -> list[Thing]:
     """Return the things, and the parameters of the modules among them."""
     found: dict[Thing, None] = {}

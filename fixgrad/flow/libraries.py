@@ -128,11 +128,13 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
 
 
 def _context(m: Machine, state: State, call: Call, mode: str) -> Value:
+    flag = call.get(0, "mode")
+    sure, on = known(flag.value) if flag is not None else (mode == "inference", True)
+    if mode == "inference" and not (sure and on):
+        mode = "no_inference" if sure else "perhaps_inference"
     if mode != "set":
         return frozenset((m.thing("context", None, (), mode),))
     before = state.get(MODE, "on")
-    flag = call.get(0, "mode")
-    sure, on = known(flag.value) if flag is not None else (False, None)
     now = ("on" if on else "off") if sure else "maybe"
     state.set(MODE, now)
     return frozenset((m.thing("context", None, (), "set", (now, before)),))

@@ -98,6 +98,7 @@ class Project:
         self.edits_around = False  # repairs of given files may change others too
         self.generated: frozenset[str] = frozenset()  # those left out as a program makes them
         self.models = models  # what the user's settings say of calls
+        self.may_grant = relevance.granting(self.modules)
         self.relevance = relevance.relevance(self.modules, self.find, given, models)
 
     def find(self, importer: str, name: str) -> str | None:
@@ -171,6 +172,7 @@ class Linker:
         self.machine.library = library.reader(self.machine, self.globals, self._execute)
         self.machine.graph.shadows = shadows
         self.machine.models = project.models
+        self.machine.may_grant = project.may_grant
         self.machine.batch = loading.batch
 
     def run(self, only: frozenset[Where] | None = None) -> FlowGraph:
@@ -183,9 +185,7 @@ class Linker:
         imported = self.project.relevance.imported
         wanted = sorted({path for path, _ in worth}, key=lambda path: (path in imported, path))
         for path in counted("following", wanted):
-            self.globals.set(
-                MODE, "on"
-            )  # each may be the program; what one switches off is its own
+            self.globals.set(MODE, "on")  # each may be the program, and starts anew
             self._execute(path)
         self.globals.set(MODE, "on")
         roots = [root for path in wanted for root in self._roots(path)]

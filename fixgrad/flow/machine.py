@@ -117,6 +117,7 @@ class Machine:
     """One run over a project; see the module's docstring."""
 
     batch: Batch  # what a data loader gives, each time it is gone through
+    may_grant: Callable[[Where], bool]  # whether a function, or what it calls, grants gradients
     library: Callable[[str], Value]  # what of Python's library is written down as Python
     thrown: Value = NOTHING  # what the handler being executed has caught
 

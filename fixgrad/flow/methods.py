@@ -32,7 +32,7 @@ from fixgrad.flow.optimizers import demand_parameters, optimizer_method
 from fixgrad.flow.registration import note_cast, note_moved
 from fixgrad.flow.scalars import taken
 from fixgrad.flow.sharing import grant
-from fixgrad.flow.state import CONTEXT_MODES, MODE, State
+from fixgrad.flow.state import MODE, State, mode_inside
 from fixgrad.flow.tensor_methods import run_backward, tensor_method
 from fixgrad.flow.tensors import derive, dtype, log
 from fixgrad.flow.values import (
@@ -302,8 +302,7 @@ def context_call(
     """Call a method of a context manager of torch: `torch.no_grad().__enter__()`."""
     if name != "__enter__":
         return m.unknown(m, f, state, call, [thing], name)
-    if thing.name in CONTEXT_MODES:
-        state.set(MODE, CONTEXT_MODES[thing.name])
+    state.set(MODE, mode_inside(state.get(MODE, "on"), thing.name))
     return frozenset((thing,))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow.handed_on import TorchNames
@@ -111,6 +112,40 @@ def below(
         if (path, function.place) in functions
     }
     return _places(_places_of_units(modules), _below(found, callers))
+
+
+GRANTS = (".requires_grad_", ".requires_grad=", "=requires_grad")
+
+
+def granting(modules: Mapping[str, Module]) -> Callable[[tuple[str, Place]], bool]:
+    """Return what says whether a function may grant a gradient; it is found out when first asked."""
+
+    @functools.cache
+    def found() -> frozenset[tuple[str, Place]]:
+        return _granting(modules)
+
+    return lambda where: where in found()
+
+
+def _granting(modules: Mapping[str, Module]) -> frozenset[tuple[str, Place]]:
+    """Find the functions that may grant a gradient, themselves or by what they name."""
+    mentioned: dict[str, list[tuple[str, tuple[str, Place]]]] = defaultdict(list)
+    pending: list[tuple[str, tuple[str, Place]]] = []
+    for path, module in modules.items():
+        for function in module.functions:
+            named = function.name, (path, function.place)
+            if not function.tokens.isdisjoint(GRANTS):
+                pending.append(named)
+            for token in function.tokens:
+                mentioned[token.removeprefix(".")].append(named)
+    found = {where for _, where in pending}
+    while pending:
+        outer, _, name = pending.pop()[0].rpartition(".")
+        known_as = outer.rpartition(".")[2] if name == "__init__" else name
+        new = [each for each in mentioned.get(known_as, ()) if each[1] not in found]
+        found.update(where for _, where in new)
+        pending += new
+    return frozenset(found)
 
 
 def _mentioning(modules: Mapping[str, Module], names: Names, calls: Iterable[str]) -> set[Unit]:

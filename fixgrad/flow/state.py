@@ -20,7 +20,17 @@ ABSENT = object()
 MODE: Cell = (None, "#mode")  # "on", "off", "inference", "maybe": whether autograd records
 
 
-CONTEXT_MODES = {"no_grad": "off", "inference": "inference", "enable": "on"}
+CONTEXT_MODES = {
+    "no_grad": "off", "inference": "inference", "enable": "on",
+    "no_inference": "on", "perhaps_inference": "maybe",  # `torch.inference_mode(False)` records
+}  # fmt: skip
+
+
+def mode_inside(before: str, context: str) -> str:
+    """Return whether autograd records inside a context manager of torch, by its name here."""
+    if before == "inference" and context in ("enable", "no_grad"):
+        return before  # only `torch.inference_mode(False)` ends it
+    return CONTEXT_MODES.get(context, before)
 
 
 def join_facts(field: str, one: Any, other: Any) -> Any:
