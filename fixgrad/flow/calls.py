@@ -30,6 +30,7 @@ from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import call_module
 from fixgrad.flow.protocols import callables
 from fixgrad.flow.state import MODE, State
+from fixgrad.flow.type_tests import narrow_receiver
 from fixgrad.flow.values import (
     NONE,
     NOTHING,
@@ -65,6 +66,8 @@ def execute_call(m: Machine, f: Frame, op: Op, state: State) -> None:
 def execute_method(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `receiver.name(...)`."""
     receiver = consume(m, f, state, f.registers[op.args[0]], op.place, op.target)
+    if len(receiver) > 1 and not m.tries:
+        receiver = narrow_receiver(f, op, state, receiver)
     call = call_of(m, f, op, state, receiver=f.place_of(op.args[0]))
     m.beside = frozenset(detached_ones(m, receiver))
     f.registers[op.out] = send(m, f, state, call, receiver, op.target) or UNKNOWN

@@ -6,7 +6,8 @@ branch, a variable that holds the value holds only these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import classes, containers
@@ -57,6 +58,28 @@ def sorted_out(
     yes = frozenset(t for t, outcome in pairs if outcome is not (not positive))
     no = frozenset(t for t, outcome in pairs if outcome is not positive)
     return frozenset((m.thing("type-test", None, (), "", (yes, no)),))
+
+
+_CONTAINERS: tuple[type, ...] = (
+    list, tuple, set, frozenset, dict, OrderedDict, Counter, deque, Generator, str, int, float,
+)  # fmt: skip
+_HELD_BY_PYTHON = ("list", "tuple", "dict", "text", "number", "const")
+
+
+def _able(value: Value, name: str) -> Value:
+    """Return the things that may have a method: where a tensor has it, no list or number stands for long."""
+    if len(value) < 2 or tensor_method(name) is None or any(hasattr(t, name) for t in _CONTAINERS):
+        return value
+    return frozenset(t for t in value if t.kind not in _HELD_BY_PYTHON) or value
+
+
+def narrow_receiver(f: Frame, op: Op, state: State, receiver: Value) -> Value:
+    """Leave out what has no such method, also of the variable: behind the call it is not that."""
+    left = _able(receiver, op.target)
+    cell = f.thing, f.names.get(op.args[0], "")
+    if left is not receiver and state.get(cell) == receiver:
+        state.set(cell, left)
+    return left
 
 
 Narrowed: TypeAlias = dict[tuple[Thing, str], tuple[Value, Value]]  # by variable: before and now
