@@ -44,6 +44,33 @@ class TestCommandLine:
         monkeypatch.chdir(tmp_path)
         Path("main.py").write_text(MAIN)
         Path("model.py").write_text(MODEL)
+        Path("folder").mkdir()
+
+    def test_refused(self, capfd: pytest.CaptureFixture[str]) -> None:
+        Path("cut.py").write_text(f"{HEAD}z = torch.from_numpy(np.ones(2))\nprint(z.grad)\n")
+        asked = ["why", "cut.py:3", "--output-format", "json"]
+        (row,) = json.loads(command(asked, capfd))
+        assert (row["verdict"], row["code"], row["applicability"]) == ("refused", "FG101", None)
+        assert row["refusal"]["code"] == "FG905"
+        assert "no backward pass reaches" in row["refusal"]["reason"]
+
+    def test_other_files_with_a_problem_are_named(self, capfd: pytest.CaptureFixture[str]) -> None:
+        Path("odd.py").write_bytes(b"import torch\nx = '\xff'\n")
+        for arguments in (["why", "main.py:10"], ["graph", "main.py"]):
+            assert cli.run(arguments) == 0
+            assert "odd.py:2" in capfd.readouterr().err
+            assert cli.run([arguments[0], arguments[1].replace("main", "odd")]) == 2
+            assert "odd.py:2" in capfd.readouterr().err
+
+    def test_not_every_end_is_told(self, capfd: pytest.CaptureFixture[str]) -> None:
+        uses = "".join(f"print(x[{n}].item())\n" for n in range(40))
+        Path("many.py").write_text(
+            f"{HEAD}x = torch.from_numpy(np.ones(40))\n{uses}"
+            "w = torch.ones(2, requires_grad=True)\nw.sum().backward()\n"
+        )
+        shown = command(["why", "many.py:3"], capfd)
+        told = shown.count("its values leave as a number")
+        assert f"   - and {40 - told} more\n" in shown
 
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of libcst, where it is loaded first
     def test_text(self, capfd: pytest.CaptureFixture[str]) -> None:
@@ -98,6 +125,8 @@ class TestCommandLine:
             (["why", "main.py:10:300"], "there is no column 300"),
             (["graph", "main.py:as_tensr"], "did you mean as_tensor?"),
             (["graph", "gone.py"], "no such file"),
+            (["why"], "give a place as FILE:LINE, or --traceback FILE"),
+            (["graph", "folder"], "folder: not a Python file that is looked at"),
         ],
     )
     def test_errors(
@@ -186,6 +215,28 @@ class TestGraph:
         mermaid = drawing.draw(found, "mermaid", colour=False)
         assert "--x|cut|" in mermaid
         assert "linkStyle 0 stroke:red" in mermaid
+
+    def test_what_each_node_is(self, tmp_path: Path) -> None:
+        text = (
+            "import somewhere\nnet = torch.nn.Linear(2, 1)\nw = torch.ones(2, requires_grad=True)\n"
+            "x = torch.from_numpy(np.ones(2))\nsame = x.requires_grad_()\n"
+            "loss = net(somewhere.mix(x) * w).sum() + same.sum()\nloss.backward()\n"
+        )
+        found = chart(run_on(tmp_path, {"main.py": HEAD + text}), str(tmp_path / "main.py"), "")
+        kinds = {node.text: node.kind for node in found.nodes}
+        assert kinds["torch.from_numpy(np.ones(2))"] == "conversion"
+        assert kinds["somewhere.mix(x)"] == "unknown"
+        assert kinds["torch.nn.Linear(2, 1)"] == "parameters"
+        facts = {node.text: node.facts for node in found.nodes}
+        assert facts["torch.ones(2, requires_grad=True)"] == ("tracked", "leaf", "float32")
+        assert "shape=ellipse" in drawing.draw(found, "dot", colour=False)
+
+    def test_what_nothing_asks_of(self, tmp_path: Path) -> None:
+        text = "x = torch.from_numpy(np.ones(2))\ny = x.float()\nprint(y)\n"
+        found = chart(run_on(tmp_path, {"main.py": HEAD + text}), str(tmp_path / "main.py"), "")
+        assert found.title.endswith("(nothing that can reach it asks for a gradient)")
+        assert [node.text for node in found.nodes] == ["torch.from_numpy(np.ones(2))", "x.float()"]
+        assert "linkStyle" not in drawing.draw(found, "mermaid", colour=False)
 
     def test_text_names_what_it_shows(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
