@@ -263,6 +263,51 @@ class TestSpoiled:
         (project / "shared2.py").write_text("def scaled(t):\n    return t * 3\n")
         assert found(kept).patches == plain.patches
 
+    def test_a_row_that_is_no_bytes(self, project: Path, kept: str) -> None:
+        plain = found(kept)
+
+        def how(path: Path) -> None:
+            with sqlite3.connect(path) as connection:
+                connection.execute("UPDATE kept SET data = 'text'")
+            connection.close()
+
+        self.spoil(kept, how)
+        assert same(found(kept), plain)
+
+    def test_a_page_of_the_file(self, tmp_path: Path) -> None:
+        """SQLite tells of it only when the page is read; the file is begun anew then."""
+        path = str(tmp_path / "kept.db")
+        rows = {f"key {number}": b"x" * 3000 for number in range(50)}
+        first = store.Store(path)
+        first.put("head", rows)
+        first.close()
+        data = bytearray(Path(path).read_bytes())
+        data[4096:] = b"\xff" * (len(data) - 4096)
+        Path(path).write_bytes(data)
+        second = store.Store(path)
+        assert second.get("head", rows) == {}
+        second.put("head", rows)  # nothing comes of it any more
+        second.close()
+        third = store.Store(path)
+        third.put("head", rows)
+        assert third.get("head", rows) == rows
+        third.close()
+
+    def test_a_file_that_cannot_be_put_away(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "kept.db"
+        path.write_bytes(b"no database at all" * 999)
+        monkeypatch.setattr(store, "_remove", lambda path: None)
+        none = store.Store(str(path))
+        none.put("head", {"key": b"x"})
+        assert none.get("head", ["key"]) == {}
+        none.close()
+
+    def test_what_is_not_ours_is_not_kept(self) -> None:
+        with pytest.raises(TypeError, match="cannot be kept: set"):
+            dumped((1, {2}))
+
     def test_a_value_of_another_kind(self) -> None:
         for data in (
             b"",
@@ -345,6 +390,9 @@ class TestFolder:
         assert folder.default_folder() == str(tmp_path / "xdg" / "fixgrad")
         monkeypatch.setenv(folder.VARIABLE, str(tmp_path / "mine"))
         assert folder.default_folder() == str(tmp_path / "mine")
+        monkeypatch.delenv(folder.VARIABLE)
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # the user has no home
+        assert folder.default_folder() is None
 
     def test_it_is_private_and_marked(self, project: Path, kept: str) -> None:
         found(kept)
