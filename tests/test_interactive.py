@@ -217,6 +217,14 @@ class TestAnswers:
         assert "requires_grad" not in Path("b.py").read_text()
 
 
+def test_ways_to_write_it_that_differ_in_text_alone() -> None:
+    one = session.Form("tensor", "x = torch.tensor(a, requires_grad=True)", True)
+    other = session.Form("requires_grad_", "x = torch.tensor(a).requires_grad_()", True)
+    assert [form.told((one, other)) for form in (one, other)] == [one.line, other.line]
+    sharing = other._replace(copies=False)
+    assert sharing.told((one, sharing)).endswith("  (shares its memory)")
+
+
 class TestDecisions:
     KEPT = ("--decisions", "kept.json")
 

@@ -7,6 +7,8 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +20,7 @@ if importlib.util.find_spec("pygls") is None:
 
 from lsprotocol import types
 
+from fixgrad.lsp import paper, wire
 from tests.editor import Editor, codes, edited
 
 __all__ = ["here"]  # a fixture: an empty repository to be in
@@ -281,6 +284,26 @@ def test_without_the_extra(
     assert capfd.readouterr().err == (
         "fixgrad: the language server needs pygls; pip install 'fixgrad[lsp]'\n"
     )
+
+
+class Given(NamedTuple):
+    """What a library may make of a client's object."""
+
+    name: str
+    rows: tuple[object, ...]
+
+
+def test_what_a_client_says_of_a_notebook_becomes_plain() -> None:
+    given = Given("python", ({"a": [1, None]}, SimpleNamespace(line=1)))
+    assert paper._plain(given) == {
+        "name": "python",
+        "rows": [{"a": [1, None]}, {"line": 1}],
+    }
+
+
+def test_marks_that_are_not_closed_are_no_code() -> None:
+    assert wire._plain("`x*y` is *not*") == r"`x*y` is \*not\*"
+    assert wire._plain("`x*y is not") == r"\`x\*y is not"
 
 
 def test_help_does_not_load_it() -> None:

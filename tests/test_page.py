@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 
 from fixgrad import cli, pipeline
-from fixgrad.findings import Repair
+from fixgrad.findings import MADE, Repair, Step
 from fixgrad.options import Options
 from fixgrad.page.combining import Group, combine, joined
+from fixgrad.page.picture import _drawn
 from fixgrad.page.rows import rows
+from fixgrad.page.windows import Stretch, _joined, windows
 from fixgrad.patching import plan_patches
+from fixgrad.source import Span
 from fixgrad.write import encoded
 from tests.browser import browser
 from tests.explained import HEAD
@@ -392,3 +395,26 @@ def test_the_data_holds_only_lines_that_patches_need(page: Path) -> None:
     assert found
     data = json.loads(found[1])
     assert sorted(len(file["lines"]) for file in data["files"].values())[-1] <= 30
+
+
+class TestWindows:
+    def test_none_where_repairs_do_not_go_together(self) -> None:
+        assert windows((0, 1), lambda chosen: None) is None
+        assert windows((0, 1), lambda chosen: [] if len(chosen) == 1 else None) is None
+
+    def test_nothing_changes(self) -> None:
+        assert windows(tuple(range(20)), lambda chosen: []) == []
+
+    def test_stretches_that_overlap_are_one(self) -> None:
+        found = _joined(
+            Stretch(*each) for each in [("a", 1, 3), ("a", 3, 4), ("a", 6, 6), ("b", 6, 7)]
+        )
+        assert found == [Stretch("a", 1, 4), Stretch("a", 6, 6), Stretch("b", 6, 7)]
+
+
+def test_a_way_without_a_demand_is_drawn_as_it_is() -> None:
+    steps = [
+        Step(Span("a.py", 2, 0, 2, 1), "made here", MADE),
+        Step(Span("a.py", 1, 0, 1, 1), "", "cut"),
+    ]
+    assert _drawn(steps) == steps

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from fixgrad import cli, report
-from fixgrad.report import FORMATS, Report
+from fixgrad.edits import Edit
+from fixgrad.report import FORMATS, Entry, Report
 from fixgrad.report.csv import COLUMNS
 from fixgrad.report.markdown import LONGEST
-from fixgrad.source import Problem
+from fixgrad.source import Problem, Source, Span
 from tests.explained import HEAD
 from tests.reports import (
     REFUSED,
+    REPAIR,
     REPAIRED,
     SOURCES,
     WAITING,
@@ -86,6 +88,35 @@ def test_a_problem_with_a_whole_file_has_no_place() -> None:
     (run,) = json.loads(told["sarif"])["runs"]
     (notice,) = run["invocations"][0]["toolExecutionNotifications"]
     assert "region" not in notice["locations"][0]["physicalLocation"]
+
+
+class TestPlacesThatAreNot:
+    """A span may name a line that the file no longer has: then no text of it is shown."""
+
+    GONE = Span("train.py", 99, 0, 99, 4)
+
+    def entry(self) -> Entry:
+        finding = REPAIR.finding._replace(rule="XX999", span=self.GONE, trace=())
+        return REPAIRED._replace(outcome=REPAIR._replace(finding=finding), edits=())
+
+    @pytest.mark.parametrize("form", ["full", "sarif", "rdjson", "github"])
+    def test_a_report_says_the_rest(self, form: str) -> None:
+        shown = render(form, [self.entry()], SOURCES, colour=False)
+        assert "XX999" in shown
+        assert "99" in shown
+        assert "^" not in shown
+
+    def test_a_suggestion_is_not_half_a_file(self) -> None:
+        far = "import torch\n" + "# a remark\n" * 400 + "x = 1\n"
+        edits = (
+            Edit(Span("train.py", 1, 0, 1, 0), "a"),
+            Edit(Span("train.py", 402, 0, 402, 0), "b"),
+        )
+        sources = {"train.py": Source("train.py", far, "utf-8", False, "")}
+        shown = json.loads(
+            render("rdjson", [REPAIRED._replace(edits=edits)], sources, colour=False)
+        )
+        assert "suggestions" not in shown["diagnostics"][0]
 
 
 class TestAzure:

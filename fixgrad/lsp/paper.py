@@ -100,10 +100,10 @@ def _plain(value: Any) -> Any:
     """Return what the client says of a notebook without the types that the protocol's library gives it."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return list(map(_plain, value))
     if hasattr(value, "_asdict"):
         return _plain(value._asdict())
+    if isinstance(value, (list, tuple)):
+        return list(map(_plain, value))
     return value if value is None or isinstance(value, (str, int, float, bool)) else vars(value)
 
 
