@@ -155,6 +155,9 @@ class FlowGraph:
         self.kept: dict[Thing, set[Where]] = {}  # attributes of instances: of which classes
         # by statement that gives instances names: what stands in their attributes then, "src.points"
         self.named_parts: dict[tuple[Path, Place], dict[str, set[Thing]]] = {}
+        self.named_entries: dict[
+            tuple[Path, Site], dict[str, set[Thing]]
+        ] = {}  # of dicts and lists
         self.kept_as: dict[Thing, set[str]] = {}  # under which names
         # attributes of the project's modules that `forward` reads; the modules that are moved, and how
         self.read_in_forward: set[tuple[Thing, str]] = set()

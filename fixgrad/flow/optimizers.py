@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers, turns
+from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.belongings import named
 from fixgrad.flow.guards import ask_all
 from fixgrad.flow.ir import stands_in
 from fixgrad.flow.liveness import matters_to_next
@@ -84,7 +85,7 @@ def _note_attributes(
             for attribute in sorted(state.get((instance, "#fields"), ())):
                 kept: Value = state.get((instance, attribute), NOTHING)
                 holding.append((f"{variable}.{attribute}", kept))
-        for name, content in (part for each in holding for part in turns.named(state, *each)):
+        for name, content in (part for each in holding for part in named(state, *each)):
             if not content.isdisjoint(found):
                 things = m.graph.listed.setdefault((statement, name), set())
                 things.update(map(identity, content))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fixgrad.flow.belongings import named
 from fixgrad.flow.containers import item
 from fixgrad.flow.graph import Drawn
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
-from fixgrad.flow.values import NOTHING, Site, Value, constant, of_kind, union
+from fixgrad.flow.values import Site, Value, constant, of_kind, union
 from fixgrad.flow.variables import read_dotted
 
 if TYPE_CHECKING:
@@ -29,19 +29,6 @@ def execute(m: Machine, f: Frame, op: Op, state: State) -> None:
                     held = m.graph.drawn.setdefault(Drawn(loop, first, name), set())
                     held.update(map(identity, value))
     m.block(f, body, state)
-
-
-def named(state: State, name: str, value: Value) -> Iterator[tuple[str, Value]]:
-    """Yield what stands behind a name, and what stands in it by a key: `batch["x"]`, `batch[0]`."""
-    yield name, value
-    if len(value) != 1:
-        return
-    for thing in of_kind(value, "dict", "list", "tuple"):
-        for field in sorted(state.get((thing, "#fields"), ())):
-            key = field[1:-1]
-            if key.isdecimal() or key[1:-1].isidentifier():
-                quoted = key if key.isdecimal() else f'"{key[1:-1]}"'
-                yield f"{name}[{quoted}]", state.get((thing, field), NOTHING)
 
 
 def item_named(m: Machine, f: Frame, state: State, name: str, op: Op) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import access
-from fixgrad.flow.belongings import note_parts
+from fixgrad.flow.belongings import note_entries, note_parts
 from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Op
 from fixgrad.flow.stars import module_attribute
@@ -105,6 +105,8 @@ def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Val
                 bound.add(identity(thing))
         elif thing.kind == "instance" and name[0] != "%":
             note_parts(m, f, state, name, thing)
+        elif thing.kind in ("dict", "list", "tuple") and written:
+            note_entries(m, f, state, name, value)
 
 
 def _remember_name(m: Machine, f: Frame, qualified: str, name: str, owner: Thing) -> None:

@@ -112,6 +112,26 @@ class Contexts:
         called = frame < len(thing.path)
         return called and self.is_used_within(thing, thing.path[: frame + 1])
 
+    def is_made_by(self, thing: Thing, path: Path, statement: Site) -> bool:
+        """Say whether a statement makes a tensor, and lets no call that it makes compute with it."""
+        depth = len(path)
+        sites = [site for site in (*thing.path, thing.site) if site is not None]
+        if thing.path[:depth] != path or len(sites) <= depth:
+            return False
+        calls = range(depth + 1, len(thing.path) + 1)
+        return _is_inside(sites[depth], statement) and not any(
+            self.is_used_within(thing, thing.path[:n]) for n in calls
+        )
+
+    def is_only_used_in(self, thing: Thing, loops: list[Site]) -> bool:
+        """Say whether all that is computed of a tensor, and differentiated, is computed in loops."""
+        me = self.graph.identity(thing)
+        return all(
+            any(_is_inside(site, loop) for site in (t.site, *t.path) if site for loop in loops)
+            for t in self._differentiated
+            if me in self.graph.carried.get(t, ())
+        )
+
     @functools.cached_property
     def _differentiated(self) -> list[Thing]:
         """Return what the backward passes of the program go through."""
@@ -212,6 +232,7 @@ def _place(
         other = _after_unpacking(contexts, thing, may) or _in_loop(contexts, thing, asked, may)
         other = other or _before_optimizer(contexts, thing, asked, may)
         other = other or _after_construction(contexts, thing, may)
+        other = other or _after_display(contexts, thing, may)
         if other is not None:
             return Placement((other,))
     return Placement(refusal="FG906" if written else "FG908")
@@ -265,6 +286,22 @@ def _after_construction(
     return None
 
 
+def _after_display(contexts: Contexts, thing: Thing, may: Callable[[str], bool]) -> Form | None:
+    """Grant an entry behind the statement that makes its dict or list under a name."""
+    graph, me = contexts.graph, contexts.graph.identity(thing)
+    if is_integer(graph, thing) or me in graph.several:
+        return None
+    demanded = {graph.identity(t) for t in contexts.things}
+    for (path, statement), entries in graph.named_entries.items():
+        if not may(statement.path) or not contexts.is_made_by(thing, path, statement):
+            continue
+        names = [name for name, things in entries.items() if me in things]
+        if len(names) == 1 and entries[names[0]] <= demanded:
+            grant = f"{names[0]}.requires_grad_()"
+            return (Operation(span(statement), "insert-after", grant),)
+    return None
+
+
 def _in_loop(
     contexts: Contexts, thing: Thing, asked: Iterable[Use], may: Callable[[str], bool]
 ) -> Form | None:
@@ -286,6 +323,8 @@ def _in_loop(
         ]
         if not found or (me in graph.several and len({drawn.name for drawn in found}) > 1):
             return None
+        if not contexts.is_only_used_in(thing, [drawn.loop for drawn in found]):
+            return None  # what the loop gives was computed with before it
         for drawn in found:
             statement = f"{drawn.name}.requires_grad_()"
             operations[Operation(span(drawn.first), "insert-before", statement)] = None

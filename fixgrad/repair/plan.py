@@ -84,6 +84,12 @@ def _bounded(project: Project, hazard: Hazard) -> Hazard:
     return hazard._replace(refusal=stopped[0], reason=stopped[1])
 
 
+def _asked_at(demand: Demand) -> tuple[object, ...]:
+    """Return where a gradient is asked for, in whatever turn of a loop that is gone through turn by turn."""
+    calls = tuple((site.path, *site.place[:3]) for site in demand.use.path)
+    return demand.use.kind, demand.use.site, calls
+
+
 class Planner(Draft):
     """Searches for a plan that the simulation accepts."""
 
@@ -300,14 +306,13 @@ class Planner(Draft):
     def _refuse_together(self) -> bool:
         """Refuse every definition that reaches a demand where one of them is refused."""
         reasons = {
-            (d.use.kind, d.use.site, d.use.path): reason
-            for target, reason in self.refused.items()
-            for d in target.demands
+            _asked_at(d): reason for target, reason in self.refused.items() for d in target.demands
         }
         changed = False
         for target in self.active():
-            places = ((d.use.kind, d.use.site, d.use.path) for d in target.demands)
-            reason = next((reasons[p] for p in places if p in reasons), None)
+            reason = next(
+                (reasons[p] for p in map(_asked_at, target.demands) if p in reasons), None
+            )
             shared = any(d.use.kind in ("gradcheck", "backward") for d in target.demands)
             if reason is not None and not shared:
                 self.refused[target] = reason

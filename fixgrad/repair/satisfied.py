@@ -25,6 +25,9 @@ def unmet(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | No
         sometimes = (use.site, use.path) in of_tensors  # at other times it is a tensor
         if not sometimes and target in {key_of(graph.identity(t)) for t in use.others}:
             return "FG901", f"{line_of(use.site)} reads `.grad` of the array and not of a tensor"
+    early = _differentiated_early(graph, target)
+    if early is not None:
+        return "FG905", f"{line_of(early.site)} differentiates before the gradient is granted"
     uses = [u for u in same_use(graph, demand.use, kind) if _concerns(graph, u, target)]
     for use in uses:
         found = _unmet_use(graph, demand, use, target)
@@ -32,6 +35,16 @@ def unmet(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | No
             return found
     if kind == "optimizer":
         return _never_filled(graph, demand, target) or _replaced(graph, target)
+    return None
+
+
+def _differentiated_early(graph: FlowGraph, target: Key) -> Use | None:
+    """Return a backward pass that certainly raises in the first turn of its loop, as nothing is tracked then."""
+    for root in graph.of_kind("backward"):
+        key = (root.kind, root.site, root.path, graph.identity(root.thing))
+        early = key in graph.first_turn and root.tracked != "no" and not root.careless
+        if early and target in upstream_keys(graph, root.thing):
+            return root
     return None
 
 
