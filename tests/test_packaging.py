@@ -73,6 +73,7 @@ def test_contents(wheel: zipfile.ZipFile) -> None:
     package = [path for path in (ROOT / "fixgrad").rglob("*") if path.is_file()]
     code = {path for path in package if path.suffix == ".py" or path.name == "py.typed"}
     data = set((ROOT / "fixgrad/knowledge/data").rglob("*.toml"))
+    data |= set((ROOT / "fixgrad/knowledge/data/library").glob("*.txt"))
     data |= {ROOT / "fixgrad/page/template" / f"page.{kind}" for kind in ("html", "css", "js")}
     assert {path for path in package if "__pycache__" not in path.parts} == code | data
     assert set(wheel.namelist()) == {

@@ -246,7 +246,7 @@ def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def contents(state: State, value: Value) -> Value:
     """Return a value with the items of named tuples and of subclasses of list and dict in their place."""
-    if not any(t.kind in ("instance", "opaque") for t in value):
+    if not any(t.kind in ("instance", "opaque", "module") for t in value):
         return value
     return union(state.get((t, "#items")) or frozenset((t,)) for t in value)
 

@@ -17,7 +17,7 @@ from fixgrad.flow.graph import Computed
 from fixgrad.flow.scalars import bring_values, numbers_in
 from fixgrad.flow.sharing import grant
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import cut_from, dtype, identity, joint_dtype, log, make, tracked
+from fixgrad.flow.tensors import cut_from, dtype, identity, joint_dtype, leaf, log, make, tracked
 from fixgrad.flow.values import (
     DEFAULT_FALSE,
     NOTHING,
@@ -208,6 +208,9 @@ def _variable(
         storage={base, *state.get((base, "#storage"), ())},
     )  # fmt: skip
     cut_from(m, state, thing, tensors)
+    computed = [t for t in tensors if tracked(state, t) != "no" and leaf(state, t) != "yes"]
+    if computed:
+        log(m, f, state, "rewrap", thing, call.place, detail=row.name, others=computed)
     layout.note_converted(m.graph, thing, tensors)
     m.graph.born[thing] = "wrapped"
     volatile = call.keyword("volatile")

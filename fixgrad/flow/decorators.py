@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixgrad.flow import libraries
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.values import (
@@ -31,6 +32,9 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
             return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
         if name in _CACHES:
             return _changed(m, inner, name, {"cached": True})
+        written = m.library(thing.name)
+        if written:
+            return m.apply(m, f, state, call, written)
         if thing.name in libraries.NOT_RUN or thing.name in libraries.OWN_DERIVATIVE:
             return UNKNOWN  # its body is expected to fail, or not run, or says nothing of gradients
         mode = libraries.context_mode(thing.name)
@@ -44,10 +48,15 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
         now, before = thing.data
         state.set(MODE, before)  # `@torch.set_grad_enabled(False)` is of the function alone
         return _recording(m, inner, thing.name, now)
-    if thing.kind in ("function", "method"):
+    if thing.kind in ("function", "method", "partial") or _is_called_later(state, thing):
         result = m.apply(m, f, state, call, decorator)
         return result if of_kind(result, "function", "method", "partial", "instance") else inner
     return inner
+
+
+def _is_called_later(state: State, thing: Thing) -> bool:
+    """Say whether a class makes callable objects: `@Counted` over a function."""
+    return thing.kind == "class" and bool(lookup_class(state, thing, "__call__")[0])
 
 
 def _with_mode(m: Machine, inner: Value, mode: str) -> Value:

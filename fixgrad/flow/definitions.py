@@ -36,7 +36,9 @@ def make_class(m: Machine, f: Frame, op: Op, state: State) -> None:
     code = f.module.functions[op.constant]
     site = Site(f.module.path, op.place)
     frames = f.outer if f.function.kind in ("class", "module") else (f.thing, *f.outer)
-    data = Code(f.module, code, frames, (), (), tuple(_base(m, f.registers[n]) for n in op.args))
+    given = [(name, f.registers[n]) for n, name in zip(op.args, op.names, strict=True)]
+    bases = tuple(_base(m, value) for name, value in given if not name)
+    data = Code(f.module, code, frames, (), (), bases)
     thing = m.thing("class", site, f.path, code.name, data)
     f.registers[op.out] = frozenset((thing,))
     body = Frame(thing, f.module, code, frames, f.path)
@@ -45,4 +47,5 @@ def make_class(m: Machine, f: Frame, op: Op, state: State) -> None:
     state.set((thing, "#fields"), frozenset(o.target for o in code.body if o.kind == "store"))
     declared = tuple(o.target for o in code.body if o.kind in ("declare", "store"))
     state.set((thing, "#declared"), declared)
-    instances.announce_class(m, f, state, op.place, thing)
+    keywords = [(name, value) for name, value in given if name]
+    instances.announce_class(m, f, state, op.place, thing, keywords)

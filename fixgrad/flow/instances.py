@@ -59,7 +59,9 @@ def _initialise(m: Machine, f: Frame, state: State, call: Call, cls: Thing, thin
         _list_fields(m, f, state, call, thing)
 
 
-def announce_class(m: Machine, f: Frame, state: State, place: Place, cls: Thing) -> None:
+def announce_class(
+    m: Machine, f: Frame, state: State, place: Place, cls: Thing, keywords: list[tuple[str, Value]]
+) -> None:
     """Tell a new class to what hears of it: its descriptors, and its bases' `__init_subclass__`."""
     me = frozenset((cls,))
     for name, value in _class_fields(state, cls):
@@ -67,7 +69,8 @@ def announce_class(m: Machine, f: Frame, state: State, place: Place, cls: Thing)
             special(m, f, state, place, member, "__set_name__", (me, constant(name)))
     for base in classes.linear_bases(cls)[1:]:
         for hook in of_kind(state.get((base, "__init_subclass__"), NOTHING), "function"):
-            call = Call(place, (Argument(me, place),))
+            given = (Argument(value, place, name) for name, value in keywords)
+            call = Call(place, (Argument(me, place), *given))
             m.apply(m, f, state, call, frozenset((hook,)))
             return
 

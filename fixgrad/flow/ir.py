@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 Place: TypeAlias = tuple[int, int, int, int]  # line, column, end line, end column, as in Span
 Constant: TypeAlias = str | bytes | int | float | complex | bool | None
 
+REGISTERS = "@registers"  # a token of a body that has its classes or functions kept by others
 LOCAL, GLOBAL = 0, -1  # scopes of load and store; n > 0 is the n-th enclosing function
 
 

@@ -65,6 +65,8 @@ def _made(m: Machine, f: Frame, state: State, call: Call, of: Value, name: str) 
     inputs = frozenset(containers.reachable(state, [of])) - {thing}
     state.set((thing, "#inputs"), inputs)
     m.graph.carried.setdefault(thing, set()).update(inputs)
+    if not m.graph.from_data.isdisjoint(inputs):
+        m.graph.from_data.add(thing)
     return thing
 
 

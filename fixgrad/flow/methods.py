@@ -11,6 +11,7 @@ from fixgrad.flow import (
     containers,
     forward_hooks,
     instances,
+    module_lists,
     namespaces,
     submodules,
 )
@@ -129,10 +130,11 @@ def module_method(
         return NONE
     if name in submodules.LISTING:
         return submodules.listed(m, f, state, call, thing, name)
-    if name == "append":
-        inner = union(a.value for a in call.arguments)
-        state.add((thing, "#inner"), inner)
-        return frozenset((thing,))
+    if name in module_lists.CHANGES and thing.kind == "module":
+        return module_lists.change(m, f, state, call, thing, name)
+    held = module_lists.ask(m, f, state, call, thing, name)
+    if held is not None:
+        return held
     if name in _RETURNS_ITSELF:
         note_moved(m, state, call, thing, name)
         return frozenset((thing,))
@@ -147,6 +149,8 @@ def _register(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name
         return
     me = frozenset((thing,))
     sure, text = known(key.value)
+    if _REGISTERING[name] == "module" and thing.kind == "module":
+        module_lists.add(state, thing, value.value)
     if sure:
         access.write_attribute(m, f, state, me, str(text), value.value, call.place)
     elif _REGISTERING[name] == "module":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import module_lists
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.containers import reachable
 from fixgrad.flow.sharing import BY_KEYWORD, write_in_place
@@ -26,6 +27,7 @@ def make_module(m: Machine, f: Frame, state: State, call: Call, row: ModuleClass
     state.set((thing, "#inplace"), changes is not None and is_constant(changes.value, True))
     if row.parameters:
         parameter_of(m, state, thing)
+    module_lists.note_held(m, f, state, call, thing)
     return frozenset((thing,))
 
 
@@ -76,6 +78,9 @@ def parameters(
 
 def call_module(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
     """Call a module: the result carries from the inputs and is tracked by its own parameters."""
+    followed = module_lists.in_sequence(m, f, state, call, thing)
+    if followed is not None:
+        return followed
     inputs = [t for t in reachable(state, [a.value for a in call.arguments]) if t is not thing]
     inputs += of_kind(_inputs_of_containers(state, call), "tensor")
     owned = parameters(m, state, thing)

@@ -11,10 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from fixgrad.flow.ir import Module
+from fixgrad.flow.ir import REGISTERS, Module
 
 Unit: TypeAlias = tuple[str, str]  # file, name of the top-level definition, "" the file's own body
 Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module) -> file
+
+
+# What a unit mentions that puts something into a container.
+_KEEPING = frozenset(("[]=", ".append", ".add", ".setdefault", ".update", ".insert"))
 
 
 class Imported(NamedTuple):
@@ -38,17 +42,30 @@ class Names:
         self._opened = opened  # told of each file before one looks into it
         self.tokens: dict[Unit, set[str]] = defaultdict(set)
         self.imports: dict[str, Imported] = {}
+        self._run: dict[
+            Unit, list[Unit]
+        ] = {}  # the bodies that a file's body has run for what they register
+        self._foreign: dict[
+            str, set[str]
+        ] = {}  # by file: what it imports that is not the project's
+        self._classes: set[Unit] = set()
+        self._heard: set[Unit] = set()  # classes that hear of those derived from them
 
     def add(self, module: Module) -> None:
         """Take in one more file."""
         for function in module.functions:
-            self.tokens[module.path, unit_name(function.name)] |= function.tokens
+            unit = module.path, unit_name(function.name)
+            self.tokens[unit] |= function.tokens
+            if function.kind == "class" and function.name == unit[1]:
+                self._classes.add(unit)
+            if function.name == f"{unit[1]}.__init_subclass__":
+                self._heard.add(unit)
         self.imports[module.path] = self._imported(module)
 
     def with_tokens(self, tokens: Mapping[Unit, set[str]]) -> Names:
         """Return the same files with other units in them."""
         other = Names(self._find, self._opened)
-        other.imports = self.imports
+        other.imports, other._run = self.imports, self._run
         other.tokens.update(tokens)
         return other
 
@@ -64,7 +81,7 @@ class Names:
         symbols, files, stars = self.imports[unit[0]]
         mentioned = self.tokens[unit]
         attributes = [name[1:] for name in mentioned if name[0] == "."]
-        found: list[Unit] = []
+        found: list[Unit] = [*self._run.get(unit, ())]
         for name in mentioned:
             if name in symbols:
                 found += self._defined([symbols[name]])
@@ -75,6 +92,53 @@ class Names:
             for file in self._reached(files.get(name, ()), attributes):
                 found += self._defined([(file, attribute) for attribute in attributes])
         return found
+
+    def note_registries(self) -> None:
+        """Let what a file imports be named by its body, where that puts classes or functions into a registry."""
+        heard, more = self._heard, bool(self._heard)
+        while more:
+            heirs = [c for c in self._classes - heard if not heard.isdisjoint(self.named(c))]
+            for path, name in heirs:
+                self.tokens[path, ""] |= {name, REGISTERS}
+            heard.update(heirs)
+            more = bool(heirs)
+        registering = {path for path in self.imports if self._registers(path)}
+        every = {path: imported.every() for path, imported in self.imports.items()}
+        importers: dict[str, list[str]] = defaultdict(list)
+        for path, files in every.items():
+            for file in files:
+                importers[file].append(path)
+        pending = list(registering)
+        while pending:
+            new = set(importers[pending.pop()]) - registering
+            registering |= new
+            pending += new
+        for path, files in every.items():
+            run = sorted((file, "") for file in files & registering if file != path)
+            if run:
+                self._run[path, ""] = [unit for unit in run if unit in self.tokens]
+
+    def _registers(self, path: str) -> bool:
+        """Say whether a file's body hands its classes or functions to something of the project that keeps them."""
+        tokens = self.tokens[path, ""]
+        decorators = [name[1:] for name in tokens if name[0] == "@" and name != REGISTERS]
+        return REGISTERS in tokens or any(self._keeps(path, name) for name in decorators)
+
+    def _keeps(self, path: str, name: str) -> bool:
+        """Say whether a decorator of this name puts what it decorates into a container."""
+        if name in self._foreign[path]:
+            return False
+        symbols, files, stars = self.imports[path]
+        inside = set(files.get(name, ()))
+        units = self._defined([symbols[name]] if name in symbols else [(s, name) for s in stars])
+        units += [
+            unit
+            for unit in ((path, name), (path, ""))
+            if unit in self.tokens and name not in symbols
+        ]
+        units += [unit for unit in self.tokens if unit[0] in inside] if inside else []
+        units += [inner for unit in units for inner in self.named(unit)]
+        return any(not _KEEPING.isdisjoint(self.tokens[unit]) for unit in units)
 
     def callers(self) -> dict[Unit, list[Unit]]:
         """Return for each unit the units that name it."""
@@ -125,10 +189,12 @@ class Names:
 
     def _imported(self, module: Module) -> Imported:
         found = Imported({}, defaultdict(list), [])
+        foreign = self._foreign[module.path] = set()
         for local, name, member in module.imports:
             for dotted in names_of(local, name, member):
                 file = self._find(module.path, dotted)
                 if file is None:
+                    foreign.add(local)
                     continue
                 if member == "*":
                     found.stars.append(file)
@@ -136,6 +202,7 @@ class Names:
                     found.symbols[local] = (file, member)
                 else:
                     found.files[local].append(file)
+        foreign -= {*found.symbols, *found.files}
         return found
 
 

@@ -175,6 +175,7 @@ def _names(modules: Mapping[str, Module], find: Find) -> Names:
     names = Names(find)
     for module in modules.values():
         names.add(module)
+    names.note_registries()
     return names
 
 

@@ -10,6 +10,7 @@ from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype
 from fixgrad.flow.drawing import DRAWING
 from fixgrad.flow.heaps import HEAPS
+from fixgrad.flow.inspection import INSPECTION
 from fixgrad.flow.iterators import ITERATORS
 from fixgrad.flow.memory import SHALLOW
 from fixgrad.flow.operator_library import OPERATORS
@@ -260,6 +261,7 @@ _QUEUES = (
 SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     **DRAWING,
     **HEAPS,
+    **INSPECTION,
     **ITERATORS,
     **OPERATORS,
     "asyncio.create_task": _awaited,

@@ -258,6 +258,8 @@ def by_row(
         return result
     if row.alias == "self" and inputs and inputs[0].kind == "tensor":
         return frozenset(operands[0])
+    if row.returns == "tuple" and call.parts > 1:
+        return _named_one_by_one(m, f, state, call, row, operands, unknown)
     made = _made_by(m, f, state, call, row, operands)
     m.graph.impure.update((made,) if unknown else ())
     bring_values(m, state, made, (a.value for a in call.arguments))
@@ -267,6 +269,23 @@ def by_row(
         whole = containers.make(m, f, state, call.place, "list", None, frozenset((made,)))
         return frozenset((whole,))
     return frozenset((made,))
+
+
+def _named_one_by_one(
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    row: TensorOp,
+    operands: list[list[Thing]],
+    unknown: bool,
+) -> Value:
+    """Return the results of `a, b = x.unbind()`, each of which gets a name."""
+    each = [_made_by(m, f, state, call, row, operands, f"part {n}") for n in range(call.parts)]
+    m.graph.impure.update(each if unknown else ())
+    m.graph.packed.add(Site(f.module.path, call.place))
+    items = [frozenset((thing,)) for thing in each]
+    return frozenset((containers.make(m, f, state, call.place, "list", items),))
 
 
 def _write(
@@ -316,12 +335,20 @@ def _gathered(
 
 
 def _made_by(
-    m: Machine, f: Frame, state: State, call: Call, row: TensorOp, operands: list[list[Thing]]
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    row: TensorOp,
+    operands: list[list[Thing]],
+    name: str = "derived",
 ) -> Thing:
     target = call.get(None, "dtype")
     of_dtype = named_dtype(target.value) if target is not None else ""
     inputs = [thing for group in operands for thing in group]
-    made = derive(m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands)
+    made = derive(
+        m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands, name=name
+    )
     numbers = {weak_dtype(thing) for a in call.arguments for thing in a.value}
     lifts = _LIFTS.get(dtype_class(dtype(state, made)), set())
     if row.dtype in ("same", "promote", "float") and numbers & lifts:

@@ -49,6 +49,8 @@ def hazards(graph: FlowGraph) -> Iterator[Hazard]:
     roots = [u.thing for u in graph.of_kind("backward") if u.tracked == "no"]
     differentiated = set(graph.upstream(roots))
     for use in graph.of_kind("rewrap"):
+        if use.detail.endswith("Variable"):
+            continue  # it is what it says: a new leaf
         ours = [t for t in use.others if born_of_numpy(graph, t)]
         if ours and use.thing in differentiated:
             yield _hazard(use)

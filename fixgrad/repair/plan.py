@@ -13,6 +13,7 @@ from fixgrad.demands import TRACKED, Demand
 from fixgrad.edits import Operation
 from fixgrad.findings import Applicability
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.ir import stands_in
 from fixgrad.flow.link import Project
 from fixgrad.flow.values import Thing
 from fixgrad.hazards import Hazard, line_of, outpaced_copy, span
@@ -325,7 +326,8 @@ class Planner(Draft):
         keys = {key_of(self.base.identity(t.thing)): t for t in active}
         changed = False
         for target, thing in partial_cuts(self.base, keys):
-            if target in self.refused or thing.site in target.lifted:
+            gone = self._is_unwrapped(target, thing)
+            if target in self.refused or thing.site in target.lifted or gone:
                 continue
             changed = True
             if not self.lift(target, [thing]):
@@ -333,6 +335,13 @@ class Planner(Draft):
                 reason = f"{line} takes its values through NumPy or Python into the result, without a gradient"
                 self.refused.setdefault(target, ("FG902", reason))
         return changed
+
+    def _is_unwrapped(self, target: Target, thing: Thing) -> bool:
+        """Say whether the plan does without the call that makes a copy, or without its statement."""
+        gone = [o.span for o in self.ripples[target] if o.kind in ("unwrap-call", "delete")]
+        return thing.site is not None and any(
+            s.path == thing.site.path and stands_in(thing.site.place, s[1:]) for s in gone
+        )
 
     def _backward_targets(self, graph: FlowGraph) -> list[Target]:
         """Return the candidates of backward passes that still have nothing to differentiate."""

@@ -11,6 +11,7 @@ from fixgrad.hazards import (
     numpy_export,
     out_argument,
     outpaced_copy,
+    rewrapped_root,
     shallow_copy,
 )
 
@@ -24,4 +25,5 @@ RIPPLES = (
     shallow_copy,
     outpaced_copy,
     barred_call,
+    rewrapped_root,
 )

@@ -141,8 +141,10 @@ def _lower_class(outer: Builder, node: ast.ClassDef) -> int:
     lower_body(b, node.body)
     place = unit.columns.place(node)
     unit.functions[number] = _finish(b, "class", place, (), 0)
-    bases = tuple(lower_expression(outer, base) for base in node.bases)
-    return outer.emit("class", node, b.name, bases, ("",) * len(bases), number)
+    given = [(base, "") for base in node.bases]
+    given += [(k.value, k.arg) for k in node.keywords if k.arg and k.arg != "metaclass"]
+    values = tuple(lower_expression(outer, value) for value, _ in given)
+    return outer.emit("class", node, b.name, values, tuple(name for _, name in given), number)
 
 
 def _qualified(outer: Builder, name: str) -> str:

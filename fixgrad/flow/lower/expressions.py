@@ -291,6 +291,7 @@ def assign(b: Builder, target: ast.expr, value: int) -> None:
             b.assigns = True
         case ast.Subscript():
             key = (lower(b, target.value), lower(b, target.slice), value)
+            b.tokens.add("[]=")
             b.act("setindex", target, "", key)
         case ast.Tuple() | ast.List():
             _unpack(b, target, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from fixgrad.flow.ir import Block, Op
+from fixgrad.flow.ir import REGISTERS, Block, Op
 from fixgrad.flow.lower.builder import Builder
 from fixgrad.flow.lower.expressions import OPERATORS, assign, imported_by_name, lower
 from fixgrad.flow.lower.handlers import (
@@ -122,7 +122,7 @@ def _function(b: Builder, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     decorators = [lower(b, d) for d in node.decorator_list]
     value = b.unit.lower_function(b, node, node.name)
     if _may_register(node):
-        b.tokens.add(node.name)
+        b.tokens |= {node.name, *_decorators(node)}
     for decorator in reversed(decorators):
         value = b.emit("call", node, "decorator", (decorator, value), ("", ""))
     b.store(node.name, value, node)
@@ -138,6 +138,18 @@ def _may_register(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -
     return any(name not in _PLAIN for name in names)
 
 
+def _decorators(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> set[str]:
+    """Return the names that the decorators begin with, as tokens: "@registry"."""
+    found: set[str] = set()
+    for decorator in node.decorator_list:
+        first = decorator
+        while isinstance(first, ast.Call | ast.Attribute):
+            first = first.func if isinstance(first, ast.Call) else first.value
+        if isinstance(first, ast.Name):
+            found.add(f"@{first.id}")
+    return found
+
+
 def _heard_of(b: Builder, node: ast.ClassDef) -> bool:
     """Say whether a base of this file hears of the class: by `__init_subclass__`."""
     hooks = {f"{base.id}.__init_subclass__" for base in node.bases if isinstance(base, ast.Name)}
@@ -147,8 +159,10 @@ def _heard_of(b: Builder, node: ast.ClassDef) -> bool:
 def _class(b: Builder, node: ast.ClassDef) -> None:
     decorators = [lower(b, d) for d in node.decorator_list]
     value = b.unit.lower_class(b, node)
-    if _may_register(node) or _heard_of(b, node):
-        b.tokens.add(node.name)
+    if _may_register(node):
+        b.tokens |= {node.name, *_decorators(node)}
+    if _heard_of(b, node):
+        b.tokens |= {node.name, REGISTERS}
     for decorator in reversed(decorators):
         value = b.emit("call", node, "decorator", (decorator, value), ("", ""))
     b.store(node.name, value, node)
