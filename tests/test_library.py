@@ -70,6 +70,17 @@ PROGRAMS = {
         ),
         "with ExitStack() as s:\n    s.callback(out.append, 1)\nwith ExitStack() as s:\n    s.pop_all().close()",
     ],
+    "functools": [
+        (
+            "@singledispatch\ndef f(x): return 'any'\n@f.register\ndef _(x: int): return 'int'\n"
+            "@f.register(list)\ndef _(x): return 'list'\nf.register(str, lambda x: 'str')\n"
+            "out.append([f(1), f([]), f(''), f(None)])"
+        ),
+        (
+            "class A:\n    @singledispatchmethod\n    def f(self, x): return 'any'\n"
+            "    @f.register\n    def _(self, x: int): return 'int'\nout.append([A().f(1), A().f('')])"
+        ),
+    ],
     "json": [
         "seen = []\ndumps([{'a': {1}}, 2, 'b'], default=lambda o: seen.append(o))\nout.append(seen)",
         (

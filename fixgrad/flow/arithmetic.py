@@ -117,8 +117,7 @@ def computed(
 
 def _without_methods(value: Value) -> Value:
     """Take an attribute that nothing is known of, not for a method, for something unknown."""
-    methods = of_kind(value, "method")
-    return value.difference(methods) | UNKNOWN if methods else value
+    return value.difference(m) | UNKNOWN if (m := of_kind(value, "method")) else value
 
 
 def _without_tensors(
