@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import libraries
+from fixgrad.flow import libraries, pytest_marks
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.machine import Frame, Machine
@@ -39,6 +39,9 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
             return UNKNOWN  # its body is expected to fail, or not run, or says nothing of gradients
         mode = libraries.context_mode(thing.name)
         return _with_mode(m, inner, mode) if mode else inner
+    if thing.kind == "mark":
+        pytest_marks.note(m, state, thing, inner)
+        return inner
     if thing.kind == "setter":
         state.set((thing.data, "#setter"), inner)
         return frozenset((thing.data,))

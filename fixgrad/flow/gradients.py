@@ -33,7 +33,8 @@ OPTIONAL = "optional"  # the detail of a read behind a test for None
 # Libraries with arrays of their own.
 ARRAYS_ELSEWHERE = ("cupy", "cupyx", "jax", "mxnet", "paddle", "tensorflow")
 # What stands in these is no tensor of torch, or its row says what it is.
-_NO_TENSORS = frozenset((*sys.stdlib_module_names, "numpy", "scipy", "torch", *ARRAYS_ELSEWHERE))
+_KNOWN = ("numpy", "scipy", "torch", "pytest")
+_NO_TENSORS = frozenset((*sys.stdlib_module_names, *_KNOWN, *ARRAYS_ELSEWHERE))
 
 
 def _without_foreign(m: Machine, value: Value) -> Value:

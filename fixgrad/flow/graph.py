@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from fixgrad.flow.arguments import Call
 from fixgrad.flow.ir import Place, stands_in
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, Value, ordered
 
 Where: TypeAlias = tuple[str, Place]  # a function by its file and place
+
+
+class Mark(NamedTuple):
+    """A decorator of pytest's and the function below it."""
+
+    name: str
+    call: Call
+    function: Thing
 
 
 class Made(NamedTuple):
@@ -122,6 +131,8 @@ class FlowGraph:
         self.roots: set[Site] = set()  # calls by unknown callers
         self.unwritten: set[Site] = set()  # calls of fixtures by pytest
         self.awaited: dict[Site, Site] = {}  # calls, and where they are awaited
+        # by function: the decorators of pytest above it
+        self.marks: dict[Where, list[Mark]] = {}
         self.of_several_tests: set[Thing] = set()  # what fixtures make once for all tests
         self.called_here: set[Site] = set()  # functions and classes that the project calls itself
         self.stepped: set[Thing] = set()  # instances whose step() was called

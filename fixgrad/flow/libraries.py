@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import builtin_calls, containers
+from fixgrad.flow import builtin_calls, containers, pytest_marks
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import (
     arrays_in,
@@ -111,6 +111,8 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
         return _call_torch(m, f, state, call, name)
     if name in _GENERATORS:
         return frozenset((m.thing("external", None, (), _GENERATORS[name]),))
+    if name in pytest_marks.MARKS:
+        return pytest_marks.mark(m, f, call, name)
     if name == "contextlib.suppress":
         caught = {t.name.rpartition(".")[2] for a in call.arguments for t in a.value}
         name = "raises" if caught & _GRADIENT_ERRORS else name

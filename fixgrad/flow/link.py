@@ -23,6 +23,7 @@ from fixgrad.flow import (
     library,
     liveness,
     loading,
+    parameters,
     registration,
     relevance,
     variables,
@@ -34,7 +35,6 @@ from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Function, Module, Place, stands_in
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
-from fixgrad.flow.parameters import parameter
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
@@ -303,11 +303,8 @@ class Linker:
     def _call_unknown(
         self, frame: Frame, state: State, callee: Value, function: Function, skip: int
     ) -> Value:
-        arguments = [
-            parameter(self.machine, frame, state, function, n)
-            for n in range(skip, len(function.parameters))
-        ]
-        call = Call(function.place, tuple(a for a in arguments if a is not None))
+        given = parameters.arguments(self.machine, frame, state, function, skip)
+        call = Call(function.place, given)
         self._mark_root(frame, call)
         return calls.apply(self.machine, frame, state, call, callee)
 
@@ -331,15 +328,12 @@ class Linker:
         if not made:
             init, _ = classes.lookup_class(state, cls, "__init__")
             function = next((t.data.function for t in of_kind(init, "function")), None)
-            arguments = (
-                [
-                    parameter(self.machine, frame, state, function, n)
-                    for n in range(1, len(function.parameters))
-                ]
+            given = (
+                parameters.arguments(self.machine, frame, state, function, 1)
                 if function is not None
-                else []
+                else ()
             )
-            call = Call(cls.data.function.place, tuple(a for a in arguments if a is not None))
+            call = Call(cls.data.function.place, given)
             self._mark_root(frame, call)
             me = instances.instantiate(self.machine, frame, state, call, cls)
             state.dead = False
@@ -389,11 +383,7 @@ class Linker:
         function = functions[0].data.function
         skip = 0 if method.kind == "wrapped" and method.name == "staticmethod" else 1
         bound = Argument(frozenset((instance,)), frame.statement)
-        rest = (
-            parameter(self.machine, frame, state, function, n)
-            for n in range(skip, len(function.parameters))
-        )
-        given = tuple(a for a in rest if a is not None)
+        given = parameters.arguments(self.machine, frame, state, function, skip, instance)
         call = Call(function.place, (bound, *given) if skip else given)
         self._mark_root(frame, call)
         result = calls.apply(self.machine, frame, state, call, frozenset(functions))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from fixgrad.flow.ir import REGISTERS, Module
+from fixgrad.flow.test_files import fixtures_by_name, lists_conversions, unasked_fixtures
 
 Unit: TypeAlias = tuple[str, str]  # file, name of the top-level definition, "" the file's own body
 Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module) -> file
@@ -19,6 +20,7 @@ Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module)
 
 # What a unit mentions that puts something into a container.
 _KEEPING = frozenset(("[]=", ".append", ".add", ".setdefault", ".update", ".insert"))
+_LISTED = "<listed>"  # stands for what the lists above tests hold
 
 
 class Imported(NamedTuple):
@@ -61,6 +63,19 @@ class Names:
             if function.name == f"{unit[1]}.__init_subclass__":
                 self._heard.add(unit)
         self.imports[module.path] = self._imported(module)
+        self._add_fixtures(module)
+
+    def _add_fixtures(self, module: Module) -> None:
+        """Let tests name the fixtures that they get by another name, or without one."""
+        for given, name in fixtures_by_name(module).items():
+            self.imports[module.path].symbols[given] = (module.path, name)
+        handed = set(unasked_fixtures(module))
+        if lists_conversions(module):
+            self.imports[module.path].symbols[_LISTED] = (module.path, "")
+            handed.add(_LISTED)
+        for function in module.functions if handed else ():
+            if function.name.lower().startswith("test"):
+                self.tokens[module.path, unit_name(function.name)] |= handed
 
     def with_tokens(self, tokens: Mapping[Unit, set[str]]) -> Names:
         """Return the same files with other units in them."""

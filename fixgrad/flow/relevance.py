@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from fixgrad.flow.handed_on import TorchNames
 from fixgrad.flow.ir import Module, Place
 from fixgrad.flow.names import Find, Names, Unit, closure, unit_name
+from fixgrad.flow.test_files import CONVERSIONS
 
 if TYPE_CHECKING:
     from fixgrad.knowledge.models import Models
 
-CONVERSIONS = frozenset(
-    (
-        "from_numpy", "as_tensor", "tensor", "asarray", "Tensor", "FloatTensor", "DoubleTensor",
-        "HalfTensor", "BFloat16Tensor", "frombuffer", "from_dlpack", "Variable", "new_tensor",
-    )
-)  # fmt: skip
 DEMANDS = frozenset(
     (
         ".grad", ".backward", ".register_hook", ".retain_grad", ".add_param_group", ".optim",

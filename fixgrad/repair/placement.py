@@ -62,8 +62,22 @@ class Contexts:
         # What unknown callers do with a result is not known; it counts where nothing else calls.
         aside = self.graph.roots & self.graph.called_here
         real = {p for p in every if not p or p[0] not in aside} or every
+        real = {p for p in real if not self._is_left_unused(site, p)}
         through = {p for p in real if call is None or p[depth : depth + 1] == (call,)}
         return through <= self.demanded[site]
+
+    def _is_left_unused(self, site: Site, path: Path) -> bool:
+        """Say whether a test that pytest gives a fixture, asked or not, does nothing with what that makes."""
+        if not path or path[0] not in self.graph.unwritten or path in self.demanded[site]:
+            return False
+        return (site, path) not in self._used
+
+    @functools.cached_property
+    def _used(self) -> set[tuple[Site | None, Path]]:
+        graph = self.graph
+        sources = (t for each in (graph.carried, graph.cut) for s in each.values() for t in s)
+        used = (graph.identity(use.thing) for use in graph.uses.values())
+        return {(t.site, t.path) for t in (*sources, *used)}
 
     def is_private(self, thing: Thing, asked: Iterable[Use]) -> bool:
         """Say whether a function or a class makes a tensor for itself."""
