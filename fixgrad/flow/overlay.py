@@ -81,7 +81,10 @@ def _changed(
                 if argument:
                     value = _to_float(m, f, state, value, at)
                 else:
-                    value = m.send(m, f, state, Call(at, receiver=op.place), value, name)
+                    before, call = value, Call(at, receiver=op.place)
+                    value = m.send(m, f, state, call, before, name)
+                    if name == "clone":
+                        _copied_off(state, before, value)
         case "keyword":
             _keyword(m, f, state, value, operation.argument, place)
         case "callee" if _copies(m, f, state, op, operation):
@@ -109,6 +112,16 @@ def _keyword(m: Machine, f: Frame, state: State, value: Value, text: str, place:
             grant(m, f, state, thing, place, on=True, strong=len(value) == 1, form="planned")
         elif text.startswith("dtype="):
             state.set((identity(thing), "#dtype"), text.rpartition(".")[2])
+
+
+def _copied_off(state: State, shared: Value, copies: Value) -> None:
+    """Note that a copy stands in the place of what shares an array's memory: it sees no later writes."""
+    made = frozenset(of_kind(copies, "tensor"))
+    for thing in of_kind(shared, "tensor"):
+        for array in of_kind(state.get((identity(thing), "#storage"), NOTHING), "array"):
+            state.add((array, "#parts"), made)
+    for thing in made:
+        state.set((identity(thing), "#copied"), True)
 
 
 def _copied(state: State, value: Value) -> None:
