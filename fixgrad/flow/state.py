@@ -57,9 +57,9 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 
 _SETS = {
-    "#base", "#cut", "#default", "#displaced", "#fields", "#freed", "#inner", "#inputs", "#items", "#made",
-    "#outdated", "#outpaced", "#owner", "#parameter", "#params", "#parts", "#perhaps", "#present", "#returned",
-    "#source", "#storage",
+    "#base", "#collate", "#cut", "#default", "#displaced", "#fields", "#freed", "#hooks", "#inner",
+    "#inputs", "#items", "#made", "#outdated", "#outpaced", "#owner", "#parameter", "#params",
+    "#parts", "#perhaps", "#present", "#returned", "#samples", "#setter", "#source", "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#order", "#stars"}
 _FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale", "#twofold"}
