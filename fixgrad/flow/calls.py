@@ -314,11 +314,11 @@ def _bind_parameters(m: Machine, frame: Frame, state: State, call: Call, code: C
     bound, extra, keywords = bind(code.function, call, code.defaults, code.keyword_defaults)
     for name, value in bound.items():
         state.set((frame.thing, name), value or UNKNOWN)
-        m.conditions.bound_at[frame.thing, name] = m.executed
         for thing in value:
             if thing.kind in ("tensor", "array", "opaque"):
                 m.graph.variables.setdefault((frame.path, thing), name)
     for parameter in code.function.parameters:
+        m.conditions.bound_at[frame.thing, parameter.name] = m.executed
         if parameter.kind == "*":
             made = containers.make(m, frame, state, frame.function.place, "tuple", extra, name="*")
             if any(a.name == "*" for a in call.arguments):
@@ -351,6 +351,7 @@ def unknown_call(
     for argument in call.arguments:
         consume(m, f, state, argument.value, argument.place)
         containers.hand_out(state, argument.value)
+        m.conditions.hand_out(argument.value, m.executed)
     values = [a.value for a in call.arguments]
     holders = [frozenset((t,)) for t in callees]
     tensors = containers.reachable(state, [*values, *holders])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import ABSENT, Cell, State
-from fixgrad.flow.values import NOTHING, Thing, Value, known
+from fixgrad.flow.values import NOTHING, Thing, Value, known, of_kind
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -24,6 +24,7 @@ _WRITTEN_AS = {
     "<=": ("<", True, False), "==": ("==", False, True), "!=": ("==", False, False),
     "is": ("is", False, True), "is not": ("is", False, False),
 }  # fmt: skip
+ANY = "*"  # stands for every attribute of an object
 _CHANGING = ("tensor", "array", "list", "dict", "instance", "module", "grad", "file")
 Variable: TypeAlias = tuple[
     Thing | None, str
@@ -57,7 +58,16 @@ class Conditions:
 
     def unchanged(self, question: Question, since: int) -> bool:
         """Say whether a test would come out now as it did then."""
-        return all(self.bound_at.get(variable, 0) <= since for variable in question[1])
+        return all(
+            self.bound_at.get(variable, 0) <= since
+            and self.bound_at.get((variable[0], ANY), 0) <= since
+            for variable in question[1]
+        )
+
+    def hand_out(self, value: Value, executed: int) -> None:
+        """Note that code which is not followed may set any attribute of an object."""
+        for thing in of_kind(value, "instance"):
+            self.bound_at[thing, ANY] = executed
 
 
 def note_comparison(m: Machine, f: Frame, op: Op, state: State) -> None:

@@ -383,6 +383,7 @@ class Linker:
         function = functions[0].data.function
         skip = 0 if method.kind == "wrapped" and method.name == "staticmethod" else 1
         bound = Argument(frozenset((instance,)), frame.statement)
+        self.machine.conditions.hand_out(bound.value, self.machine.executed)
         given = parameters.arguments(self.machine, frame, state, function, skip, instance)
         call = Call(function.place, (bound, *given) if skip else given)
         self._mark_root(frame, call)

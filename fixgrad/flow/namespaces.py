@@ -48,10 +48,11 @@ def variables(m: Machine, f: Frame, state: State, owner: Thing, place: Place) ->
     return frozenset((made,))
 
 
-def set_computed(state: State, owner: Value, new: Value) -> None:
+def set_computed(m: Machine, state: State, owner: Value, new: Value) -> None:
     """Write an attribute whose name is not known."""
     for thing in of_kind(owner, "instance"):
         state.add((thing, "*"), new)
+    m.conditions.hand_out(owner, m.executed)
 
 
 def computed(m: Machine, state: State, thing: Thing) -> Value:
