@@ -216,9 +216,10 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
             inside = containers.reachable(state, values_inside(m, state, call, code))
             may_run_backward(state, inside)
         name = "requires_grad" if m.may_grant((code.module.path, function.place)) else ""
-        # no callbacks: it may be one itself
-        made = unknown_call(m, f, state, call, [], name, callbacks=False)
-        return without_former(state, [a.value for a in call.arguments], made)
+        given = [a.value for a in call.arguments]
+        m.conditions.not_followed(function, union(given), m.executed)
+        made = unknown_call(m, f, state, call, [], name, callbacks=False)  # it may be one itself
+        return without_former(state, given, made)
     site = Site(f.module.path, call.place)
     if site not in m.graph.roots and is_idle(m, state, call, code):
         return UNKNOWN
@@ -351,7 +352,6 @@ def unknown_call(
     for argument in call.arguments:
         consume(m, f, state, argument.value, argument.place)
         containers.hand_out(state, argument.value)
-        m.conditions.hand_out(argument.value, m.executed)
     values = [a.value for a in call.arguments]
     holders = [frozenset((t,)) for t in callees]
     tensors = containers.reachable(state, [*values, *holders])

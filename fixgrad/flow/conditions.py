@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fixgrad.flow.classes import lookup_class
-from fixgrad.flow.ir import Op
+from fixgrad.flow.ir import Function, Op
 from fixgrad.flow.state import ABSENT, Cell, State
 from fixgrad.flow.values import NOTHING, Thing, Value, known, of_kind
 
@@ -63,6 +63,14 @@ class Conditions:
             and self.bound_at.get((variable[0], ANY), 0) <= since
             for variable in question[1]
         )
+
+    def not_followed(self, function: Function, given: Value, executed: int) -> None:
+        """Note that a function which is not followed may set the attributes that it writes."""
+        instances = of_kind(given, "instance") if function.assigns else ()
+        for thing in instances:
+            for token in function.tokens:
+                if token[0] == "." and token[-1] == "=":
+                    self.bound_at[thing, token[1:-1]] = executed
 
     def hand_out(self, value: Value, executed: int) -> None:
         """Note that code which is not followed may set any attribute of an object."""
