@@ -172,7 +172,51 @@ def array_item(
     """Return `array[key]`: a view, or a copy, or a number; taken as a view."""
     read_array(m, f, state, thing, op.place)
     row = ArrayCall("numpy.ndarray.__getitem__", dtype="same", alias="view")
+    if state.get((thing, ROW)) == "yes" and key and all(map(_is_index, key)):
+        name = NUMBERS[0]
     return make_array(m, f, state, op.place, row, [thing], name=name)
+
+
+ROW = "#row"  # "yes" of an array that is known to have one dimension
+_OF_NUMBERS = ("numpy.array", "numpy.asarray")
+_OF_A_SIZE = (
+    "numpy.empty",
+    "numpy.full",
+    "numpy.ones",
+    "numpy.random.rand",
+    "numpy.random.randn",
+    "numpy.zeros",
+)
+_RANGES = ("numpy.arange", "numpy.linspace", "numpy.logspace", "numpy.geomspace")
+
+
+def is_row(state: State, call: Call, name: str) -> bool:
+    """Say whether a call of numpy makes an array of one dimension, as what it is given shows."""
+    plain = call.positional()
+    if not plain or any(a.name in ("*", "**", "ndmin") for a in call.arguments):
+        return False
+    if name in _RANGES:
+        return all(_is_plain(t) for a in plain for t in a.value)
+    first = plain[0].value
+    if name in _OF_A_SIZE:
+        several = "random" in name and len(plain) > 1
+        return not several and all(map(_is_index, first))
+    listed = of_kind(first, "list", "tuple")
+    if name not in _OF_NUMBERS or not listed or len(listed) < len(first):
+        return False
+    items = [t for thing in listed for t in state.get((thing, "[*]"), ())]
+    return bool(items) and all(map(_is_plain, items))
+
+
+def _is_plain(thing: Thing) -> bool:
+    return thing.kind == "number" or (thing.kind == "const" and isinstance(thing.data, int | float))
+
+
+def _is_index(thing: Thing) -> bool:
+    """Say whether a key is one whole number."""
+    if thing.kind == "const":
+        return isinstance(thing.data, int) and not isinstance(thing.data, bool)
+    return thing.kind == "number" and thing.data is int
 
 
 def arrays_in(state: State, value: Value) -> list[Thing]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import builtin_calls, containers, pytest_marks
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import (
+    ROW,
     arrays_in,
     hold,
+    is_row,
     make_array,
     new_array,
     read_array,
@@ -298,8 +300,11 @@ def _array_result(
     plain = all(t.kind in ("const", "number") for value in given for t in value)
     single = is_ufunc(name) or literal is not None or _is_drawn_alone(call, name)
     scalar = row.returns == "scalar" or (plain and single)
-    name = "scalar" if scalar else reduced(row, call, 1)
+    qualified, name = name, "scalar" if scalar else reduced(row, call, 1)
+    shown = is_row(state, call, qualified)
     made = make_array(m, f, state, call.place, row, inputs, call, name)
+    if shown:
+        state.set((made, ROW), "yes")
     numbers = [t for a in call.arguments for t in numbers_in(state, a.value) if t.name]
     if numbers:
         hold(m, state, made, row.name, [*inputs, *numbers])
