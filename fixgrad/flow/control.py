@@ -248,7 +248,7 @@ def _return(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 
 def _raise(m: Machine, f: Frame, op: Op, state: State) -> None:
-    throw(m, state, union(f.values(op)))
+    throw(m, state, union(f.values(op)) or m.thrown)
     state.dead = True
 
 

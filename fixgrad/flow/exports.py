@@ -25,11 +25,16 @@ def call_result(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
     maker = thing.name.removeprefix(RESULT) if thing.name.startswith(RESULT) else ""
     if maker.startswith(_OF_ARRAYS) or exports(maker):
         for argument in call.arguments:
-            export(m, f, state, argument, name)
+            export(m, f, state, argument, name, written=call.written)
 
 
-def export(m: Machine, f: Frame, state: State, argument: Argument, name: str) -> None:
-    """Note that NumPy takes the values of an argument, or of the tensors listed in it."""
+def export(
+    m: Machine, f: Frame, state: State, argument: Argument, name: str, *, written: bool = True
+) -> None:
+    """Note that NumPy takes the values of an argument, or of the tensors listed in it.
+
+    What a function is given by one that calls it, `map(np.asarray, tensors)`, is not written anywhere.
+    """
     value = consume(m, f, state, argument.value, argument.place)
     kinds = m.graph.kinds.setdefault(Site(f.module.path, argument.place), set())
     kinds.update(t.kind for t in value if t.name != "unknown")
@@ -37,18 +42,19 @@ def export(m: Machine, f: Frame, state: State, argument: Argument, name: str) ->
         special(m, f, state, argument.place, instance, "__array__")
     for thing in of_kind(value, "tensor", "opaque"):
         if thing.kind == "tensor" or state.get((thing, "#inputs")):
-            log(m, f, state, "export", thing, argument.place, detail=name)
+            detail = name if written else "list"
+            log(m, f, state, "export", thing, argument.place, detail=detail)
     packed = ("list", "tuple", "dict") if name == "scipy.io.savemat" else ("list", "tuple")
     for tensor in _nested(state, value, packed):
         log(m, f, state, "export", tensor, argument.place, detail="list")
     for thing in of_kind(value, *packed):
         for tensor in of_kind(state.get((thing, "[*]"), NOTHING), "tensor"):
-            written = _item_place(m, state, thing, tensor)
+            at = _item_place(m, state, thing, tensor) if written else None
             put = m.put_places.get((thing, tensor))
-            detail = name if written else "list"
-            if written is None and put is not None and put.path == f.module.path:
-                written, detail = put.place, f"{name} of a list"
-            log(m, f, state, "export", tensor, written or argument.place, detail=detail)
+            detail = name if at else "list"
+            if at is None and put is not None and put.path == f.module.path:
+                at, detail = put.place, f"{name} of a list"
+            log(m, f, state, "export", tensor, at or argument.place, detail=detail)
 
 
 def _nested(state: State, value: Value, packed: tuple[str, ...], depth: int = 3) -> list[Thing]:

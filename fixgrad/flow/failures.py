@@ -10,8 +10,9 @@ from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.classes import external_bases, linear_bases
 from fixgrad.flow.ir import Block
+from fixgrad.flow.lower.handlers import PASSED_ON
 from fixgrad.flow.state import Changes, State
-from fixgrad.flow.values import NOTHING, UNKNOWN, Site, Thing, Value, union
+from fixgrad.flow.values import NOTHING, UNKNOWN, Site, Thing, Value, of_kind, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -22,7 +23,8 @@ class Net:
 
     def __init__(self, state: State, names: list[str]) -> None:
         self.mark, self.trail = state.mark, state.trail
-        self.names = names  # of the exceptions that it catches
+        self.names = [name for name in names if name[0] != PASSED_ON]  # of what it catches for good
+        self.handled = {name.lstrip(PASSED_ON) for name in names}  # and of what else it handles
         self.raised: list[Value] = []
         self.changes: list[Changes] = []  # what had happened when each was raised
 
@@ -52,11 +54,15 @@ def is_exception(name: str) -> bool:
 
 def throw(m: Machine, state: State, value: Value) -> None:
     """Hand an exception that carries tensors to the `try` that catches it."""
+    for thing in of_kind(value - m.thrown, "instance", "opaque") if m.thrown else []:
+        for field in ("__cause__", "__context__"):  # what was being handled
+            state.set((thing, field), m.thrown)
+            state.add((thing, "#fields"), frozenset((field,)))
     if not m.nets or not containers.reachable(state, [value]):
         return
     names = {name for thing in value for name in _names_of(thing)}
     for net in reversed(m.nets):
-        if net.trail is state.trail and not names.isdisjoint(net.names):
+        if net.trail is state.trail and not names.isdisjoint(net.handled):
             net.raised.append(value)
             net.changes.append(state.changes(net.mark))
             return

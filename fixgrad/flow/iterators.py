@@ -190,11 +190,22 @@ def _grouped(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return _listed(m, f, state, call, None, row)
 
 
+def _accumulated(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    function = call.get(1, "func")
+    if function is None:
+        return m.unknown(m, f, state, call, [], "accumulate")
+    _, anything = _items(m, f, state, call, _first(call))
+    given = (Argument(anything, call.place), Argument(anything, call.place))
+    found = m.apply(m, f, state, Call(call.place, given), function.value)
+    return _listed(m, f, state, call, None, anything | found)
+
+
 def _counted(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return _listed(m, f, state, call, None, NUMBER)
 
 
 ITERATORS: dict[str, Iteration] = {
+    "itertools.accumulate": _accumulated,
     "itertools.chain": _chain,
     "itertools.chain.from_iterable": _chain_of,
     "itertools.combinations": _chosen,

@@ -127,7 +127,7 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
         return _call_array_function(m, f, state, call, name, row)
     if exports(name):
         for argument in call.arguments:
-            export(m, f, state, argument, name)
+            export(m, f, state, argument, name, written=call.written)
     return m.unknown(m, f, state, call, [], name)
 
 
@@ -256,7 +256,7 @@ def _call_array_function(
         return _call_back(m, f, state, call, name)
     for argument in call.arguments:
         if row.reads:
-            export(m, f, state, argument, name)
+            export(m, f, state, argument, name, written=call.written)
         for array in arrays_in(state, argument.value):
             read_array(m, f, state, array, argument.place)
     for position in row.writes:
@@ -336,7 +336,7 @@ def _call_back(m: Machine, f: Frame, state: State, call: Call, name: str) -> Val
         m.callbacks(m, f, state, call, [function.value], (*given, *extra))
     for argument in call.arguments:
         if not callables(state, argument.value):
-            export(m, f, state, argument, name)
+            export(m, f, state, argument, name, written=call.written)
     made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"result {name}")
     return frozenset((made,))
 

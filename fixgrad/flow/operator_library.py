@@ -82,7 +82,7 @@ def _method(m: Machine, f: Frame, state: State, call: Call) -> Value:
         return m.unknown(m, f, state, call, [], "methodcaller")
     keywords = [a for a in given if a.name]
     plain = [a for a in given if not a.name]
-    inner = Call(call.place, (*plain, *keywords), receiver=last.place)
+    inner = Call(call.place, (*plain, *keywords), receiver=last.place if call.written else None)
     return m.send(m, f, state, inner, last.value, text)
 
 

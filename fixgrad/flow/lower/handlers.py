@@ -15,6 +15,7 @@ _TELLS = (
     "print", "warn", "warning", "error", "exception", "info", "debug", "log", "write", "str", "repr", "format",
     "print_exc", "format_exc",
 )  # fmt: skip
+PASSED_ON = "~"
 _FAILS = ("fail", "exit", "_exit", "abort")
 
 
@@ -26,13 +27,15 @@ def catches_only_imports(caught: ast.expr | None) -> bool:
 
 
 def names_of(handler: ast.ExceptHandler) -> Iterator[str]:
-    """Yield the names of the exceptions that a handler catches for good; of what is computed, of any."""
-    if isinstance(handler.body[-1], ast.Raise):
-        return
+    """Yield the names of the exceptions that a handler catches; of what is computed, of any.
+
+    Those that it raises again, or others in their place, have a mark.
+    """
+    mark = PASSED_ON if isinstance(handler.body[-1], ast.Raise) else ""
     caught = handler.type
     types = caught.elts if isinstance(caught, ast.Tuple) else [caught]
     for each in types:
-        yield name_of(each) or "BaseException"
+        yield mark + (name_of(each) or "BaseException")
 
 
 def name_of(error: ast.expr | None) -> str:
