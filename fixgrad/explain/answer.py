@@ -10,6 +10,7 @@ from fixgrad.explain.ends import End, ends
 from fixgrad.explain.journey import ALIAS, ASSUMED, CARRIES, CUT, Journey, Stage
 from fixgrad.explain.run import Run
 from fixgrad.findings import WRONG, Finding, Refusal, Repair
+from fixgrad.flow.ir import stands_in
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Site, Thing, ordered
 from fixgrad.hazards import span
@@ -68,8 +69,17 @@ def _findings(run: Run, site: Site) -> list[Repair | Refusal]:
     return [
         outcome
         for outcome in outcomes
-        if outcome.finding.span == here or here in _certain(outcome.finding)
+        if outcome.finding.span == here
+        or here in _certain(outcome.finding)
+        or _is_broken_inside(outcome.finding, here)
     ]
+
+
+def _is_broken_inside(finding: Finding, here: Span) -> bool:
+    """Say whether what a conversion is given is wrong where it is written: `from_numpy(a.requires_grad_())`."""
+    broken = any(step.effect == WRONG for step in finding.trace)
+    same = finding.span.path == here.path
+    return broken and same and stands_in(finding.span[1:], here[1:])
 
 
 def _certain(finding: Finding) -> list[Span]:
