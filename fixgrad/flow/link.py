@@ -98,8 +98,8 @@ class Project:
         self.edits_around = False  # repairs of given files may change others too
         self.generated: frozenset[str] = frozenset()  # those left out as a program makes them
         self.models = models  # what the user's settings say of calls
-        self.may_grant = relevance.granting(self.modules)
         self.relevance = relevance.relevance(self.modules, self.find, given, models)
+        self.may_grant = relevance.granting(self.modules, self.relevance.callers)
 
     def find(self, importer: str, name: str) -> str | None:
         """Return the file that an import in another file means, or None where it is not ours."""

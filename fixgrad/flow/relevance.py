@@ -112,34 +112,42 @@ def below(
 GRANTS = (".requires_grad_", ".requires_grad=", "=requires_grad")
 
 
-def granting(modules: Mapping[str, Module]) -> Callable[[tuple[str, Place]], bool]:
+def granting(
+    modules: Mapping[str, Module], callers: Mapping[Unit, list[Unit]]
+) -> Callable[[tuple[str, Place]], bool]:
     """Return what says whether a function may grant a gradient; it is found out when first asked."""
 
     @functools.cache
     def found() -> frozenset[tuple[str, Place]]:
-        return _granting(modules)
+        return _granting(modules, callers)
 
     return lambda where: where in found()
 
 
-def _granting(modules: Mapping[str, Module]) -> frozenset[tuple[str, Place]]:
-    """Find the functions that may grant a gradient, themselves or by what they name."""
-    mentioned: dict[str, list[tuple[str, tuple[str, Place]]]] = defaultdict(list)
-    pending: list[tuple[str, tuple[str, Place]]] = []
+def _granting(
+    modules: Mapping[str, Module], callers: Mapping[Unit, list[Unit]]
+) -> frozenset[tuple[str, Place]]:
+    """Find the functions that grant a gradient, and those that name one of these, where it can be meant.
+
+    Further away, `apply` and `forward` are the names of too many.
+    """
+    mentioned: dict[str, list[tuple[Unit, Place]]] = defaultdict(list)
+    direct: list[tuple[str, Unit, Place]] = []
     for path, module in modules.items():
         for function in module.functions:
-            named = function.name, (path, function.place)
+            unit = path, unit_name(function.name)
             if not function.tokens.isdisjoint(GRANTS):
-                pending.append(named)
+                direct.append((function.name, unit, function.place))
             for token in function.tokens:
-                mentioned[token.removeprefix(".")].append(named)
-    found = {where for _, where in pending}
-    while pending:
-        outer, _, name = pending.pop()[0].rpartition(".")
-        known_as = outer.rpartition(".")[2] if name == "__init__" else name
-        new = [each for each in mentioned.get(known_as, ()) if each[1] not in found]
-        found.update(where for _, where in new)
-        pending += new
+                mentioned[token.removeprefix(".")].append((unit, function.place))
+    found = {(unit[0], place) for _, unit, place in direct}
+    for name, granting_unit, _ in direct:
+        outer, _, last = name.rpartition(".")
+        known_as = outer.rpartition(".")[2] if last == "__init__" else last
+        near = {granting_unit, *callers.get(granting_unit, ())}
+        found.update(
+            (unit[0], place) for unit, place in mentioned.get(known_as, ()) if unit in near
+        )
     return frozenset(found)
 
 
