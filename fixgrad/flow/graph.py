@@ -216,8 +216,10 @@ class FlowGraph:
         return list(found)
 
     def used(self) -> set[Thing]:
-        """Return the tensors that something is computed from, and those that are differentiated."""
-        found = {self.identity(u.thing) for u in self.of_kind("backward")}
+        """Return the tensors that something is computed from, and those that are looked at otherwise."""
+        aside = ("optimizer", "step", "export")  # what NumPy makes of it is computed from it
+        found = {self.identity(u.thing) for u in self.uses.values() if u.kind not in aside}
+        found.update(self.identity(t) for made in self.computed.values() for t in made.inputs)
         for sources in (self.carried, self.cut, self.by_value):
             found.update(self.identity(t) for things in sources.values() for t in things)
         return found
