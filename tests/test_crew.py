@@ -228,7 +228,8 @@ class TestFailures:
         ):
             sent_by([source("a.py", "")], "fixgrad 0.0")
 
-    def test_ctrl_c_leaves_no_process(self, twelve: Path) -> None:
+    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+    def test_a_run_that_is_ended_leaves_no_process(self, how: signal.Signals) -> None:
         program = (
             "import os, time\n"
             "from fixgrad import crew\n"
@@ -244,7 +245,7 @@ class TestFailures:
         ) as running:
             assert running.stdout is not None
             children = [int(running.stdout.readline()) for _ in range(2)]
-            running.send_signal(signal.SIGINT)
+            running.send_signal(how)
             assert running.wait(20) != 0
         for _ in range(100):
             if not any(map(alive, children)):
