@@ -180,9 +180,14 @@ class TestProcess:
             assert ran.returncode != 0
             Path("a.py").touch()
             command = [*PYTHON, "--output-format", "json"]
-            ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
-        assert ran.returncode == 2
-        assert b"fixgrad: standard output cannot be written: No space left" in ran.stderr
+            buffered = {n: v for n, v in os.environ.items() if n != "PYTHONUNBUFFERED"}
+            for environment in (buffered, {**buffered, "PYTHONUNBUFFERED": "1"}):
+                ran = subprocess.run(
+                    command, stdout=full, stderr=subprocess.PIPE, check=False, env=environment
+                )
+                assert ran.returncode == 2
+                said = b"fixgrad: standard output cannot be written: No space left on device"
+                assert ran.stderr.splitlines() == [said]
 
     def test_a_closed_standard_output(self) -> None:
         Path("a.py").touch()

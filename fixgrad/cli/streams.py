@@ -21,11 +21,12 @@ def emit(data: bytes | str) -> None:
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # Python flushes once more at its end, and would complain then.
+    except OSError as error:
+        # Python flushes once more at its end, and would complain then, with an exit code of its own.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            return
         raise FixgradError(f"standard output cannot be written: {error.strerror}") from error
 
 
