@@ -8,7 +8,7 @@ from fixgrad.explain.answer import DEMANDS, Answer, answers, conversions
 from fixgrad.explain.journey import Stage
 from fixgrad.explain.run import Run, covers, follow_wider
 from fixgrad.flow.ir import Block, Function, Op, stands_in
-from fixgrad.flow.test_files import CONVERSIONS
+from fixgrad.flow.tokens import CONVERSIONS
 from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import span
 from fixgrad.source import Span

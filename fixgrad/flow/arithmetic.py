@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import (
-    arrays,
     conditions,
     constants,
     container_changes,
     containers,
+    exports,
     layout,
     membership,
     texts,
@@ -85,7 +85,7 @@ def computed(
         if own is not None:
             return own
     if kinds == {"tensor", "opaque"}:
-        arrays.note_objects(m, f, state, left, right, places)
+        exports.note_objects(m, f, state, left, right, places)
     if "tensor" in kinds or ("opaque" in kinds and _carries(state, left | right)):
         found = _tensor_result(m, f, state, op, left, right, places)
         if "array" in kinds:

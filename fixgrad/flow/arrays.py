@@ -6,7 +6,7 @@ tensors whose values it holds; #storage, the tensors whose memory it shares; #ov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import layout
@@ -225,14 +225,3 @@ def arrays_in(state: State, value: Value) -> list[Thing]:
     for thing in of_kind(value, "list", "tuple"):
         found += of_kind(state.get((thing, "[*]"), frozenset()), "array")
     return found
-
-
-def note_objects(
-    m: Machine, f: Frame, state: State, left: Value, right: Value, places: Sequence[Place]
-) -> None:
-    """Note the tensors whose values an object of SciPy takes that they are computed with: `matrix @ x`."""
-    for own, other, place in zip((left, right), (right, left), places[::-1], strict=True):
-        maker = next((t.name for t in own if t.kind == "opaque"), "")
-        if maker.startswith("result scipy."):
-            for tensor in of_kind(other, "tensor"):
-                log(m, f, state, "export", tensor, place, detail=maker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.arguments import Argument, Call
@@ -72,3 +73,14 @@ def _item_place(m: Machine, state: State, container: Thing, tensor: Thing) -> Pl
         if number.isdigit() and tensor in state.get((container, field), NOTHING):
             return m.item_places.get((container, int(number)), (None, ""))[0]
     return None
+
+
+def note_objects(
+    m: Machine, f: Frame, state: State, left: Value, right: Value, places: Sequence[Place]
+) -> None:
+    """Note the tensors whose values an object of SciPy takes that they are computed with: `matrix @ x`."""
+    for own, other, place in zip((left, right), (right, left), places[::-1], strict=True):
+        maker = next((t.name for t in own if t.kind == "opaque"), "")
+        if maker.startswith(f"{RESULT}scipy."):
+            for tensor in of_kind(other, "tensor"):
+                log(m, f, state, "export", tensor, place, detail=maker)

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 
 _PARAMETER = ("torch.nn.Parameter", "torch.nn.parameter.Parameter")
 _EACH = "torch._foreach_"
+_SCHEDULERS = "torch.optim.lr_scheduler."  # they keep the optimizer, and give out numbers
 NOT_RUN = ("unittest.skip", "unittest.expectedFailure", "pytest.mark.skip", "pytest.mark.xfail")
 # What they make of a function is differentiated in ways of its own, whatever its body does.
 OWN_DERIVATIVE = ("torch.library.custom_op", "torch.library.triton_op")
@@ -159,9 +160,7 @@ def _call_torch(m: Machine, f: Frame, state: State, call: Call, name: str) -> Va
     module = module_class(name)
     if module is not None:
         return make_module(m, f, state, call, module)
-    if name.startswith(
-        "torch.optim.lr_scheduler."
-    ):  # it keeps the optimizer, and gives out numbers
+    if name.startswith(_SCHEDULERS):
         m.callbacks(m, f, state, call, [a.value for a in call.arguments], (NUMBER,))
         return UNKNOWN
     row = tensor_function(name)

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
+from fixgrad.flow.fixture_names import fixtures_by_name, lists_conversions, unasked_fixtures
 from fixgrad.flow.ir import REGISTERS, Module
-from fixgrad.flow.test_files import fixtures_by_name, lists_conversions, unasked_fixtures
 
 Unit: TypeAlias = tuple[str, str]  # file, name of the top-level definition, "" the file's own body
 Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module) -> file

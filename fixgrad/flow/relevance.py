@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from fixgrad.flow.handed_on import TorchNames
 from fixgrad.flow.ir import Module, Place
 from fixgrad.flow.names import Find, Names, Unit, closure, unit_name
-from fixgrad.flow.test_files import CONVERSIONS
+from fixgrad.flow.tokens import CONVERSIONS, DEMANDS, GRANTS
 
 if TYPE_CHECKING:
     from fixgrad.knowledge.models import Models
 
-DEMANDS = frozenset(
-    (
-        ".grad", ".backward", ".register_hook", ".retain_grad", ".add_param_group", ".optim",
-        ".gradcheck", ".gradgradcheck", ".register_post_accumulate_grad_hook", ".requires_grad_",
-        ".requires_grad", "=requires_grad",
-    )
-)  # fmt: skip
 _DEMANDING_IMPORTS = ("torch.optim", "torch.autograd")
 
 
@@ -107,9 +100,6 @@ def below(
         if (path, function.place) in functions
     }
     return _places(_places_of_units(modules), _below(found, callers))
-
-
-GRANTS = (".requires_grad_", ".requires_grad=", "=requires_grad")
 
 
 def granting(

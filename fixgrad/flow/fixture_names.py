@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixgrad.flow.ir import Block, Module, Op
+from fixgrad.flow.tokens import CONVERSIONS
 
-CONVERSIONS = frozenset(
-    (
-        "from_numpy", "as_tensor", "tensor", "asarray", "Tensor", "FloatTensor", "DoubleTensor",
-        "HalfTensor", "BFloat16Tensor", "frombuffer", "from_dlpack", "Variable", "new_tensor",
-    )
-)  # fmt: skip
 _TELLING = frozenset(("=autouse", "=name", ".usefixtures", "usefixtures"))
 
 

@@ -1,0 +1,18 @@
+"""The names in the text of a function by which it is sorted before anything is followed."""
+
+from __future__ import annotations
+
+CONVERSIONS = frozenset(
+    (
+        "from_numpy", "as_tensor", "tensor", "asarray", "Tensor", "FloatTensor", "DoubleTensor",
+        "HalfTensor", "BFloat16Tensor", "frombuffer", "from_dlpack", "Variable", "new_tensor",
+    )
+)  # fmt: skip
+DEMANDS = frozenset(
+    (
+        ".grad", ".backward", ".register_hook", ".retain_grad", ".add_param_group", ".optim",
+        ".gradcheck", ".gradgradcheck", ".register_post_accumulate_grad_hook", ".requires_grad_",
+        ".requires_grad", "=requires_grad",
+    )
+)  # fmt: skip
+GRANTS = (".requires_grad_", ".requires_grad=", "=requires_grad")
