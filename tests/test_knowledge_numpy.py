@@ -136,6 +136,26 @@ def test_mirrors_give_arrays_of_numpy() -> None:
 _NEEDED = {"beta": 2, "gamma": 1, "integers": 1, "randint": 1}  # arguments without a default
 
 
+_ROWS: dict[str, tuple[object, ...]] = {
+    "numbers": (1, 3),
+    "list": ([1.0, 2.0],),
+    "size alone": (3,),
+}
+
+
+@pytest.mark.parametrize(("name", "form"), sorted(table("arrays")["row"].items()))
+def test_gives_a_row(name: str, form: str) -> None:
+    module, _, function = name.rpartition(".")
+    call = target(module, "function", function)
+    given = _ROWS.get(form, (3, 1.0) if function == "full" else (3,))
+    made = call(*given)
+    assert isinstance(made, np.ndarray)
+    assert made.ndim == 1
+    assert np.ndim(made[0]) == 0
+    if form == "size alone":
+        assert call(3, 2).ndim == 2
+
+
 @pytest.mark.parametrize(("name", "most"), sorted(table("arrays")["drawn_alone"].items()))
 def test_drawn_alone(name: str, most: int) -> None:
     module, _, function = name.rpartition(".")

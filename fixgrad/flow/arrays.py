@@ -25,7 +25,7 @@ from fixgrad.flow.values import (
     of_kind,
     ordered,
 )
-from fixgrad.knowledge import ArrayCall, dtype_class, flat
+from fixgrad.knowledge import ArrayCall, dtype_class, flat, gives_row
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -178,34 +178,21 @@ def array_item(
 
 
 ROW = "#row"  # "yes" of an array that is known to have one dimension
-_OF_NUMBERS = ("numpy.array", "numpy.asarray")
-_OF_A_SIZE = (
-    "numpy.empty",
-    "numpy.full",
-    "numpy.ones",
-    "numpy.random.rand",
-    "numpy.random.randn",
-    "numpy.zeros",
-)
-_RANGES = ("numpy.arange", "numpy.linspace", "numpy.logspace", "numpy.geomspace")
 
 
 def is_row(state: State, call: Call, name: str) -> bool:
     """Say whether a call of numpy makes an array of one dimension, as what it is given shows."""
-    plain = call.positional()
-    if not plain or any(a.name in ("*", "**", "ndmin") for a in call.arguments):
+    plain, form = call.positional(), gives_row(name)
+    if form is None or not plain or any(a.name in ("*", "**", "ndmin") for a in call.arguments):
         return False
-    if name in _RANGES:
-        return all(_is_plain(t) for a in plain for t in a.value)
     first = plain[0].value
-    if name in _OF_A_SIZE:
-        several = "random" in name and len(plain) > 1
-        return not several and all(map(_is_index, first))
+    if form == "numbers":
+        return all(_is_plain(t) for a in plain for t in a.value)
+    if form != "list":
+        return all(map(_is_index, first)) and (form == "size" or len(plain) == 1)
     listed = of_kind(first, "list", "tuple")
-    if name not in _OF_NUMBERS or not listed or len(listed) < len(first):
-        return False
     items = [t for thing in listed for t in state.get((thing, "[*]"), ())]
-    return bool(items) and all(map(_is_plain, items))
+    return len(listed) == len(first) and bool(items) and all(map(_is_plain, items))
 
 
 def _is_plain(thing: Thing) -> bool:

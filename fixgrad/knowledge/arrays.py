@@ -56,6 +56,12 @@ def is_ufunc(qualified: str) -> bool:
     return name in table("arrays")["ufunc"].get(module, ())
 
 
+def gives_row(qualified: str) -> str | None:
+    """Return of what a call makes an array of one dimension: "numbers", "size", "size alone", "list"."""
+    found: str | None = table("arrays")["row"].get(qualified)
+    return found
+
+
 def drawn_alone(qualified: str) -> int | None:
     """Return how many numbers a call takes that draws a single one, None where it never does."""
     module, _, name = qualified.rpartition(".")
