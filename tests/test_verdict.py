@@ -34,6 +34,9 @@ MOVED = HEAD + (
 )
 
 
+MADE = ("torch.from_numpy(a * 0)", "torch.from_numpy(a.astype(int))")
+
+
 class Wrong:
     """Programs with repairs that do not do what they promise."""
 
@@ -114,6 +117,74 @@ WRONG = {
         Wrong(MOVED, "self.scale", ("torch.from_numpy(a)", "append", ".clone()"), rule="FG301"),
         "`float` leaves it behind, still",
     ),
+    "a backward pass that passes it by": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\n"
+            "(x.detach() * v).sum().backward()\n",
+            "(x.detach() * v).sum().backward()",
+            ("torch.from_numpy(a)", "append", GRANT),
+        ),
+        "a backward pass goes through, but no gradient arrives",
+    ),
+    "granted to an integer": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a.astype(int))\n(x * 1.5).sum().backward()\n",
+            "(x * 1.5).sum().backward()",
+            ("torch.from_numpy(a.astype(int))", "append", GRANT),
+        ),
+        "only Tensors of floating point",
+    ),
+    "granted in a wrong way": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a)\n(x * 1.5).sum().backward()\n",
+            "(x * 1.5).sum().backward()",
+            ("torch.from_numpy(a)", "append", ".requires_grad_(True, 2)"),
+        ),
+        "requires_grad_() takes from 0 to 1 positional",
+    ),
+    "the program ends itself": (
+        Wrong(
+            HEAD + "import os\nx = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\n"
+            "(x * v).sum().backward()\nprint(x.grad)\n"
+            "if x.requires_grad:\n    os.kill(os.getpid(), 9)\n",
+            "x.grad",
+            ("torch.from_numpy(a)", "append", GRANT),
+        ),
+        "the repaired program is killed by SIGKILL",
+    ),
+    "another gradient is gone": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a)\n"
+            "v = torch.ones(2, dtype=torch.float64, requires_grad=True)\n"
+            "(x * v).sum().backward()\nprint(v.grad)\nprint(x.grad)\n",
+            "x.grad",
+            ("torch.from_numpy(a)", "append", GRANT),
+            ("x * v", "replace", "x * v.detach()"),
+        ),
+        "the gradient read at line 8 is None now",
+    ),
+    "still raises, and the error is caught": (
+        Wrong(
+            HEAD + "x = torch.from_numpy(a).requires_grad_()\n"
+            "try:\n    print(x.numpy())\nexcept RuntimeError:\n    print('not plain')\n",
+            "x.numpy()",
+            ("x.numpy()", "append", ".copy()"),
+            rule="FG202",
+        ),
+        "Can't call numpy()",
+    ),
+    "a test fails instead": (
+        Wrong(
+            HEAD + "import unittest\nx = torch.from_numpy(a)\n"
+            "v = torch.ones(2, requires_grad=True)\n(x * v).sum().backward()\n"
+            "print(x.grad)\n"
+            "class Test(unittest.TestCase):\n    def test_it(self):\n"
+            "        self.assertFalse(x.requires_grad)\n\nunittest.main()\n",
+            "x.grad",
+            ("torch.from_numpy(a)", "append", GRANT),
+        ),
+        "",
+    ),
     "never trained": (
         Wrong(
             HEAD + "x = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\n"
@@ -133,7 +204,7 @@ def judged(programs: Programs, folder: Path, wrong: Wrong) -> Verdict:
     (user / "main.py").write_text(wrong.text)
     with inside(user):
         source = source_of("main.py")
-        made = "torch.from_numpy(a * 0)" if "a * 0" in wrong.text else "torch.from_numpy(a)"
+        made = next((text for text in MADE if text in wrong.text), "torch.from_numpy(a)")
         made = wrong.operations[0][0] if wrong.rule == "FG206" else made
         repair = repair_of(source, wrong.rule, made, wrong.demand, *wrong.operations)
         return rounds_of(programs, user, folder, [source]).trial([repair]).verdicts[0]
@@ -163,13 +234,58 @@ def test_what_worked_before_is_no_proof(programs: Programs, tmp_path: Path) -> N
     assert (verdict.outcome, verdict.after) == (REFUTED, "it was there without the repair")
 
 
-def test_what_is_not_run_is_not_reached(programs: Programs, tmp_path: Path) -> None:
-    text = HEAD + (
-        "def fit():\n    x = torch.from_numpy(a)\n    (x ** 2).sum().backward()\n    print(x.grad)\n"
-    )
-    wrong = Wrong(text, "x.grad", ("torch.from_numpy(a)", "append", GRANT))
+NOT_RUN = {
+    "the function is not called": (
+        "def fit():\n    x = torch.from_numpy(a)\n    (x ** 2).sum().backward()\n"
+        "    print(x.grad)\n",
+        ("nothing seen (exit 0)", "the run never comes to line 6 (exit 0)"),
+    ),
+    "there is no backward pass": (
+        "x = torch.from_numpy(a)\nif len(a) > 5:\n    x.sum().backward()\n    print(x.grad)\n",
+        ("nothing seen (exit 0)", "no backward pass is made (exit 0)"),
+    ),
+    "it ends before": (
+        "x = torch.from_numpy(a)\nopen('no such file')\nx.sum().backward()\nprint(x.grad)\n",
+        (
+            "ends earlier: FileNotFoundError: [Errno 2] No such file or directory: 'no such file'",
+            "no backward pass is made (exit 1)",
+        ),
+    ),
+    "nobody asks": (
+        "x = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\nv.sum().backward()\n"
+        "if len(a) > 5:\n    print(x.grad)\n",
+        ("nothing seen (exit 0)", "the run never asks for it at line 9 (exit 0)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_RUN)
+def test_what_is_not_run_is_not_reached(name: str, programs: Programs, tmp_path: Path) -> None:
+    text, said = NOT_RUN[name]
+    wrong = Wrong(HEAD + text, "x.grad", ("torch.from_numpy(a)", "append", GRANT))
     verdict = judged(programs, tmp_path, wrong)
-    assert (verdict.outcome, verdict.before) == (NOT_REACHED, "nothing seen (exit 0)")
+    assert (verdict.outcome, (verdict.before, verdict.after)) == (NOT_REACHED, said)
+
+
+MENDED = {
+    "registered, and never moved": (
+        MOVED.replace(".float()", ""),
+        ("torch.from_numpy(a)", "append", ".clone()"),
+        (NOT_REACHED, "its module is not moved (exit 0)"),
+    ),
+    "registered, and never made": (
+        MOVED.replace("Net().float().scale.dtype", "Net"),
+        ("torch.from_numpy(a)", "append", ".clone()"),
+        (NOT_REACHED, "the run never comes to line 8"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_makes_no_leaf(name: str, programs: Programs, tmp_path: Path) -> None:
+    text, operation, said = MENDED[name]
+    verdict = judged(programs, tmp_path, Wrong(text, "self.scale", operation, rule="FG301"))
+    assert (verdict.outcome, verdict.after) == said
 
 
 def test_a_wrong_repair_does_not_hide_a_right_one(programs: Programs, tmp_path: Path) -> None:

@@ -181,6 +181,83 @@ class TestUnrulyPrograms:
         assert (code, data["verdicts"], said) == (0, [], "nothing to prove: no repair is planned\n")
 
 
+class TestSaidBeside:
+    """What a reader should know beside the verdicts; and where nothing can be said."""
+
+    def test_loaded_from_the_own_tree(self, user: User) -> None:
+        """The program finds its own file by where it stands, past the copy."""
+        user.write("", "kept_apart/own.py")
+        place = str(user.folder / "kept_apart")
+        user.write(
+            after(
+                f"import sys; sys.path.insert(0, '/'.join({place.split('/')}))\nimport own; quit()"
+            )
+        )
+        _, data, said = user.verify()
+        assert endings(data) == ["exit 0"] * 2
+        assert f"note: {place}/own.py was loaded from your own tree, not from the copy" in said
+
+    def test_changed_in_the_own_tree(self, user: User) -> None:
+        """And nothing is written: no repair is proved."""
+        user.write("1", "log.txt")
+        parts = str(user.folder / "log.txt").split("/")
+        user.write(after(f"open('/'.join({parts}), 'a').write('x'); quit()"))
+        before = digest("main.py")
+        code, data, said = user.verify("--fix", "--require-proof")
+        assert (code, verdicts(data)) == (1, [(5, "not reached")])
+        assert "note: log.txt changed in your own tree during the run\n" in said
+        assert Path("log.txt").read_text() == "1xx"
+        assert (digest("main.py"), "wrote" in said) == (before, False)
+
+    def test_copies_are_kept(self, user: User) -> None:
+        user.write(after("quit()"))
+        _, _, said = user.verify("--keep")
+        found = re.search("note: the copies are in (.*)\n", said)
+        assert found
+        repaired = Path(found[1], "after1", "project", "main.py").read_text()
+        original = Path(found[1], "before", "project", "main.py").read_text()
+        shutil.rmtree(found[1])
+        assert original == Path("main.py").read_text()
+        assert repaired == original.replace(
+            "from_numpy(np.array([1.0, 2.0]))", "tensor(np.array([1.0, 2.0]), requires_grad=True)"
+        )
+
+    def test_a_file_that_is_no_python(self, user: User) -> None:
+        """It is told, the other files are proved, and the exit code is 2."""
+        user.write("def (:", "broken.py")
+        user.write(after("quit()"))
+        code, data, said = user.verify()
+        assert (code, verdicts(data)) == (2, [(5, "not reached")])
+        assert said.startswith("broken.py:1:5: ")
+
+    def test_a_proof_is_for_what_is_written(self, user: User) -> None:
+        code, data, said = user.verify("--require-proof")
+        assert (code, data) == (2, {})
+        assert "--require-proof goes with --fix" in said
+
+    def test_there_is_no_such_interpreter(self, user: User) -> None:
+        code, _, said = user.verify("--python", "no-such-python")
+        assert (code, said) == (
+            2,
+            "fixgrad: no-such-python: no such program; name one with --python\n",
+        )
+
+    def test_a_script_of_the_project(self, user: User) -> None:
+        """It is that of the copy that is run, and `python` is the interpreter that is asked for."""
+        user.write("#!/bin/sh\nexec python main.py\n", "run.sh")
+        Path("run.sh").chmod(0o755)
+        user.write(after("import sys; print('BY', sys.executable, sys.argv); quit()"))
+        _, data, said = user.verify("--show-output", "--", "./run.sh")
+        assert endings(data) == ["exit 0"] * 2
+        assert said.count(f"BY {sys.executable} ['main.py']\n") == 2
+
+    def test_a_program_as_it_is_found(self, user: User, capfd: pytest.CaptureFixture[str]) -> None:
+        """Without --python it is the one that the command names."""
+        user.write(after("import sys; print('BY', sys.executable); quit()"))
+        code = cli.run(["verify", "--show-output", "--", sys.executable, "main.py"])
+        assert (code, capfd.readouterr().err.count(f"BY {sys.executable}\n")) == (1, 2)
+
+
 class TestData:
     """Programs that are right as they are."""
 
