@@ -522,7 +522,7 @@ class Demands(Watch):
         self.backwards += 1
         while self._spent:
             self._spent.pop().remove()
-        value = self._differentiated(args, kwargs) if self.numeric else None
+        value = self._differentiated(call, args, kwargs) if self.numeric else None
         self._within = True
         try:
             result = run(*args, **kwargs)
@@ -546,12 +546,11 @@ class Demands(Watch):
         return result
 
     @harmless
-    def _differentiated(self, args: Any, kwargs: Any) -> float | None:
+    def _differentiated(self, call: str, args: Any, kwargs: Any) -> float | None:
         roots = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
         weights = kwargs.get("grad_tensors", kwargs.get("grad_outputs"))
-        if weights is None and len(args) > 1 and "inputs" not in kwargs:
-            weights = args[2] if len(args) > 2 else None
-        return self.value_of(roots, weights)
+        given = args[1:2] if call == "backward" else args[2:3]
+        return self.value_of(roots, given[0] if given else weights)
 
     @harmless
     def _gathered(self, place: int, value: float | None, by: int) -> None:
