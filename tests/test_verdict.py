@@ -236,8 +236,10 @@ def test_what_worked_before_is_no_proof(programs: Programs, tmp_path: Path) -> N
 
 NOT_RUN = {
     "the function is not called": (
-        "def fit():\n    x = torch.from_numpy(a)\n    (x ** 2).sum().backward()\n"
-        "    print(x.grad)\n",
+        (
+            "def fit():\n    x = torch.from_numpy(a)\n    (x ** 2).sum().backward()\n"
+            "    print(x.grad)\n"
+        ),
         ("nothing seen (exit 0)", "the run never comes to line 6 (exit 0)"),
     ),
     "there is no backward pass": (
@@ -252,8 +254,10 @@ NOT_RUN = {
         ),
     ),
     "nobody asks": (
-        "x = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\nv.sum().backward()\n"
-        "if len(a) > 5:\n    print(x.grad)\n",
+        (
+            "x = torch.from_numpy(a)\nv = torch.ones(2, requires_grad=True)\nv.sum().backward()\n"
+            "if len(a) > 5:\n    print(x.grad)\n"
+        ),
         ("nothing seen (exit 0)", "the run never asks for it at line 9 (exit 0)"),
     ),
 }
@@ -309,3 +313,66 @@ def test_a_wrong_repair_does_not_hide_a_right_one(programs: Programs, tmp_path: 
     assert [verdict.outcome for verdict in found] == [REFUTED, PROVED]
     assert "Can't call numpy()" in found[0].after
     assert [trial.repairs for trial in trials][-1] == (right,)
+
+
+HARM = {
+    "only together": (
+        "print(x.grad, y.grad)\nif x.requires_grad and y.requires_grad:\n    raise ValueError\n",
+        [PROVED, PROVED],
+        [["x", "y"], ["x"], ["y"]],
+    ),
+    "each of them": (
+        "print(x.grad, y.grad)\nif x.requires_grad or y.requires_grad:\n    raise ValueError\n",
+        [REFUTED, REFUTED],
+        [["x", "y"], ["x"], ["y"]],
+    ),
+    "one of them": (
+        "print(x.grad, y.grad)\nif y.requires_grad:\n    raise ValueError\n",
+        [PROVED, REFUTED],
+        [["x", "y"], ["x"], ["y"], ["x"]],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_each_is_run_alone(name: str, programs: Programs, tmp_path: Path) -> None:
+    """Something got worse in a line that no repair is about."""
+    end, outcomes, runs = HARM[name]
+    text = HEAD + (
+        "x = torch.from_numpy(a)\ny = torch.from_numpy(a + 1)\n"
+        "v = torch.ones(2, requires_grad=True)\n(x * y * v).sum().backward()\n"
+    )
+    trials, found = all_of(text + end, programs, tmp_path, {"x": "a", "y": "a + 1"})
+    assert found == outcomes
+    assert trials == runs
+
+
+def test_many_are_not_run_alone(programs: Programs, tmp_path: Path) -> None:
+    """More than eight that nobody can tell apart are refuted together."""
+    made = {f"x{number}": f"a + {number}" for number in range(9)}
+    lines = [f"{name} = torch.from_numpy({text})" for name, text in made.items()]
+    product = " * ".join(made)
+    end = f"({product}).sum().backward()\nprint({', '.join(f'{name}.grad' for name in made)})\n"
+    text = HEAD + "\n".join([*lines, "v = torch.ones(2, requires_grad=True)"]) + "\n"
+    wrong = f"{end.replace('x0 *', 'v * x0 *')}if x0.requires_grad:\n    raise ValueError\n"
+    trials, found = all_of(text + wrong, programs, tmp_path, made)
+    assert (trials, found) == ([list(made)], [REFUTED] * 9)
+
+
+def all_of(
+    text: str, programs: Programs, folder: Path, made: dict[str, str]
+) -> tuple[list[list[str]], list[str]]:
+    """Return which repairs were run together, by the names they grant, and the last word on each."""
+    user = folder / "user"
+    user.mkdir()
+    (user / "main.py").write_text(text)
+    with inside(user):
+        source = source_of("main.py")
+        names = {}
+        for name, array in made.items():
+            grant = (f"torch.from_numpy({array})", "append", GRANT)
+            names[repair_of(source, "FG101", grant[0], f"{name}.grad", grant)] = name
+        rounds = rounds_of(programs, user, folder, [source])
+        trials = rounds.all([*names], rounds.patch([*names]))
+    found = [verdict.outcome for verdict in last_word(trials, [*names])]
+    return [[names[repair] for repair in trial.repairs] for trial in trials], found
