@@ -160,6 +160,30 @@ USES = [
         "given to `torch.autograd.grad` as `grad_outputs`: it is not what is differentiated there",
     ),
     (
+        "torch.autograd.functional.jacobian(torch.sin, x)",
+        "input",
+        (
+            "given to `torch.autograd.functional.jacobian` as second argument, which tracks what it"
+            " differentiates itself"
+        ),
+    ),
+    (
+        "p = torch.ones(2)\np.mixed_with_(x)",
+        "values",
+        "its values are written into another tensor: `p.mixed_with_`",
+    ),
+    (
+        "".join(f"def f{n}(t):\n    f{n + 1}(t)\n" for n in range(13))
+        + "def f13(t):\n    print(t.grad)\nf0(x)",
+        "unfollowed",
+        "`f12` is not followed from here: the chain of calls is too long",
+    ),
+    (
+        "import somewhere\nfs = somewhere.fs\nfs[0](x)",
+        "unknown",
+        "handed to `fs[0]` as first argument: unknown code",
+    ),
+    (
         "def f(n, x):\n    return f(n, x)\nf(1, x)",
         "unfollowed",
         "`f` is not followed from here: nothing in it bears on a gradient, or it calls itself",
@@ -227,6 +251,14 @@ X = "x = torch.from_numpy(np.ones(2))\n"
 CLONES = "".join(f"{name} = p.clone().detach().requires_grad_()\n" for name in "abc")
 PASS = "left alone: nobody asks for its gradient; "
 HEADLINES = [
+    (
+        f"{X}optimizer = torch.optim.SGD([x], lr=0.1)\nx.grad = torch.ones(2)\noptimizer.step()",
+        "left alone: the program sets its `.grad` by hand before line 4",
+    ),
+    (
+        f"{X}{P}(x * p).sum().backward()\nif x.grad is not None:\n    print(x.grad)",
+        "left alone: the gradient read at line 7 is tested for, or expected to be none",
+    ),
     (
         "x = torch.tensor(np.ones(2), requires_grad=len(np.ones(2)) > 1)\nprint(x.grad)",
         "left alone: it may be tracked already, on some path or by a flag",
@@ -298,6 +330,7 @@ HEADLINES = [
 ]
 # What is looked at, and goes nowhere with that.
 QUIET = [
+    "class Box:\n    pass\nbox = Box()\nbox.kept = x\nbox.kept",
     "len(x)",
     "isinstance(x, torch.Tensor)",
     "a = {}\na.setdefault('x', x)",
@@ -379,6 +412,35 @@ class TestLeftAlone:
         assert any("requires_grad=False" in note for note in one(run, "main.py", "ONE").notes)
         assert "a comment here silences FG102" in one(run, "main.py", "TWO").headline
 
+    def test_made_of_sizes(self, tmp_path: Path) -> None:
+        text = f"{HEAD}x = torch.Tensor(len(np.ones(2)), 3)\nx.fill_(2)\nprint(x.grad)\n"
+        answer = one(run_on(tmp_path, {"main.py": text}), "main.py", "torch.Tensor")
+        assert answer.verdict == "left alone"
+        said = "it is made of sizes, not of data: fixgrad looks at what is made of data"
+        assert answer.notes == (said,)
+
+    def test_written_into_what_torch_makes(self, tmp_path: Path) -> None:
+        """And the way there leads over the tensor that it is written into."""
+        text = f"{HEAD}{X}y = torch.zeros(2)\ny += x\ny.sum().backward()\nprint(y.grad)\n"
+        answer = one(run_on(tmp_path, {"main.py": text}), "main.py", "from_numpy")
+        assert answer.verdict == "repaired"
+        assert answer.stages[1].what == "written into a tensor that torch makes here"
+        assert lines(answer) == [("main.py", 3), ("main.py", 4), ("main.py", 7)]
+
+    def test_a_lambda_that_nothing_calls(self, tmp_path: Path) -> None:
+        text = f"{HEAD}f = lambda a: torch.from_numpy(a)\n"
+        answer = one(run_on(tmp_path, {"main.py": text}), "main.py", "from_numpy")
+        assert (answer.verdict, answer.ends) == ("left alone", ())
+
+    def test_a_decorator_that_is_not_known(self, tmp_path: Path) -> None:
+        text = (
+            f"{HEAD}import somewhere\n@somewhere.kept\ndef f(a):\n    return torch.from_numpy(a)\n"
+        )
+        answer = one(run_on(tmp_path, {"main.py": text}), "main.py", "from_numpy")
+        assert [end.what for end in answer.ends] == [
+            "returned to its decorator, which calls `f` back"
+        ]
+
     def test_nothing_asks(self, tmp_path: Path) -> None:
         text = "x = torch.from_numpy(np.ones(2))  # HERE\nprint(x)\n"
         answer = one(run_on(tmp_path, {"main.py": HEAD + text}), "main.py", "# HERE")
@@ -422,6 +484,22 @@ class TestOtherVerdicts:
         answer = one(run_on(tmp_path, {"main.py": HEAD + text}), "main.py", "from_numpy")
         assert answer.verdict == "not followed"
         assert why in answer.headline
+
+    def test_too_large(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a function does behind the end of its budget is not looked at."""
+        monkeypatch.setattr("fixgrad.flow.link.BUDGET", 20)
+        monkeypatch.setattr("fixgrad.flow.calls.RESERVE", 0)
+        text = (
+            "def step(n):\n    return n + 1\n\ndef late(x):\n    return x * 2\n\n"
+            "def fit(a, keep):\n    w = torch.ones(2, requires_grad=True)\n    w.sum().backward()\n"
+            "    x = torch.from_numpy(a)\n    step(1)\n    step(2)\n    step(3)\n    late(x)\n"
+            "    keep.much(x)\n"
+        )
+        run = run_on(tmp_path, {"main.py": HEAD + text})
+        answer = one(run, "main.py", "from_numpy")
+        assert (answer.verdict, "`keep.much`" in answer.ends[0].what) == ("left alone", True)
+        said = "`late` is not followed from here: the budget of operations is used up"
+        assert answer.ends[1].what == said
 
     def test_refused(self) -> None:
         run = run_on(FIXTURES / "refuse/net_backward_of_several_candidates")

@@ -243,8 +243,9 @@ def _returned(run: Run, touch: Touch) -> tuple[str, str] | None:
     if calls and calls[-1] == touch.path[-1]:
         callees = run.watch.callees[calls[-1]]
         if all(callee.kind in ("external", "opaque") for callee in callees):
-            name = run.text(calls[-1]).partition("(")[0]
-            return "returned", f"returned to `{name}`, which calls `{function.name}` back"
+            who = f"`{run.text(calls[-1]).partition('(')[0]}`"
+            who = "its decorator" if callees[0].name == "unknown.decorator" else who
+            return "returned", f"returned to {who}, which calls `{function.name}` back"
     if calls:
         return None
     if function.kind not in ("function", "generator", "coroutine"):
