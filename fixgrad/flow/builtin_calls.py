@@ -315,7 +315,7 @@ def _any(
 
 def _choose(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     """max, min: of several tensors one of them, else an element of the one that is given."""
-    key, otherwise = call.keyword("key"), call.keyword("default") or NOTHING
+    key, otherwise = call.keyword("key"), call.keyword("default")
     named = zip(call.arguments, values, strict=True)
     values = [v for a, v in named if a.name not in ("key", "default")]
     if len(values) == 1 and of_kind(values[0], *containers.CONTAINERS):
@@ -325,11 +325,12 @@ def _choose(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
         return _reduce(m, f, state, call, values)
     if key is not None and values:
         m.callbacks(m, f, state, call, [key], (union(values),))
+    values += [otherwise] if otherwise is not None else []
     tensors = of_kind(union(values), "tensor")
     if tensors and len(tensors) == len(containers.reachable(state, values)):
         return frozenset((one_of(m, f, state, call.place, tensors),))
     if of_kind(union(values), *_COMPARED_WHOLE):
-        return union(values) | otherwise
+        return union(values)
     return _reduce(m, f, state, call, values)
 
 
