@@ -71,7 +71,7 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         m.graph.positional_dtype.add(thing.site)
     given = [*arrays, *numbers_in(state, value)]
     back = sources_of(state, given)
-    cut_from(m, state, thing, {*back, *tensors})
+    cut_from(m, thing, {*back, *tensors})
     if back or tensors:
         state.set((thing, "#present"), present_in(m, state, [*given, *tensors]) - {thing})
     if back:
@@ -207,7 +207,7 @@ def _variable(
         m, f, state, call.place, row.name, of_dtype=joint_dtype(state, tensors),
         storage={base, *state.get((base, "#storage"), ())},
     )  # fmt: skip
-    cut_from(m, state, thing, tensors)
+    cut_from(m, thing, tensors)
     computed = [t for t in tensors if tracked(state, t) != "no" and leaf(state, t) != "yes"]
     if computed:
         log(m, f, state, "rewrap", thing, call.place, detail=row.name, others=computed)
@@ -231,7 +231,7 @@ def make_parameter(m: Machine, f: Frame, state: State, call: Call, name: str) ->
         m, f, state, call.place, "torch.nn.Parameter",
         of_dtype=joint_dtype(state, tensors), storage=shared,
     )  # fmt: skip
-    cut_from(m, state, thing, tensors)
+    cut_from(m, thing, tensors)
     flag = call.get(1, "requires_grad")
     sure, on = known(flag.value) if flag is not None else (True, True)
     state.set((thing, "#tracked"), ("yes" if on else "no") if sure else "maybe")

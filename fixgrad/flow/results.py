@@ -57,7 +57,7 @@ def several(
             inputs=(identity(t) for t in inputs) if grad != "no" else (),
         )  # fmt: skip
         if grad == "no":
-            cut_from(m, state, inner, inputs)
+            cut_from(m, inner, inputs)
         items.append(frozenset((inner,)))
     pooled = "pool" in row.name and not _gives_indices(call, row.name)
     if pooled or (

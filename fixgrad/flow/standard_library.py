@@ -140,7 +140,7 @@ def _copy(m: Machine, f: Frame, state: State, call: Call, *, shallow: bool = Fal
             storage=(me, *state.get((me, "#storage"), ())) if shallow else (),
         )  # fmt: skip
         state.set((made, "#leaf"), "yes")  # a copy of what was computed forgets how
-        cut_from(m, state, made, [thing])
+        cut_from(m, made, [thing])
         m.graph.flagged_as.setdefault(made, set()).add(identity(thing))
         found.add(made)
     return frozenset(found)

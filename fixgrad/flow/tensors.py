@@ -114,7 +114,7 @@ def log(
 
 
 _FRESH: tuple[tuple[str, object], ...] = (
-    ("#cut", frozenset()), ("#storage", frozenset()), ("#gradient", "none"), ("#retained", "no"),
+    ("#storage", frozenset()), ("#gradient", "none"), ("#retained", "no"),
     ("#freed", frozenset()), ("#perhaps", frozenset()), ("#stale", False), ("#manual", False),
     ("#guarded", False), ("#spoiled", "no"), ("#saves", "no"), ("#base", frozenset()),
     ("#loose", False), ("#outgrown", False), ("#twofold", False), ("#outpaced", frozenset()),
@@ -214,7 +214,7 @@ def derive(
     )  # fmt: skip
     layout.note(m.graph, thing, row.name, inputs)
     if not carried:
-        cut_from(m, state, thing, inputs)
+        cut_from(m, thing, inputs)
         if row.name in DETACHES and inputs:
             note_detached(m, inputs[0])
     elif seen:
@@ -305,10 +305,9 @@ def one_of(m: Machine, f: Frame, state: State, place: Place, choices: list[Thing
     return thing
 
 
-def cut_from(m: Machine, state: State, thing: Thing, inputs: Iterable[Thing]) -> None:
+def cut_from(m: Machine, thing: Thing, inputs: Iterable[Thing]) -> None:
     """Note that a tensor holds the values of others without their gradient."""
     sources = {identity(t) for t in inputs} - {thing}
-    state.set((thing, "#cut"), frozenset(sources))
     m.graph.cut.setdefault(thing, set()).update(sources)
     if not m.graph.from_data.isdisjoint(sources):
         m.graph.from_data.add(thing)
