@@ -47,6 +47,15 @@ class Call(NamedTuple):
             return plain[position]
         return None
 
+    def perhaps(self, position: int | None, keyword: str) -> Value | None:
+        """Return the value of an argument; unknown where only what stands behind a star may give it."""
+        found = self.get(position, keyword)
+        if found is not None:
+            return found.value
+        stars = {argument.name for argument in self.arguments}
+        starred = "**" in stars or (position is not None and "*" in stars)
+        return UNKNOWN if starred else None
+
     def keyword(self, name: str) -> Value | None:
         """Return the value of a keyword argument."""
         found = self.get(None, name)

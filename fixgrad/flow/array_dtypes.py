@@ -55,11 +55,7 @@ def call_dtype(state: State, row: ArrayCall, inputs: list[Thing], call: Call | N
         return _by_rule(state, row, [], inputs)
     if several_dtypes(row.name):
         return UNKNOWN_DTYPE
-    given = call.keyword("dtype")
-    position = dtype_position(row.name)
-    if given is None and position is not None:
-        argument = call.get(position, None)
-        given = argument.value if argument is not None else None
+    given = call.perhaps(dtype_position(row.name), "dtype")
     if given is not None:
         return named_dtype(given)
     if dtype_operands(row.name):

@@ -32,6 +32,8 @@ def call_of(m: Machine, f: Frame, op: Op, state: State, *, receiver: Place | Non
             expanded = _expand_keywords(state, value, place)
             if expanded is not None:
                 arguments += expanded
+                if any(state.get((t, "#more")) for t in value):
+                    arguments.append(Argument(NOTHING, place, "**"))
                 continue
             items_of = (state.get((t, "[*]"), NOTHING) for t in of_kind(value, "dict"))
             value = union([*items_of, frozenset(of_kind(value, "opaque"))])

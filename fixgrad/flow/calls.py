@@ -335,6 +335,7 @@ def _bind_parameters(m: Machine, frame: Frame, state: State, call: Call, code: C
             for argument in call.arguments:
                 if argument.name == "**":
                     state.add((made, "[*]"), argument.value)
+                    state.set((made, "#more"), True)
             state.set((frame.thing, parameter.name), frozenset((made,)))
 
 

@@ -21,6 +21,7 @@ from fixgrad.flow.tensors import cut_from, dtype, identity, joint_dtype, leaf, l
 from fixgrad.flow.values import (
     DEFAULT_FALSE,
     NOTHING,
+    UNKNOWN,
     Site,
     Thing,
     Value,
@@ -143,9 +144,9 @@ def _tensors_in(state: State, value: Value) -> list[Thing]:
 
 
 def _dtype(state: State, call: Call, row: Conversion, value: Value, arrays: list[Thing]) -> str:
-    given = call.get(1 if row.positional_dtype else None, "dtype")
+    given = call.perhaps(1 if row.positional_dtype else None, "dtype")
     if given is not None and row.dtype_keyword:
-        return named_dtype(given.value)
+        return named_dtype(given)
     if row.dtype != "array":
         return row.dtype
     name = literal_dtype(state, value)
@@ -158,9 +159,9 @@ def _storage(state: State, row: Conversion, arrays: list[Thing], call: Call) -> 
     if row.shares == "never":
         return set()
     target = row.dtype
-    given = call.get(1 if row.positional_dtype else None, "dtype")
+    given = call.perhaps(1 if row.positional_dtype else None, "dtype")
     if given is not None and row.dtype_keyword:
-        target = named_dtype(given.value)
+        target = named_dtype(given)
     fixed = target not in ("array", "unknown")
     copies = {t for t in arrays if fixed and dtype(state, t) not in ("unknown", target)}
     shared: set[Thing] = set()
@@ -173,10 +174,9 @@ def _storage(state: State, row: Conversion, arrays: list[Thing], call: Call) -> 
 def _keyword(m: Machine, f: Frame, state: State, call: Call, row: Conversion, thing: Thing) -> None:
     """Apply `requires_grad=` of a conversion; most do not take it."""
     second = 1 if row.name.endswith("Variable") else None
-    given = call.get(second, "requires_grad")
-    if given is None:
+    flag = call.perhaps(second, "requires_grad")
+    if flag is None or (flag is UNKNOWN and not row.keyword):
         return
-    flag = given.value
     sure, on = known(flag)
     site = Site(f.module.path, call.place)
     planned = any(o.kind == "callee" for o in f.overlay.get(call.place, ()))
@@ -242,7 +242,7 @@ def spread_requires_grad(m: Machine, f: Frame, state: State, call: Call, row: Fa
     """Execute a factory: a native tensor, tracked where its keyword says so."""
     for argument in call.arguments:
         consume(m, f, state, argument.value, argument.place)
-    given = call.keyword("dtype")
+    given = call.perhaps(None, "dtype")
     first = call.get(0, None)
     of_dtype = row.dtype if row.dtype not in ("data", "same") else "unknown"
     if row.dtype == "same" and first is not None:
@@ -252,7 +252,7 @@ def spread_requires_grad(m: Machine, f: Frame, state: State, call: Call, row: Fa
         of_dtype=named_dtype(given) if given is not None else of_dtype,
     )  # fmt: skip
     bring_values(m, state, thing, (a.value for a in call.arguments))
-    flag = call.keyword("requires_grad")
+    flag = call.perhaps(None, "requires_grad")
     if flag is not None:
         sure, on = known(flag)
         if sure:

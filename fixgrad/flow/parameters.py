@@ -16,7 +16,7 @@ from fixgrad.flow.graph import Drawn
 from fixgrad.flow.ir import Block, Function, Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
-from fixgrad.flow.values import UNKNOWN_THING, Site, Thing, Value, of_kind
+from fixgrad.flow.values import NOTHING, UNKNOWN_THING, Site, Thing, Value, of_kind
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -49,10 +49,12 @@ def _argument(
     is_test: bool,
 ) -> Argument | None:
     wanted = function.parameters[number]
-    if wanted.kind in ("*", "**"):
+    place = (*function.place[:3], function.place[3] + number + 1)
+    if wanted.kind == "**":  # nothing of it is known, and that nothing is given can be
+        return Argument(NOTHING, place, "**")
+    if wanted.kind == "*":
         return None
     name = wanted.name if wanted.kind == "keyword" else ""
-    place = (*function.place[:3], function.place[3] + number + 1)
     if wanted.annotation.rpartition(".")[2] in _ARRAYS:
         array = new_array(m, f, state, place)
         return Argument(frozenset((array,)), place, name)

@@ -62,7 +62,7 @@ _SETS = {
     "#parts", "#perhaps", "#present", "#returned", "#samples", "#setter", "#source", "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#order", "#stars"}
-_FLAGS = {"#loose", "#manual", "#outgrown", "#overwritten", "#stale", "#twofold"}
+_FLAGS = {"#loose", "#manual", "#more", "#outgrown", "#overwritten", "#stale", "#twofold"}
 _BOTH = {"#closed", "#guarded", "#read"}
 _COMMON = {"#earlier", "#sure"}
 _UNLESS_SET: dict[str, Any] = {"#read": False}  # what a path says that does not mention it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
-from fixgrad.flow.arguments import Call
+from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype, weak_dtype
 from fixgrad.flow.arrays import arrays_in, new_array, read_array
 from fixgrad.flow.conversions import new_like
@@ -182,6 +182,9 @@ def _cast(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
     return made
 
 
+_OF_DEVICES = ("cpu", "cuda", "dev", "gpu", "rank")  # in names of what tells where a tensor goes
+
+
 def _target(state: State, call: Call, thing: Thing, name: str) -> tuple[str, str]:
     """Return the dtype asked for, "" where none is, and whether the tensor changes its device."""
     fixed = cast(name)
@@ -193,7 +196,9 @@ def _target(state: State, call: Call, thing: Thing, name: str) -> tuple[str, str
         return "", "no"
     target, moves = "", "no"
     for argument in call.arguments:
-        if argument.name in ("", "dtype", "device", "other", "tensor"):
+        if argument.name in ("*", "**"):
+            target, moves = "unknown", "maybe"
+        elif argument.name in ("", "dtype", "device", "other", "tensor"):
             named = named_dtype(argument.value)
             tensors = of_kind(argument.value, "tensor")
             if named != "unknown" or of_kind(argument.value, "dtype"):
@@ -202,8 +207,17 @@ def _target(state: State, call: Call, thing: Thing, name: str) -> tuple[str, str
                 target, moves = joint_dtype(state, tensors), "maybe"
             else:
                 moves = _moves(argument.value)
-                target = "unknown" if argument.name == "dtype" or name == "type" else target
+                if argument.name == "dtype" or name == "type" or _may_cast(state, argument, thing):
+                    target = "unknown"
     return target, moves
+
+
+def _may_cast(state: State, argument: Argument, thing: Thing) -> bool:
+    """Say whether what `x.to(y)` is given may be a dtype, so that a tensor of whole numbers may not stay one."""
+    if argument.name or dtype_class(dtype(state, thing)) not in ("integer", "bool"):
+        return False
+    unsure = [t for t in argument.value if t.kind in ("opaque", "external")]
+    return any(not any(word in t.name.lower() for word in _OF_DEVICES) for t in unsure)
 
 
 def _moves(device: Value) -> str:
@@ -343,8 +357,8 @@ def _made_by(
     operands: list[list[Thing]],
     name: str = "derived",
 ) -> Thing:
-    target = call.get(None, "dtype")
-    of_dtype = named_dtype(target.value) if target is not None else ""
+    target = call.perhaps(None, "dtype")
+    of_dtype = named_dtype(target) if target is not None else ""
     inputs = [thing for group in operands for thing in group]
     made = derive(
         m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands, name=name
