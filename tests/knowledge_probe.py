@@ -70,6 +70,8 @@ class Run(NamedTuple):
     dtype: str | None
     wrote: bool
     saves: bool
+    forgets: bool
+    crosses: bool
     wanted: str | None  # the dtype that an argument names
     dtypes: tuple[str, ...]  # one for each output
     named: bool  # a tuple that names its outputs: their number does not depend on the arguments
@@ -185,6 +187,39 @@ def saves(outputs: list[torch.Tensor], leaves: list[torch.Tensor]) -> bool:
     return False
 
 
+def forgets(call: Call, recipe: str, variant: Variant, alone: int | None = None) -> bool:
+    """Say whether a backward runs although all that the call was given has been written since.
+
+    With `alone`, the tensor of this number is the only one that is tracked, and that is written.
+    """
+    leaves: list[torch.Tensor] = []
+    positional, named = tracked(arguments(recipe, variant), leaves)
+    given = tensors([positional, named])
+    written = given if alone is None else given[alone : alone + 1]
+    for other in given if alone is not None else []:
+        if other is not written[0]:
+            other.detach_()
+    leaves = leaves if alone is None else leaves[alone : alone + 1]
+    outputs = [o for o in tensors(call(*positional, **named)) if o.requires_grad]
+    with torch.no_grad():
+        for tensor in written:
+            tensor.copy_(tensor.clone())
+    try:
+        for output in outputs:
+            gradients(output, leaves)
+    except RuntimeError:
+        return False
+    return bool(outputs)
+
+
+def crosses(call: Call, recipe: str, variant: Variant) -> bool:
+    """Say whether each of at most two tensors may be written where the other needs no gradient."""
+    given = tensors(arguments(recipe, variant))
+    if len(given) > 2 or not all(map(is_float, given)):
+        return False
+    return all(forgets(call, recipe, variant, alone) for alone in range(len(given)))
+
+
 def relation(output: torch.Tensor, first: torch.Tensor) -> str:
     """Say whether an output is the first tensor, lies on its storage, or neither."""
     if output is first:
@@ -229,6 +264,8 @@ def run(call: Call, number: int, recipe: str, variant: Variant) -> Run:
         str(outputs[0].dtype).removeprefix("torch.") if outputs else None,
         wrote,
         saves(outputs, leaves),
+        forgets(call, recipe, variant),
+        crosses(call, recipe, variant),
         str(wanted[0]).removeprefix("torch.") if wanted else None,
         tuple(str(o.dtype).removeprefix("torch.") for o in outputs),
         type(result).__module__ == "torch.return_types",
@@ -293,6 +330,7 @@ def measure(call: Call, recipes: list[str]) -> Table:
     seen = {v for r in grads for v in r.verdicts}
     kinds = {r.returns for r in grads}
     writes = any(r.wrote for r in grads)
+    saving, forgetting = any(r.saves for r in grads), all(r.forgets for r in grads)
     return {
         "grad": next((rank for rank in RANK if rank in seen), "no"),
         "alias": alias_of(frozenset[str]().union(*(r.relations for r in grads))),
@@ -301,7 +339,9 @@ def measure(call: Call, recipes: list[str]) -> Table:
         "dtypes": dtypes_of(grads),
         "pairwise": any(r.pairwise for r in grads),
         "returns": next(kind for kind in KINDS if kind in kinds),
-        "saves": any(r.saves for r in grads),
+        "saves": saving,
+        "forgets": saving and forgetting,
+        "crosses": saving and not forgetting and all(r.crosses for r in grads),
         "dtype": dtype_of(runs, len(recipes)),
         "guarded": writes and guarded(call, recipes[0]),
     }

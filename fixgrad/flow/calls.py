@@ -43,7 +43,6 @@ from fixgrad.flow.values import (
     having,
     known,
     of_kind,
-    ordered,
     union,
 )
 
@@ -84,17 +83,17 @@ def _note_result(m: Machine, f: Frame, op: Op, call: Call) -> None:
 
 
 def apply(m: Machine, f: Frame, state: State, call: Call, callee: Value) -> Value:
-    """Call whatever a value may be."""
-    if len(callee) == 1:
-        return _apply(m, f, state, call, next(iter(callee)))
+    """Call whatever a value may be, but for None and numbers beside it: nobody calls these and goes on."""
+    things = having(callee, "__call__")
+    if len(things) == 1:
+        return _apply(m, f, state, call, things[0])
     results: list[Value] = []
 
     def way(thing: Thing, s: State) -> None:
         results.append(_apply(m, f, s, call, thing))
 
-    ways = [lambda s, t=t: way(t, s) for t in ordered(callee)]
-    if ways:
-        m.branch(f, state, ways)
+    if things:
+        m.branch(f, state, [lambda s, t=t: way(t, s) for t in things])  # type: ignore[misc]
     return union(results) or UNKNOWN
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fixgrad.flow.ir import Function
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, Code, Thing, Value, of_kind
+from fixgrad.flow.values import NOTHING, Code, Thing, Value, of_kind, ordered
 
 
 def lookup_class(state: State, of_class: Thing, name: str) -> tuple[Value, Thing]:
@@ -13,6 +14,14 @@ def lookup_class(state: State, of_class: Thing, name: str) -> tuple[Value, Thing
         if found:
             return frozenset(found), candidate
     return NOTHING, of_class
+
+
+def named_methods(state: State, instances: Value, method: Thing) -> list[Function]:
+    """Return the methods of the objects' classes, or of their bases, that one of these methods names."""
+    codes = [method] if method.kind == "function" else of_kind(method.data, "function")
+    names = sorted(t[1:] for code in codes for t in code.data.function.tokens if t[0] == ".")
+    found = (lookup_class(state, t.data, name)[0] for t in ordered(instances) for name in names)
+    return [t.data.function for value in found for t in of_kind(value, "function")]
 
 
 def linear_bases(of_class: Thing) -> tuple[Thing, ...]:

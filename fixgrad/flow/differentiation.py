@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow.conditions import cannot_have_changed
 from fixgrad.flow.ir import Place
-from fixgrad.flow.renewal import note_return
+from fixgrad.flow.renewal import is_of_this_turn, note_return
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, leaf, log, tracked
 from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, ordered
@@ -98,7 +98,7 @@ def _differentiate_changed(m: Machine, f: Frame, state: State, thing: Thing, pla
         return
     if spoiled != "no":
         log(m, f, state, "modified", thing, place, detail=spoiled)
-    if outpaced:
+    if outpaced and not is_of_this_turn(m, thing):
         log(m, f, state, "outpaced", thing, place, others=outpaced)
 
 

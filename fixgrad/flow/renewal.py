@@ -30,6 +30,11 @@ def made_now(m: Machine, thing: Thing) -> None:
     graph.made_in[thing] = loop.number if always else 0
 
 
+def is_of_this_turn(m: Machine, thing: Thing) -> bool:
+    """Say whether each turn of the innermost loop makes a thing anew; without a loop, there is one turn."""
+    return not m.loops or m.graph.made_in.get(thing) == m.loops[-1].number
+
+
 def present_values(m: Machine, state: State, inputs: Iterable[Thing], me: Value) -> Value:
     """Return the tensors whose values, as they are now, tensors, arrays and numbers hold.
 

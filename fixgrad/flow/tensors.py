@@ -20,7 +20,7 @@ from fixgrad.flow.ir import Place
 from fixgrad.flow.renewal import made_now
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.uses import Use
-from fixgrad.flow.values import Site, Thing, ordered
+from fixgrad.flow.values import NOTHING, Site, Thing, Value, ordered
 from fixgrad.knowledge import TensorOp, dtype_class
 
 if TYPE_CHECKING:
@@ -225,7 +225,8 @@ def derive(
     if row.saves:
         state.set((thing, "#saves"), "yes")
     if is_tracked != "no":
-        _enter_graph(m, state, thing, inputs, row.saves)
+        saved = _saved(state, row, inputs, operands)
+        _enter_graph(m, state, thing, inputs, saved)
     if m.loops and operands is not None:
         _replaced_in_a_loop(m, state, thing, operands)
     return thing
@@ -244,14 +245,29 @@ def _replaced_in_a_loop(
                     known.update((identity(t), thing) for t in later)
 
 
-def _enter_graph(m: Machine, state: State, thing: Thing, inputs: list[Thing], saves: bool) -> None:
-    """Note that autograd needs the inputs until a backward pass."""
+def _saved(
+    state: State, row: TensorOp, inputs: list[Thing], operands: list[list[Thing]] | None
+) -> Value:
+    """Return the inputs whose values autograd keeps until a backward pass."""
+    if not row.saves or row.forgets:
+        return NOTHING
+    groups = operands or [[t] for t in inputs]
+    if not row.crosses or (len(groups) < 2 and len(inputs) > 1):
+        return frozenset(inputs)
+    needing = [any(tracked(state, t) != "no" for t in group) for group in groups]
+    alone = [t for n, g in enumerate(groups) if not any(needing[:n] + needing[n + 1 :]) for t in g]
+    others = [t for n, g in enumerate(groups) if any(needing[:n] + needing[n + 1 :]) for t in g]
+    return frozenset(inputs) - (frozenset(alone) - frozenset(others))
+
+
+def _enter_graph(m: Machine, state: State, thing: Thing, inputs: list[Thing], saved: Value) -> None:
+    """Note that autograd needs the inputs until a backward pass, and the values of some."""
     for source in inputs:
         me = identity(source)
         if me is not thing:
             state.set((me, "#pending"), True)
             descendants.enter(m, state, me, "#results", thing)
-        if saves:
+        if source in saved:
             descendants.enter(m, state, me, "#consumers", thing)
 
 
@@ -301,7 +317,7 @@ def one_of(m: Machine, f: Frame, state: State, place: Place, choices: list[Thing
     _look_at(state, thing, each, loose=True)
     for other in each:
         perhaps_the_same(state, thing, other)
-    _enter_graph(m, state, thing, each, saves=False)
+    _enter_graph(m, state, thing, each, NOTHING)
     return thing
 
 

@@ -35,6 +35,10 @@ class TensorOp(NamedTuple):
     pairwise: bool = False
     returns: str = "tensor"
     saves: bool = False  # a second backward through it raises
+    forgets: bool = False  # it saves no values of what it was given: these may be written
+    crosses: bool = (
+        False  # of each of its two tensors it saves values for the other's gradient only
+    )
     dtype: str = "same"
     first_only: bool = False  # the other tensors give their shape or dtype, not their values
     guarded: bool = False  # writes under no_grad of its own: a tracked leaf may be passed

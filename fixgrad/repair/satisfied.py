@@ -196,9 +196,23 @@ def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tu
             sources |= graph.cut.get(thing, set())
         back = {key_of(t) for t in graph.came_back.get(thing, ())}
         for source in sorted(sources, key=lambda t: t.number):
-            for key in upstream_keys(graph, source) & targets.keys() & back:
+            for key in _recorded_keys(graph, source) & targets.keys() & back:
                 if not _is_over(graph, targets[key], thing):
                     yield targets[key], thing
+
+
+def _recorded_keys(graph: FlowGraph, source: Thing) -> set[Key]:
+    """Return the keys of a tensor and of what it comes of but for what is computed while autograd is off."""
+    found: dict[Thing, None] = {}
+    pending = [graph.identity(source)]
+    while pending:
+        thing = pending.pop()
+        if thing not in found:
+            found[thing] = None
+            made = graph.made.get(thing)
+            if made is None or made.mode not in _OFF:
+                pending.extend(graph.carried.get(thing, ()))
+    return {key_of(source), *map(key_of, found)}
 
 
 def _is_over(graph: FlowGraph, target: Target, thing: Thing) -> bool:
