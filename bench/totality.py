@@ -21,8 +21,9 @@ from typing import NamedTuple
 from fixgrad.conclusion import Study, conclude
 from fixgrad.depth import deeply
 from fixgrad.flow.ir import Module
-from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.link import Linker
 from fixgrad.flow.lower import lower
+from fixgrad.flow.project import Project
 from fixgrad.options import Options
 from fixgrad.patching import plan_patches
 from fixgrad.project.reading import decode

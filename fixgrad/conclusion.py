@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from fixgrad.findings import DEMAND, WRONG, Finding, Refusal, Repair, Step
 from fixgrad.flow.graph import FlowGraph
-from fixgrad.flow.link import Project
+from fixgrad.flow.project import Project
 from fixgrad.hazards import Hazard, line_of, seen_from, span
 from fixgrad.policy import Policy
 from fixgrad.repair.bounds import is_ours, said_at

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from fixgrad.conclusion import Study
 from fixgrad.flow.ir import Module
-from fixgrad.flow.link import HANDLERS, Linker, Project
+from fixgrad.flow.link import HANDLERS, Linker
 from fixgrad.flow.machine import Handler
 from fixgrad.flow.names import names_of
 from fixgrad.flow.neighbours import neighbours
 from fixgrad.flow.parts import parts
+from fixgrad.flow.project import Project
 from fixgrad.knowledge.models import Models
 from fixgrad.project import Surroundings
 from fixgrad.project.imports import Imports, listing

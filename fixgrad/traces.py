@@ -14,7 +14,7 @@ from typing import TypeAlias
 from fixgrad.findings import ALIAS, ASSUMED, BACKWARD, CALL, CARRIES, CUT, MADE, Step
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.library import is_library
-from fixgrad.flow.link import Project
+from fixgrad.flow.project import Project
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, ordered
 from fixgrad.hazards import span

@@ -19,9 +19,10 @@ from fixgrad.flow import idle
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Module
-from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.link import Linker
 from fixgrad.flow.lower import lower
 from fixgrad.flow.machine import Frame, Machine
+from fixgrad.flow.project import Project
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import dtype, leaf, tracked
 from fixgrad.flow.values import NONE, Thing, Value, known

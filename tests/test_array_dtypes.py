@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from fixgrad.flow.ir import Module
-from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.link import Linker
 from fixgrad.flow.lower import lower
+from fixgrad.flow.project import Project
 from fixgrad.knowledge import dtype_class
 from fixgrad.project import decode
 from fixgrad.source import Source

@@ -11,8 +11,9 @@ from fixgrad.explain.place import explain
 from fixgrad.explain.run import Run
 from fixgrad.findings import Refusal, Repair
 from fixgrad.flow.ir import Module
-from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.link import Linker
 from fixgrad.flow.lower import lower
+from fixgrad.flow.project import Project
 from tests.explained import FILES, HEAD, MAIN, line_of, run_on
 
 ROOT = Path(__file__).parents[1]

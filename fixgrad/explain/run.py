@@ -11,9 +11,10 @@ from fixgrad.explain.watch import Watch
 from fixgrad.flow import relevance
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.ir import Function, Module, Place
-from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.link import Linker
 from fixgrad.flow.lower import lower
 from fixgrad.flow.neighbours import neighbours
+from fixgrad.flow.project import Project
 from fixgrad.flow.values import Site, Thing
 from fixgrad.knowledge.models import Models
 from fixgrad.policy import Policy

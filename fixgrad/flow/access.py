@@ -303,7 +303,9 @@ def write_attribute(
         if thing.kind == "tensor":
             tensor_attributes.write(m, f, state, thing, name, new, place, strong)
         elif thing.kind == "array" and name == "requires_grad":
+            m.alternatives += not strong
             log(m, f, state, "array-flag", thing, place, detail="attribute")
+            m.alternatives -= not strong
         elif thing.kind in ("instance", "class", "file", "opaque", "module", "function"):
             if thing.name == "unknown" or _written_by_class(m, f, state, thing, name, new, place):
                 continue

@@ -22,6 +22,7 @@ Place: TypeAlias = tuple[int, int, int, int]  # line, column, end line, end colu
 Constant: TypeAlias = str | bytes | int | float | complex | bool | None
 
 REGISTERS = "@registers"  # a token of a body that has its classes or functions kept by others
+SETS = "@sets"  # a token of a function that changes what variables of the file hold
 LOCAL, GLOBAL = 0, -1  # scopes of load and store; n > 0 is the n-th enclosing function
 
 

@@ -6,7 +6,7 @@ constructs is constructed, and its methods called in any order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from fixgrad.edits import Operation
 from fixgrad.flow import (
@@ -26,21 +26,22 @@ from fixgrad.flow import (
     parameters,
     registration,
     relevance,
+    setters,
     variables,
+    wrappers,
 )
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import read_array
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.graph import FlowGraph, Where
-from fixgrad.flow.ir import Function, Module, Place, stands_in
+from fixgrad.flow.ir import Function
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
+from fixgrad.flow.project import Project
 from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tensors import log
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, constant, of_kind, ordered
-from fixgrad.knowledge.models import Models
 from fixgrad.progress import counted
-from fixgrad.project.imports import Imports, listing
 
 BUDGET = 10_000  # operations executed from one root
 # Operations after which only what is near a conversion is followed; 140,000 lines take some 650,000.
@@ -72,80 +73,6 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-class Project:
-    """The lowered modules of a project and how its imports find them."""
-
-    def __init__(
-        self,
-        modules: Sequence[Module],
-        imports: Imports | None = None,
-        given: frozenset[str] | None = None,
-        models: Models | None = None,
-    ) -> None:
-        self.modules = {m.path: m for m in sorted(modules, key=lambda m: m.path)}
-        self.functions = {
-            path: [(f.place, (path, f.place)) for f in m.functions[1:]]
-            for path, m in self.modules.items()
-        }
-        self.classes = {
-            path: [(f.place, (path, f.place)) for f in m.functions if f.kind == "class"]
-            for path, m in self.modules.items()
-        }
-        self.imports = imports or Imports(listing(self.modules), known=self.modules)
-        for path, module in self.modules.items():
-            self.imports.add_search(path, module.search)
-        self.given = given  # the files that findings and edits are for; None is all
-        self.edits_around = False  # repairs of given files may change others too
-        self.generated: frozenset[str] = frozenset()  # those left out as a program makes them
-        self.models = models  # what the user's settings say of calls
-        self.relevance = relevance.relevance(self.modules, self.find, given, models)
-        self.may_grant = relevance.granting(self.modules, self.relevance.callers)
-
-    def find(self, importer: str, name: str) -> str | None:
-        """Return the file that an import in another file means, or None where it is not ours."""
-        found = self.imports.find(importer, name)
-        ours = found is not None and (found in self.modules or found.endswith("/"))
-        return found if ours else None
-
-    def module(self, path: str) -> Module:
-        """Return a file of the project, or what stands for a module of Python's library."""
-        return library.module_at(path) if library.is_library(path) else self.modules[path]
-
-    def is_given(self, path: str) -> bool:
-        """Say whether findings are looked for in a file."""
-        return path in self.given if self.given is not None else not library.is_library(path)
-
-    def may_edit(self, path: str) -> bool:
-        """Say whether a repair may change a file."""
-        around = self.edits_around and path not in self.generated and not library.is_library(path)
-        return self.is_given(path) or around
-
-    def packages_around(self, importer: str, name: str) -> list[str]:
-        """Return the packages whose `__init__` Python runs before the module of this name."""
-        bare = name.lstrip(".")
-        dots, parts = name[: len(name) - len(bare)], bare.split(".")
-        above = (dots + ".".join(parts[:n]) for n in range(1, len(parts)))
-        return [path for path in (self.find(importer, n) for n in above) if path is not None]
-
-    def function_at(self, path: str, place: Place) -> Where:
-        """Return the innermost function or class around a place, else the file's own body."""
-        found: Where = (path, self.module(path).functions[0].place)
-        start = (0, 0)
-        for around, where in self.functions.get(path, ()):
-            if start <= around[:2] and stands_in(place, around):
-                found, start = where, around[:2]
-        return found
-
-    def class_at(self, site: Site) -> Where | None:
-        """Return the innermost class around a place."""
-        found, start = None, (0, 0)
-        for around, where in self.classes.get(site.path, ()):
-            place = site.place
-            if start <= around[:2] and stands_in(place, around):
-                found, start = where, around[:2]
-        return found
-
-
 class Linker:
     """Runs modules and roots on one machine."""
 
@@ -161,6 +88,8 @@ class Linker:
         self.loaded: set[str] = set()
         self.sizes: dict[Where, int] = {}  # operations of a function with those in it
         self.asking: set[Where] = set()  # functions that ask for gradients, or those in them do
+        self.beforehand: set[Where] = set()  # functions that were run before the roots
+        self.inside: dict[Thing, Thing] = {}  # wrapper -> the function that it was put around
         shadows = {
             path: [(f.place, f.local) for f in module.functions[1:] if f.kind != "class"]
             for path, module in project.modules.items()
@@ -188,17 +117,23 @@ class Linker:
             self.globals.set(MODE, "on")  # each may be the program, and starts anew
             self._execute(path)
         self.globals.set(MODE, "on")
+        self._change_beforehand()
         roots = [root for path in wanted for root in self._roots(path)]
         for frame, thing in counted("following", roots):
-            where = (thing.data.module.path, thing.data.function.place)
+            where = self._where(thing)
             if only is not None and where not in only:
                 continue
             if only is None and self._is_too_far(where):
                 self.machine.passed_over.add(where)
                 continue
+            if where in self.beforehand:
+                continue
             if thing.kind == "class" or where not in self.machine.entered or only is not None:
                 self._visit(where)
-                (self._run_class if thing.kind == "class" else self._run_function)(frame, thing)
+                state = self.globals.path()
+                run = self._run_class if thing.kind == "class" else self._run_function
+                run(frame, thing, state)
+                state.undo()
         self._allow_for_more()
         return self.machine.graph
 
@@ -248,23 +183,79 @@ class Linker:
 
     def _roots(self, path: str) -> list[tuple[Frame, Thing]]:
         """Return the functions and classes of a module that matter to the gradient's flow."""
-        frame = self._frame(path)
-        owner = self.machine.module_thing(path)
+        frame, roots = self._frame(path), self.project.relevance.roots
+        return [(frame, thing) for thing in self._defined(path) if self._where(thing) in roots]
+
+    def _defined(self, path: str) -> list[Thing]:
+        """Return the functions and classes that a module defines, in order."""
         found: dict[Thing, None] = {}
-        for field in sorted(self.machine.named_in.get(owner, ())):
-            for thing in ordered(self.globals.get((owner, field), NOTHING)):
-                ours = isinstance(thing.data, Code) and thing.data.module.path == path
-                if ours and (path, thing.data.function.place) in self.project.relevance.roots:
+        for name, thing in self._held(path):
+            if thing.kind in ("function", "class"):
+                self._look_inside(thing, name)
+                if self._where(thing)[0] == path:
                     found[thing] = None
-        by_place = sorted(found, key=lambda t: t.data.function.place)
-        return [(frame, thing) for thing in by_place if thing.kind in ("function", "class")]
+        return sorted(found, key=lambda thing: self._where(thing)[1])
+
+    def _look_inside(self, thing: Thing, name: str) -> None:
+        """Note which function a decorator of the project has put another around."""
+        inner = wrappers.inside(self.globals, thing, name)
+        if inner is not thing:
+            self.inside[thing] = inner
+
+    def _where(self, thing: Thing) -> Where:
+        """Return where a function or class is written; a wrapper stands for what is inside."""
+        code: Code = self.inside.get(thing, thing).data
+        return code.module.path, code.function.place
+
+    def _change_beforehand(self) -> None:
+        """Run what changes variables of files, or objects that they hold, and what nothing has called.
+
+        The program may call it before all else, or not: what it changes may be so for all roots.
+        """
+        paths = sorted(self.loaded & self.project.modules.keys())
+        held = frozenset(thing for path in paths for _, thing in self._held(path))
+        found: list[tuple[int, Frame, Thing]] = []
+        for path in paths:
+            frame = self._frame(path)
+            setting = setters.setting(frame.module)
+            for thing in self._defined(path):
+                name = self.inside.get(thing, thing).data.function.name
+                if thing.kind == "class":
+                    self._change_objects(frame, thing, held)
+                elif name in setting and self._where(thing) not in self.machine.entered:
+                    found.append((setting[name], frame, thing))
+        for _, frame, thing in sorted(found, key=lambda each: each[0]):
+            where = self._where(thing)
+            if where not in self.machine.entered:
+                self.beforehand.add(where)
+                self._visit(where)
+                with setters.kept(self.machine, self.globals) as state:
+                    self._run_function(frame, thing, state)
+
+    def _held(self, path: str) -> Iterator[tuple[str, Thing]]:
+        """Yield what the variables of a file hold."""
+        owner = self.machine.module_thing(path)
+        for name in sorted(self.machine.named_in.get(owner, ())):
+            for thing in ordered(self.globals.get((owner, name), NOTHING)):
+                yield name, thing
+
+    def _change_objects(self, frame: Frame, cls: Thing, held: frozenset[Thing]) -> None:
+        """Call what nothing has called of the methods of objects that files hold."""
+        objects = [t for t in self.machine.instances_of(cls) if t in held]
+        for method in self._methods(cls) if objects else ():
+            if setters.is_setter(method) and self._not_entered(method):
+                self.beforehand.update(self._places(method))
+                for instance in objects:
+                    with setters.kept(self.machine, self.globals) as state:
+                        self.machine.budget = self._budget(method, 1_000)
+                        self._call_method(frame, state, instance, method)
 
     def _budget(self, thing: Thing, least: int = 4_000) -> int:
         """Return how many operations a root may execute: in proportion to its size."""
-        functions = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
+        functions = setters.functions_of(thing)
         if not functions:
             return 0
-        code: Code = functions[0].data
+        code: Code = self.inside.get(functions[0], functions[0]).data
         name = code.function.name
         where = (code.module.path, code.function.place)
         if where not in self.sizes:
@@ -279,12 +270,15 @@ class Linker:
             return BUDGET  # what lies between its tensors and its gradients matters
         return min(BUDGET, least + 2 * self.sizes[where])
 
-    def _run_function(self, frame: Frame, thing: Thing) -> None:
+    def _run_function(self, frame: Frame, thing: Thing, state: State) -> None:
         self.machine.budget = self._budget(thing)
-        state = self.globals.path()
-        result = self._call_unknown(frame, state, frozenset((thing,)), thing.data.function, 0)
+        function = self._signature(thing)
+        result = self._call_unknown(frame, state, frozenset((thing,)), function, 0)
         self._finish(frame, state, result)
-        state.undo()
+
+    def _signature(self, thing: Thing) -> Function:
+        inner: Function = self.inside.get(thing, thing).data.function
+        return wrappers.signature(thing.data.function, inner)
 
     def _finish(self, frame: Frame, state: State, result: Value) -> None:
         """Let unknown callers use a root's result: read its gradients, call its functions."""
@@ -311,18 +305,22 @@ class Linker:
     def _mark_root(self, frame: Frame, call: Call) -> None:
         self.machine.graph.roots.add(Site(frame.module.path, call.place))
 
-    def _run_class(self, frame: Frame, cls: Thing) -> None:
-        methods = [
-            t
-            for field in sorted(self.globals.get((cls, "#fields"), frozenset()))
-            for t in ordered(self.globals.get((cls, field), NOTHING))
-            if t.kind in ("function", "wrapped")
-        ]
+    def _methods(self, cls: Thing) -> list[Thing]:
+        found: list[Thing] = []
+        for name in sorted(self.globals.get((cls, "#fields"), frozenset())):
+            for thing in ordered(self.globals.get((cls, name), NOTHING)):
+                if thing.kind in ("function", "wrapped"):
+                    found.append(thing)
+                    for function in setters.functions_of(thing):
+                        self._look_inside(function, name)
+        return found
+
+    def _run_class(self, frame: Frame, cls: Thing, state: State) -> None:
+        methods = self._methods(cls)
         fresh = [t for t in methods if self._not_entered(t) and self._matters(t)]
         if not fresh:
             return
         self.machine.budget = self._budget(cls)
-        state = self.globals.path()
         made = [t for t in self.machine.instances_of(cls) if self.globals.get((t, "#fields"))]
         me: Value = frozenset(made)
         if not made:
@@ -342,18 +340,16 @@ class Linker:
         self.machine.tried_since = self.machine.graph.tick() if aside else 0
         self._call_methods(frame, state, me, fresh)
         self.machine.tried_since = 0
-        state.undo()
 
-    def _matters(self, thing: Thing) -> bool:
-        inner = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
-        worth = self.project.relevance.methods
-        return any((t.data.module.path, t.data.function.place) in worth for t in inner)
+    def _places(self, method: Thing) -> list[Where]:
+        return [self._where(function) for function in setters.functions_of(method)]
 
-    def _not_entered(self, thing: Thing) -> bool:
-        inner = of_kind(thing.data, "function") if thing.kind == "wrapped" else [thing]
-        return any(
-            (t.data.module.path, t.data.function.place) not in self.machine.entered for t in inner
-        )
+    def _matters(self, method: Thing) -> bool:
+        return not self.project.relevance.methods.isdisjoint(self._places(method))
+
+    def _not_entered(self, method: Thing) -> bool:
+        places, entered = self._places(method), self.machine.entered
+        return any(where not in entered or where in self.beforehand for where in places)
 
     def _call_methods(self, frame: Frame, state: State, me: Value, methods: list[Thing]) -> None:
         """Call the methods one after the other; once more those that may see what others stored."""
@@ -383,10 +379,10 @@ class Linker:
         return BUDGET if asks and self.machine.executed < PATIENCE // 2 else 1_000
 
     def _call_method(self, frame: Frame, state: State, instance: Thing, method: Thing) -> None:
-        functions = of_kind(method.data, "function") if method.kind == "wrapped" else [method]
+        functions = setters.functions_of(method)
         if not functions:
             return
-        function = functions[0].data.function
+        function = self._signature(functions[0])
         skip = 0 if method.kind == "wrapped" and method.name == "staticmethod" else 1
         bound = Argument(frozenset((instance,)), frame.statement)
         self.machine.conditions.hand_out(bound.value, self.machine.executed)

@@ -32,12 +32,8 @@ if TYPE_CHECKING:
     from fixgrad.flow.conditions import Test
     from fixgrad.flow.failures import Net
     from fixgrad.flow.guards import Guard
-
-if TYPE_CHECKING:
-    from fixgrad.knowledge.models import Models
-
-if TYPE_CHECKING:
     from fixgrad.flow.liveness import LoopVariables
+    from fixgrad.knowledge.models import Models
 
 Handler: TypeAlias = Callable[["Machine", "Frame", Op, State], None]
 Apply: TypeAlias = Callable[["Machine", "Frame", State, Call, Value], Value]  # call a value
@@ -216,6 +212,11 @@ class Machine:
             if kind == "instance" and isinstance(data, Thing):
                 self._instances.setdefault(data, []).append(found)
         return found
+
+    @property
+    def newest(self) -> int:
+        """The number of the thing that was made last."""
+        return len(self._things)
 
     def module_thing(self, path: str) -> Thing:
         """Return the thing that owns the globals of a file."""

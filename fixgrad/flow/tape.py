@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Function, Op
-from fixgrad.flow.link import HANDLERS, Linker, Project
+from fixgrad.flow.link import HANDLERS, Linker
 from fixgrad.flow.machine import Frame, Handler, Machine
+from fixgrad.flow.project import Project
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import dtype
 from fixgrad.flow.values import NOTHING, Path, Site, Thing, Value

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fixgrad.edits import Operation
 from fixgrad.flow.library import is_library
-from fixgrad.flow.link import Project
+from fixgrad.flow.project import Project
 from fixgrad.flow.values import Site
 from fixgrad.hazards import span
 from fixgrad.repair.targets import Target

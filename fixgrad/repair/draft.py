@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph
-from fixgrad.flow.link import Project
+from fixgrad.flow.project import Project
 from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import Hazard, line_of
 from fixgrad.repair.bounds import outside

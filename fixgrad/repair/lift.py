@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fixgrad.demands import LEAF, TRACKED, Demand
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph, Where
-from fixgrad.flow.link import Project
+from fixgrad.flow.project import Project
 from fixgrad.flow.tape import Tape
 from fixgrad.flow.values import Site, Thing
 from fixgrad.hazards import Hazard, line_of

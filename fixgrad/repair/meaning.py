@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fixgrad.demands import Demand
 from fixgrad.flow.graph import FlowGraph
-from fixgrad.flow.link import Project
+from fixgrad.flow.project import Project
 from fixgrad.flow.values import Path, Site, Thing
 from fixgrad.hazards import line_of
 from fixgrad.knowledge import dtype_class

@@ -14,7 +14,7 @@ from fixgrad.edits import Operation
 from fixgrad.findings import Applicability
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.ir import stands_in
-from fixgrad.flow.link import Project
+from fixgrad.flow.project import Project
 from fixgrad.flow.values import Thing
 from fixgrad.hazards import Hazard, line_of, outpaced_copy, span
 from fixgrad.hazards.numpy_round_trip import returned

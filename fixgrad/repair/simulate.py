@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 from fixgrad.edits import Operation
 from fixgrad.flow.graph import FlowGraph
-from fixgrad.flow.link import Linker, Project
+from fixgrad.flow.link import Linker
 from fixgrad.flow.overlay import PLANNED
+from fixgrad.flow.project import Project
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing
 

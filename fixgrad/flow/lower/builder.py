@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from fixgrad.flow.ir import Block, Constant, Function, Op, Place
+from fixgrad.flow.ir import GLOBAL, SETS, Block, Constant, Function, Op, Place
 from fixgrad.flow.lower.handlers import asserted
 from fixgrad.flow.lower.scopes import Scope, local_names
 from fixgrad.source import Source
@@ -144,7 +144,17 @@ class Builder:
     def store(self, name: str, value: int, node: ast.expr | ast.stmt | Place) -> None:
         """Write a variable."""
         cell, scope = self._cell(name)
+        if scope == GLOBAL and self.scope.kind == "function":
+            self.tokens.add(SETS)
         self.act("store", node, cell, (value,), scope)
+
+    def changes(self, node: ast.expr) -> None:
+        """Note that what an expression is changes, where a variable of the file leads to it."""
+        while isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        outside = isinstance(node, ast.Name) and self.scope.find(node.id)[1] == GLOBAL
+        if outside and self.scope.kind == "function":
+            self.tokens.add(SETS)
 
     def mentions(self, *nodes: ast.AST) -> str:
         """Return the variables that are read in some code, each with its scope: "p:0 names:-1"."""

@@ -56,10 +56,18 @@ def _slice(b: Builder, node: ast.Slice) -> int:
     return b.emit("pack", node, "slice", tuple(given.values()), tuple(given))
 
 
+# Methods that change what they are called on.
+_CHANGING = frozenset(
+    ("add", "append", "clear", "extend", "insert", "pop", "remove", "requires_grad_", "setdefault", "update")
+)  # fmt: skip
+
+
 def _call(b: Builder, node: ast.Call) -> int:
     if isinstance(node.func, ast.Attribute):
         b.tokens.add("." + node.func.attr)
         kind, target, first = "method", node.func.attr, lower(b, node.func.value)
+        if target in _CHANGING:
+            b.changes(node.func.value)
     else:
         kind, target, first = "call", "", lower(b, node.func)
     module = imported_by_name(node)
@@ -289,9 +297,11 @@ def assign(b: Builder, target: ast.expr, value: int) -> None:
             b.tokens |= {f".{target.attr}", f".{target.attr}="}
             b.act("setattr", target, target.attr, (lower(b, target.value), value))
             b.assigns = True
+            b.changes(target.value)
         case ast.Subscript():
             key = (lower(b, target.value), lower(b, target.slice), value)
             b.tokens.add("[]=")
+            b.changes(target.value)
             b.act("setindex", target, "", key)
         case ast.Tuple() | ast.List():
             _unpack(b, target, value)

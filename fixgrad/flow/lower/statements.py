@@ -100,11 +100,13 @@ def _augmented(b: Builder, node: ast.AugAssign) -> None:
             new = b.emit("inplace", node, operator, (old, lower(b, node.value)))
             b.act("setattr", node, node.target.attr, (owner, new))
             b.assigns = True
+            b.changes(node.target.value)
         case ast.Subscript():
             owner, key = lower(b, node.target.value), lower(b, node.target.slice)
             old = b.emit("index", node.target, args=(owner, key))
             new = b.emit("inplace", node, operator, (old, lower(b, node.value)))
             b.act("setindex", node, "aug", (owner, key, new))
+            b.changes(node.target.value)
 
 
 def _delete(b: Builder, node: ast.Delete) -> None:
