@@ -130,6 +130,7 @@ class FlowGraph:
         self.visits: dict[Where, set[Where]] = {}  # by root: the functions entered below it
         self.roots: set[Site] = set()  # calls by unknown callers
         self.unwritten: set[Site] = set()  # calls of fixtures by pytest
+        self.allowing: set[Site] = set()  # inputs of autograd.grad of which the result may not come
         self.awaited: dict[Site, Site] = {}  # calls, and where they are awaited
         # by function: the decorators of pytest above it
         self.marks: dict[Where, list[Mark]] = {}

@@ -120,7 +120,8 @@ def _input_not_reached(graph: FlowGraph, use: Use, target: Key) -> tuple[str, st
                 line = made_line(unrecorded)
                 return "FG907", f"autograd is switched off where {line} is computed"
             cut = _where_cut(graph, root.thing, target)
-            if cut or not _is_open(graph, root):
+            allowed = use.site in graph.allowing and root.tracked != "no"
+            if cut or not (allowed or _is_open(graph, root)):
                 return "FG902", cut or f"{line_of(use.site)} differentiates something else"
     return None
 

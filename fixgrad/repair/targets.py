@@ -16,6 +16,7 @@ from fixgrad.demands import (
 )
 from fixgrad.flow.gradients import OPTIONAL
 from fixgrad.flow.graph import FlowGraph
+from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Site, Thing
 from fixgrad.repair.forms import is_integer
 
@@ -56,7 +57,7 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
         for rule in _DIRECT
         for demand in rule.demands(graph)
         if not (demand.use.kind == "optimizer" and graph.identity(demand.thing) in granted)
-        and (demand.use.kind, demand.use.site, graph.identity(demand.thing)) not in replaced
+        and (*_place(demand.use), graph.identity(demand.thing)) not in replaced
         and graph.identity(demand.thing) not in silent
         and not demand.use.careless
         and not (demand.use.detail == OPTIONAL and graph.identity(demand.thing) not in graph.moved)
@@ -81,14 +82,19 @@ def _stated(graph: FlowGraph) -> set[Thing]:
     return asserted | graph.told - granted
 
 
-def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[str, Site, Thing]]:
+def _place(use: Use) -> tuple[object, ...]:
+    """Return where a use stands, by its calls, in whatever turn of a loop that is gone through turn by turn."""
+    return use.kind, use.site, tuple((site.path, *site.place[:3]) for site in use.path)
+
+
+def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[object, ...]]:
     """Return the uses where a tracked tensor made of this one may stand in its place."""
-    found: set[tuple[str, Site, Thing]] = set()
+    found: set[tuple[object, ...]] = set()
     for use in graph.of_kind("grad", "optimizer", "inputs"):
         if use.tracked != "no":
             for thing in graph.upstream([use.thing], through_cuts=True)[1:]:
                 if (use.kind, use.site, use.path, thing) not in graph.first_turn:
-                    found.add((use.kind, use.site, thing))
+                    found.add((*_place(use), thing))
     return found
 
 
