@@ -8,7 +8,7 @@ from fixgrad.flow import container_changes, containers
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, Thing, Value, known, of_kind, summed_up, union
+from fixgrad.flow.values import NOTHING, Site, Thing, Value, known, of_kind, summed_up, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -20,7 +20,11 @@ def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
     if op.target == "slice":
         f.registers[op.out] = _slice(m, op, values)
     elif op.target == "dict":
-        f.registers[op.out] = frozenset((_dict(m, f, op, state, values),))
+        made = _dict(m, f, op, state, values)
+        for value, register in zip(values, op.args, strict=True):
+            site = Site(f.module.path, f.place_of(register))
+            m.put_places.update({(made, tensor): site for tensor in of_kind(value, "tensor")})
+        f.registers[op.out] = frozenset((made,))
     elif op.constant:  # a comprehension begins: nobody holds what it has built before
         thing = containers.make(m, f, state, op.place, op.target, [], fresh=True)
         f.registers[op.out] = frozenset((thing,))

@@ -11,8 +11,8 @@ from fixgrad.flow.ir import Place
 from fixgrad.flow.protocols import special
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import log
-from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, union
-from fixgrad.knowledge import exports
+from fixgrad.flow.values import NOTHING, UNKNOWN, Site, Thing, Value, of_kind, union
+from fixgrad.knowledge import exports, keeps_lists, makes_objects
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -25,6 +25,7 @@ def call_result(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
     """Note that an object of such a library takes the values of what it is called with."""
     maker = thing.name.removeprefix(RESULT) if thing.name.startswith(RESULT) else ""
     if maker.startswith(_OF_ARRAYS) or exports(maker):
+        name = f"{maker}.{name}" if makes_objects(maker) else name
         for argument in call.arguments:
             export(m, f, state, argument, name, written=call.written)
 
@@ -45,8 +46,12 @@ def export(
         if thing.kind == "tensor" or state.get((thing, "#inputs")):
             detail = name if written else "list"
             log(m, f, state, "export", thing, argument.place, detail=detail)
-    packed = ("list", "tuple", "dict") if name == "scipy.io.savemat" else ("list", "tuple")
-    for tensor in _nested(state, value, packed):
+    packed: tuple[str, ...] = ("list", "tuple")
+    if name == "scipy.io.savemat":
+        packed = ("list", "tuple", "dict")
+    elif keeps_lists(name):
+        packed = ("dict",)
+    for tensor in _nested(state, value, packed) if "list" in packed else ():
         log(m, f, state, "export", tensor, argument.place, detail="list")
     for thing in of_kind(value, *packed):
         for tensor in of_kind(state.get((thing, "[*]"), NOTHING), "tensor"):
@@ -54,7 +59,8 @@ def export(
             put = m.put_places.get((thing, tensor))
             detail = name if at else "list"
             if at is None and put is not None and put.path == f.module.path:
-                at, detail = put.place, f"{name} of a list"
+                here = thing.kind == "dict" and thing.site == Site(f.module.path, argument.place)
+                at, detail = put.place, name if here else f"{name} of a list"
             log(m, f, state, "export", tensor, at or argument.place, detail=detail)
 
 
@@ -65,6 +71,24 @@ def _nested(state: State, value: Value, packed: tuple[str, ...], depth: int = 3)
     found = union(state.get((t, "[*]"), NOTHING) for t in listed)
     deeper = _nested(state, inner, packed, depth - 1) if listed and depth else []
     return [*of_kind(found, "tensor"), *deeper]
+
+
+def of_library(
+    m: Machine, f: Frame, state: State, call: Call, maker: str, callees: list[Thing], name: str
+) -> Value:
+    """Call unknown code; of a library that works with arrays it returns an object that takes arrays too."""
+    qualified = f"{maker}.{name}" if maker else name
+    made = m.unknown(m, f, state, call, callees, qualified)
+    if made == UNKNOWN and makes_objects(qualified):
+        site = Site(f.module.path, call.place)
+        return frozenset((m.thing("opaque", site, f.path, f"{RESULT}{qualified}"),))
+    return made
+
+
+def maker_of(thing: Thing) -> str:
+    """Return what has made an object of a library that works with arrays: "pandas.DataFrame"."""
+    maker = thing.name.removeprefix(RESULT) if thing.name.startswith(RESULT) else ""
+    return maker if makes_objects(maker) else ""
 
 
 def _item_place(m: Machine, state: State, container: Thing, tensor: Thing) -> Place | None:

@@ -14,6 +14,7 @@ from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity, log, make, tracked
 from fixgrad.flow.values import NONE, UNKNOWN, Site, Thing, Value, known, ordered, union
+from fixgrad.knowledge import array_libraries
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -42,11 +43,15 @@ def _without_foreign(m: Machine, value: Value) -> Value:
 
     What the user's settings describe, and the modules that it stands in, are known.
     """
-    foreign = [t for t in value if t.kind == "external" and _root(t) not in _NO_TENSORS]
+    foreign = [t for t in value if t.kind == "external" and not _is_known(_root(t))]
     if foreign and m.models is not None:
         described = [f"{name}." for name in m.models.names()]
         foreign = [t for t in foreign if not any(d.startswith(f"{t.name}.") for d in described)]
     return value.difference(foreign) | UNKNOWN if foreign else value
+
+
+def _is_known(library: str) -> bool:
+    return library in _NO_TENSORS or library in array_libraries()
 
 
 def _root(thing: Thing) -> str:

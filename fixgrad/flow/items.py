@@ -9,7 +9,7 @@ from fixgrad.flow.access import each
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import array_item, arrays_in, new_array, take, write_array
 from fixgrad.flow.container_methods import item_of_dict
-from fixgrad.flow.exports import export
+from fixgrad.flow.exports import export, maker_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import choose, pick, sift, takes_each
 from fixgrad.flow.ir import Op
@@ -144,6 +144,8 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             # An array takes the values, a dict of somebody else's keeps the tensor as it is.
             opaque = thing.kind == "opaque"
             named = opaque and all(k.kind == "text" or isinstance(k.data, str) for k in key)
+            if opaque and maker_of(thing):
+                named = opaque = False
             detail = "[]=?" if opaque else "[]="
             for tensor in () if named else of_kind(new, "tensor"):
                 log(m, f, state, "export", tensor, f.place_of(op.args[2]), detail=detail)

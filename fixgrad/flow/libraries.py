@@ -19,7 +19,7 @@ from fixgrad.flow.arrays import (
 )
 from fixgrad.flow.conversions import convert, make_parameter, spread_requires_grad
 from fixgrad.flow.differentiation import backward
-from fixgrad.flow.exports import RESULT, export
+from fixgrad.flow.exports import RESULT, export, of_library
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import ask_all
 from fixgrad.flow.loading import HANDLERS as LOADING
@@ -129,7 +129,7 @@ def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> 
     if exports(name):
         for argument in call.arguments:
             export(m, f, state, argument, name, written=call.written)
-    return m.unknown(m, f, state, call, [], name)
+    return of_library(m, f, state, call, "", [], name)
 
 
 def _context(m: Machine, state: State, call: Call, mode: str) -> Value:

@@ -26,6 +26,7 @@ from fixgrad.flow.arrays import (
     write_array,
 )
 from fixgrad.flow.container_methods import container_call
+from fixgrad.flow.exports import maker_of, of_library
 from fixgrad.flow.failures import fill, is_raised
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
@@ -267,7 +268,7 @@ def opaque_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, 
             return NUMBER
         if row_of_tensor.returns == "other":
             return UNKNOWN
-    return m.unknown(m, f, state, call, [thing], name)
+    return of_library(m, f, state, call, maker_of(thing), [thing], name)
 
 
 def _distribute(

@@ -10,6 +10,7 @@ import functools
 
 from fixgrad.knowledge.arrays import (
     array_function,
+    array_libraries,
     array_method,
     array_prefixes,
     callbacks,
@@ -22,6 +23,8 @@ from fixgrad.knowledge.arrays import (
     flat,
     gives_row,
     is_ufunc,
+    keeps_lists,
+    makes_objects,
     mirrored,
     several_dtypes,
 )
@@ -49,6 +52,7 @@ __all__ = [
     "ModuleClass",
     "TensorOp",
     "array_function",
+    "array_libraries",
     "array_method",
     "array_prefixes",
     "callbacks",
@@ -71,6 +75,8 @@ __all__ = [
     "flat",
     "gives_row",
     "is_ufunc",
+    "keeps_lists",
+    "makes_objects",
     "mirrored",
     "module_class",
     "python_float",

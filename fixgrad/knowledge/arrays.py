@@ -110,7 +110,30 @@ def exports(qualified: str) -> bool:
     known = table("exports")
     if qualified in known["fine"]["names"]:
         return False
-    return any(qualified.startswith(prefix) for prefix in known["prefix"])
+    return bool(_library(qualified))
+
+
+@functools.cache
+def array_libraries() -> frozenset[str]:
+    """Return the libraries outside numpy and scipy that call numpy on what they are given."""
+    return frozenset(prefix.partition(".")[0] for prefix in table("exports")["prefix"])
+
+
+@functools.cache
+def makes_objects(qualified: str) -> bool:
+    """Say whether what a function returns takes arrays as well: a data frame, an estimator."""
+    return exports(qualified) and bool(_library(qualified).get("objects"))
+
+
+@functools.cache
+def keeps_lists(qualified: str) -> bool:
+    """Say whether a function keeps the tensors of a list as they are, and asks numpy about those of a dict."""
+    return bool(_library(qualified).get("lists"))
+
+
+def _library(qualified: str) -> dict[str, object]:
+    rows = table("exports")["prefix"].items()
+    return next((row for prefix, row in rows if qualified.startswith(prefix)), {})
 
 
 def exports_method(name: str) -> bool:
