@@ -40,6 +40,7 @@ from fixgrad.flow.values import (
 )
 
 UNROLLED = 8  # the longest container whose loop is executed element by element
+FEW = 4  # the most numbers that a comprehension goes through like that
 
 
 def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -150,10 +151,10 @@ def _for(
     iterable = consume(m, f, state, f.registers[op.args[0]], op.place)
     iterable = iterated(m, f, state, iterable, op.place)
     elements = containers.elements(m, f, state, iterable, op)
-    many = elements is None or _only_numbers(elements)
-    if elements is None and isinstance(op.constant, int):
+    if elements is None and isinstance(op.constant, int):  # what a statement takes apart
         elements = [containers.any_element(m, f, state, iterable, op)] * op.constant
-        many = False
+    few = isinstance(op.constant, int) or (bool(built_by(f, op)) and len(elements or ()) <= FEW)
+    many = elements is None or (_only_numbers(elements) and not few)
     if elements is not None and 0 < len(elements) <= UNROLLED and not many:
         _unrolled(m, f, op, state, elements)
         return
