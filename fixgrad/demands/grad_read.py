@@ -39,8 +39,9 @@ from fixgrad.flow.graph import FlowGraph
 
 CODE = "FG101"
 NAME = "grad-of-untracked-tensor"
+WHAT = "its `.grad` is read"
 
 
 def demands(graph: FlowGraph) -> Iterator[Demand]:
     """Yield the reads of gradients that cannot be there."""
-    yield from untracked(graph, "grad", CODE, LEAF, "its `.grad` is read")
+    yield from untracked(graph, "grad", CODE, LEAF, WHAT)

@@ -28,6 +28,7 @@ from fixgrad.flow.arrays import (
     write_array,
 )
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
+from fixgrad.flow.guards import holds_all, parted
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.protocols import negated, operated
 from fixgrad.flow.scalars import bring_values, without_names
@@ -198,21 +199,16 @@ def _joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Valu
     items: list[Value] | None = []
     anything: set[Thing] = set()
     for side in (left, right):
-        known_items = (
-            containers.elements(m, f, state, side, op) if of_kind(side, "list", "tuple") else None
-        )
-        anything |= (
-            containers.any_element(m, f, state, side, op)
-            if of_kind(side, "list", "tuple")
-            else set()
-        )
-        items = (
-            None
-            if known_items is None or items is None or op.target == "*"
-            else items + known_items
-        )
+        known_items = None
+        if of_kind(side, "list", "tuple"):
+            known_items = containers.elements(m, f, state, side, op)
+            anything |= containers.any_element(m, f, state, side, op)
+        open_ended = known_items is None or op.target == "*"
+        items = None if open_ended or items is None else items + (known_items or [])
     kind = "tuple" if of_kind(left, "tuple") else "list"
-    return frozenset((containers.make(m, f, state, op.place, kind, items, frozenset(anything)),))
+    made = containers.make(m, f, state, op.place, kind, items, frozenset(anything))
+    holds_all(m, state, made, *parted(state, (left, right)))
+    return frozenset((made,))
 
 
 def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:

@@ -22,6 +22,7 @@ from fixgrad.flow.arrays import arrays_in, read_array
 from fixgrad.flow.failures import is_exception
 from fixgrad.flow.failures import make as make_exception
 from fixgrad.flow.gradients import consume, none_of_them, none_test, weigh_gradient
+from fixgrad.flow.guards import holds_all
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
@@ -214,7 +215,7 @@ def _sequence(m: Machine, f: Frame, state: State, call: Call, values: list[Value
     items = containers.elements(m, f, state, values[0], op)
     anything = containers.any_element(m, f, state, values[0], op)
     made = containers.make(m, f, state, call.place, "list", items, anything)
-    m.graph.all_of.setdefault(made, set()).update(of_kind(values[0], "list", "tuple"))
+    holds_all(m, state, made, values[:1])
     return frozenset((made,))
 
 

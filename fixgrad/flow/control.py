@@ -165,7 +165,7 @@ def _for(
         return
     for thing in built_by(f, op):
         state.set((thing, "#length"), "maybe")
-    whole, statement = elements_of(state, iterable), f.statement
+    whole, statement = elements_of(m, state, iterable), f.statement
     partial = parts_in(state, iterable)
 
     def turn(s: State) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import container_changes, containers
 from fixgrad.flow.gradients import consume
+from fixgrad.flow.guards import holds_all, parted
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, Site, Thing, Value, known, of_kind, summed_up, union
@@ -62,7 +63,12 @@ def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -
     if items is None:
         anything |= union(v for v, n in zip(values, names, strict=True) if n != "*")
     name = "set" if op.target == "set" else ""
-    return containers.make(m, f, state, op.place, op.target, items, anything, name)
+    made = containers.make(m, f, state, op.place, op.target, items, anything, name)
+    if "*" in names:
+        stars, singles = parted(state, [v for v, n in zip(values, names, strict=True) if n == "*"])
+        singles += [v for v, n in zip(values, names, strict=True) if n != "*"]
+        holds_all(m, state, made, stars, singles)
+    return made
 
 
 def _star(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[Value] | None:

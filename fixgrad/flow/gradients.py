@@ -87,8 +87,11 @@ def consume(
         tested = optional or thing in m.asked
         # A test in code that is given its tensors sorts them out.
         idle = tested and (thing.name.startswith("given") or method in _HOUSEKEEPING)
+        at = thing.site or Site(f.module.path, place)
+        if idle and method not in _HOUSEKEEPING:
+            m.optional.add(me)
+            log(m, f, state, "idle-grad", tensor, at.place, path=at.path)
         if not idle and not state.get((me, "#manual")):
-            at = thing.site or Site(f.module.path, place)
             detail = OPTIONAL if optional else "guarded" if tested else ""
             m.optional.update({me} if optional else ())
             m.branches += len(value) > 1
@@ -127,13 +130,20 @@ def weigh_gradient(m: Machine, f: Frame, state: State, value: Value, place: Plac
             log(m, f, state, "truth", thing.data, place)
 
 
-def moved_by_gradient(m: Machine, thing: Thing, operands: Iterable[Thing]) -> None:
-    """Note that a tensor is moved by its own gradient, which is no optional read then."""
+def moved_by_gradient(
+    m: Machine, thing: Thing, operands: Iterable[Thing], memory: Iterable[Thing] = ()
+) -> None:
+    """Note that a tensor, whose memory others may own, is moved by its own gradient: no optional read then.
+
+    The gradient may come by way of another tensor: `speed.add_(w.grad); w.sub_(lr * speed)`.
+    """
     me = identity(thing)
     for source in m.graph.upstream(operands):
-        leaf = m.gradient_of.get(source)
-        if leaf in m.optional and (leaf is me or leaf in m.graph.upstream([me])):
-            m.graph.moved.add(leaf)
+        for leaf in {m.gradient_of.get(source), *m.speed_of.get(source, ())} & m.optional:
+            if leaf is me or leaf in m.graph.upstream([me, *memory]):
+                m.graph.moved.add(leaf)
+            else:
+                m.speed_of.setdefault(me, set()).add(leaf)
 
 
 def flag(m: Machine, tensor: Thing, value: bool) -> Value:

@@ -154,6 +154,9 @@ class FlowGraph:
         )  # taken out of several, by a key that is not known or by a test
         self.chosen_of: dict[Thing, set[Thing | None]] = {}  # of which containers they were taken
         self.all_of: dict[Thing, set[Thing]] = {}  # list -> the containers whose items it has all
+        self.singly: dict[
+            Thing, set[Thing]
+        ] = {}  # such a list -> what else was put into it, one by one
         # by demand and tensor: the containers all of whose items are asked for
         self.asked_of: dict[tuple[Site, Path, Thing], set[Thing]] = {}
         self.whole: set[Thing] = set()  # demanded together with all others of its list

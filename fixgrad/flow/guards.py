@@ -8,6 +8,7 @@ key that is not known.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow import containers
@@ -163,11 +164,32 @@ def ask_all(
     dealt = all_dealt(m, found, holders)
     m.graph.certain.update((site, t) for t in dealt)
     m.graph.whole.update(dealt)
-    m.graph.whole |= elements_of(state, value) - m.graph.sifted
+    m.graph.whole |= elements_of(m, state, value) - m.graph.sifted
     emptied = _all_of(m, holders)
     for tensor in found:
         if tensor not in m.graph.sifted and not is_weighed(m, tensor):
             m.graph.asked_of[site, f.path, tensor] = emptied
+
+
+def holds_all(
+    m: Machine, state: State, made: Thing, sources: Iterable[Value], singles: Iterable[Value] = ()
+) -> None:
+    """Note that a container has all that stands in others, and some things that were put in one by one."""
+    held = {t for source in sources for t in of_kind(source, *containers.CONTAINERS)}
+    m.graph.all_of.setdefault(made, set()).update(held)
+    alone = set(reachable(state, singles))
+    if alone and held:
+        m.graph.singly.setdefault(made, set()).update(alone.difference(reachable(state, [frozenset(held)])))
+
+
+def parted(state: State, lists: Iterable[Value]) -> tuple[list[Value], list[Value]]:
+    """Return the lists of unknown length among some, and the others, whose items are known one by one."""
+    whole: list[Value] = []
+    known: list[Value] = []
+    for value in lists:
+        sure = all(state.get((t, "#length"), "maybe") != "maybe" for t in value)
+        (known if sure else whole).append(value)
+    return whole, known
 
 
 def _all_of(m: Machine, holders: set[Thing]) -> set[Thing]:
@@ -201,7 +223,7 @@ def _is_part(thing: Thing) -> bool:
     return thing.name.startswith("slice of")
 
 
-def elements_of(state: State, value: Value) -> frozenset[Thing]:
+def elements_of(m: Machine, state: State, value: Value) -> frozenset[Thing]:
     """Return the tensors of the lists in a value that stand there with all that are made with them."""
     seen: set[Thing] = set()
     whole: set[Thing] = set()
@@ -216,7 +238,9 @@ def elements_of(state: State, value: Value) -> frozenset[Thing]:
         else:
             items: Value = state.get((thing, "[*]"), NOTHING)
             pending += of_kind(items, "list", "tuple", "dict")
-    found = reachable(state, (frozenset(whole),))
+    found = set(reachable(state, (frozenset(whole),)))
+    if m.graph.singly:
+        found = found.difference(*(m.graph.singly.get(t, ()) for t in _all_of(m, whole)))
     return frozenset(t for t in found if t.kind == "tensor")
 
 

@@ -40,10 +40,10 @@ def _zip(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
         return frozenset(
             (containers.make(m, f, state, call.place, "list", None, frozenset((row,))),)
         )
-    for items, some in zip(listed, anything, strict=True):
+    for items, some, value in zip(listed, anything, values, strict=True):
         if items is None:  # which of them stands in which row is not known
-            sort_out(m, tensors := of_kind(some, "tensor"))
-            m.dealt.update(identity(t) for t in tensors)
+            m.dealt.update(identity(t) for t in of_kind(some, "tensor"))
+            _take_from(m, state, value, some)
     rows: list[Value] = []
     for n in range(min(lengths)):
         cells = [
@@ -53,6 +53,15 @@ def _zip(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
         row = containers.make(m, f, state, call.place, "tuple", cells, name=f"row {n}")
         rows.append(frozenset((row,)))
     return frozenset((containers.make(m, f, state, call.place, "list", rows),))
+
+
+def _take_from(m: Machine, state: State, value: Value, items: Value) -> None:
+    """Note that each row gets one of the items of a list, nobody knows which."""
+    holders = containers.contents(state, value)
+    if len(of_kind(holders, "list", "tuple")) != len(holders):
+        sort_out(m, of_kind(items, "tensor"))
+    for thing in of_kind(holders, "list", "tuple"):
+        choose(m, state, thing)
 
 
 def _enumerate(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:

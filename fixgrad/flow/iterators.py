@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import builtin_calls, containers
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.guards import choose
+from fixgrad.flow.guards import choose, holds_all, parted
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, NUMBER, UNKNOWN, Site, Value, known, of_kind, union
@@ -55,7 +55,10 @@ def _joined(m: Machine, f: Frame, state: State, call: Call, sources: list[Value]
         inner, some = _items(m, f, state, call, source)
         items = items + inner if items is not None and inner is not None else None
         anything |= some
-    return _listed(m, f, state, call, items, anything)
+    made = _listed(m, f, state, call, items, anything)
+    for thing in made:
+        holds_all(m, state, thing, *parted(state, sources or ()))
+    return made
 
 
 def _chain(m: Machine, f: Frame, state: State, call: Call) -> Value:

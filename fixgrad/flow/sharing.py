@@ -96,7 +96,7 @@ def write_in_place(
     move(m, state, me)
     inputs = [t for group in operands for t in group]
     if m.optional:
-        moved_by_gradient(m, me, inputs)
+        moved_by_gradient(m, me, inputs, state.get((me, "#storage"), ()))
     if state.get(MODE, "on") in ("on", "maybe"):
         aside = _is_elsewhere(m, me)
         if not aside:

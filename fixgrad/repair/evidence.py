@@ -14,7 +14,7 @@ from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.values import Path, Site
 from fixgrad.hazards import Hazard
 from fixgrad.repair.broken import broken
-from fixgrad.repair.targets import direct_demands, root_demands
+from fixgrad.repair.targets import direct_demands, offered, root_demands
 
 
 class Evidence(NamedTuple):
@@ -34,7 +34,7 @@ def gather(base: FlowGraph, wanted: Callable[[str], bool]) -> list[Evidence]:
         if thing.site is not None and thing.kind == "tensor":
             paths[thing.site].add(thing.path)
     found: dict[str, Evidence] = defaultdict(lambda: Evidence([], [], [], paths))
-    for demand in direct_demands(base):
+    for demand in (*direct_demands(base), *offered(base)):
         found[part_of(demand.use.site.path)].direct.append(demand)
     for demand in root_demands(base):
         found[part_of(demand.use.site.path)].roots.append(demand)

@@ -62,7 +62,7 @@ def _unmet_use(graph: FlowGraph, demand: Demand, use: Use, target: Key) -> tuple
         return _why_untracked(graph, use, target)
     if demand.need == LEAF and use.leaf == "no" and not use.retained:
         return "FG910", f"the tensor at {line} is computed from a tracked one and is no leaf"
-    if use.kind in ("grad", "step") and use.gradient == "none" and not use.retained:
+    if use.kind in ("grad", "idle-grad", "step") and use.gradient == "none" and not use.retained:
         return _why_no_gradient(graph, use, target)
     if use.kind == "inputs":
         return _input_not_reached(graph, use, target)

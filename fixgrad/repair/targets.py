@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from fixgrad.demands import (
@@ -95,6 +96,27 @@ def _replaced_by_tracked(graph: FlowGraph) -> set[tuple[object, ...]]:
             for thing in graph.upstream([use.thing], through_cuts=True)[1:]:
                 if (use.kind, use.site, use.path, thing) not in graph.first_turn:
                     found.add((*_place(use), thing))
+    return found
+
+
+def offered(graph: FlowGraph) -> list[Demand]:
+    """Return the demands of code that asks whoever has a gradient, where that says what a backward pass is for.
+
+    `for p in params: if p.grad is not None: p.data -= lr * p.grad` trains all there is in the list, if the
+    backward pass has nothing to differentiate and comes from other data as well.
+    """
+    roots = [set(candidates(graph, demand)) for demand in root_demands(graph)]
+    asked: dict[Site, list[Use]] = defaultdict(list)
+    for use in graph.of_kind("idle-grad") if roots else ():
+        asked[use.site].append(use)
+    found: list[Demand] = []
+    for uses in asked.values():
+        things = {graph.identity(use.thing) for use in uses}
+        told = set().union(*(root for root in roots if not root <= things))
+        # conservative: where data is in the list too, the test may be what keeps it out
+        if things <= told and things <= graph.moved:
+            open_uses = [use for use in uses if use.tracked == "no" and not use.careless]
+            found += [Demand(grad_read.CODE, u.thing, LEAF, u, grad_read.WHAT) for u in open_uses]
     return found
 
 
