@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fixgrad.flow.handed_on import TorchNames
 from fixgrad.flow.ir import Module, Place
 from fixgrad.flow.names import Find, Names, Unit, closure, unit_name
-from fixgrad.flow.tokens import CONVERSIONS, DEMANDS, GRANTS
+from fixgrad.flow.tokens import CONVERSIONS, DEMANDS, EXPORT, GRANTS
 
 if TYPE_CHECKING:
     from fixgrad.knowledge.models import Models
@@ -197,7 +197,7 @@ def _methods(
                 method = path, f"{cls}.{rest.partition('.')[0]}"
                 tokens[method] |= function.tokens
                 places[method].append((path, function.place))
-                if function.assigns:
+                if function.assigns or EXPORT in function.tokens:
                     found.add(method)
     methods = names.with_tokens(tokens)
     found |= converting_units(modules, methods, find) | demanding_units(modules, methods)

@@ -15,4 +15,5 @@ DEMANDS = frozenset(
         ".requires_grad", "=requires_grad",
     )
 )  # fmt: skip
+EXPORT = ".numpy"  # raises on a tensor that is tracked
 GRANTS = (".requires_grad_", ".requires_grad=", "=requires_grad")

@@ -22,8 +22,10 @@ def simulate(
 ) -> FlowGraph:
     """Run what an operation or one of the places concerns, with the operations applied."""
     operations = list(operations)
-    concerned = {project.function_at(o.span.path, o.span[1:]) for o in operations}
-    concerned |= {project.function_at(site.path, site.place) for site in places}
+    sites = [*places, *(Site(o.span.path, o.span[1:]) for o in operations)]
+    concerned = {project.function_at(site.path, site.place) for site in sites}
+    # What a method makes, others of its class may look at that nobody here calls.
+    concerned |= {found for site in sites if (found := project.class_at(site)) is not None}
     roots = frozenset(root for root, visited in base.visits.items() if visited & concerned)
     return Linker(project, operations).run(roots)
 
