@@ -34,7 +34,7 @@ OPTIONAL = "optional"  # the detail of a read behind a test for None
 # Libraries with arrays of their own.
 ARRAYS_ELSEWHERE = ("cupy", "cupyx", "jax", "mxnet", "paddle", "tensorflow")
 # What stands in these is no tensor of torch, or its row says what it is.
-_KNOWN = ("numpy", "scipy", "torch", "pytest")
+_KNOWN = ("attr", "attrs", "numpy", "scipy", "torch", "pytest")
 _NO_TENSORS = frozenset((*sys.stdlib_module_names, *_KNOWN, *ARRAYS_ELSEWHERE))
 
 
@@ -139,11 +139,11 @@ def moved_by_gradient(
     """
     me = identity(thing)
     for source in m.graph.upstream(operands):
-        for leaf in {m.gradient_of.get(source), *m.speed_of.get(source, ())} & m.optional:
+        for leaf in {m.gradient_of.get(source), *m.graph.speed_of.get(source, ())} & m.optional:
             if leaf is me or leaf in m.graph.upstream([me, *memory]):
                 m.graph.moved.add(leaf)
             else:
-                m.speed_of.setdefault(me, set()).add(leaf)
+                m.graph.speed_of.setdefault(me, set()).add(leaf)
 
 
 def flag(m: Machine, tensor: Thing, value: bool) -> Value:
@@ -225,7 +225,19 @@ def expect_gradient(m: Machine, f: Frame, state: State, test: Value, place: Plac
         elif thing.kind == "none-test":
             tensors, positive = thing.data
             for tensor in tensors:
-                log(m, f, state, "grad" if positive else "no-grad-expected", tensor, place)
+                if positive:
+                    log(m, f, state, "grad", tensor, place)
+                else:
+                    _expect_none(m, f, state, tensor, place)
+
+
+def _expect_none(m: Machine, f: Frame, state: State, tensor: Thing, place: Place) -> None:
+    """Note `assert x.grad is None` behind a backward pass; before the first one it says nothing."""
+    site = Site(f.module.path, place)
+    if next(m.graph.of_kind("backward"), None) is None:
+        m.graph.too_early.add(site)
+    if site not in m.graph.too_early:
+        log(m, f, state, "no-grad-expected", tensor, place)
 
 
 _NONE_ASSERTIONS = {

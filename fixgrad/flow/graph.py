@@ -154,6 +154,8 @@ class FlowGraph:
         )  # taken out of several, by a key that is not known or by a test
         self.chosen_of: dict[Thing, set[Thing | None]] = {}  # of which containers they were taken
         self.all_of: dict[Thing, set[Thing]] = {}  # list -> the containers whose items it has all
+        self.speed_of: dict[Thing, set[Thing]] = {}  # changed by a gradient -> of which tensors
+        self.too_early: set[Site] = set()  # `assert x.grad is None` before any backward pass
         self.singly: dict[
             Thing, set[Thing]
         ] = {}  # such a list -> what else was put into it, one by one

@@ -179,7 +179,9 @@ def holds_all(
     m.graph.all_of.setdefault(made, set()).update(held)
     alone = set(reachable(state, singles))
     if alone and held:
-        m.graph.singly.setdefault(made, set()).update(alone.difference(reachable(state, [frozenset(held)])))
+        m.graph.singly.setdefault(made, set()).update(
+            alone.difference(reachable(state, [frozenset(held)]))
+        )
 
 
 def parted(state: State, lists: Iterable[Value]) -> tuple[list[Value], list[Value]]:

@@ -153,19 +153,45 @@ def _fill_declared_fields(
     bases = classes.linear_bases(cls)
     makes = not m.graph.with_factories.isdisjoint(base.data.module.path for base in bases)
     declared = _declared(state, cls) if call.arguments or makes else []
-    for name in declared if makes else ():
-        default, _ = classes.lookup_class(state, cls, name)
-        for factory in of_kind(default, "factory"):
-            made = m.apply(m, f, state, Call(call.place), factory.data)
-            access.write_attribute(m, f, state, me, name, made, call.place)
-    queue = iter(declared)
+    queue, given = iter(declared), {}
     for argument in call.arguments:
         name = argument.name or next(queue, "")
+        name = f"_{name}" if name not in declared and f"_{name}" in declared else name
         if name and name not in ("*", "**"):
-            access.write_attribute(m, f, state, me, name, argument.value, call.place)
-    found, _ = classes.lookup_class(state, cls, "__post_init__")
-    if found:
-        m.apply(m, f, state, Call(call.place, (Argument(me, call.place),)), found)
+            given[name] = argument.value
+    calls = f.path
+    for number, name in enumerate(dict.fromkeys((*(declared if makes else ()), *given))):
+        f.path = (*calls, Site(f.module.path, (*call.place[:3], number))) if makes else calls
+        value = _field_value(m, f, state, call, cls, name, given.get(name), makes)
+        f.path = calls
+        if value is not None:
+            access.write_attribute(m, f, state, me, name, value, call.place)
+    for hook in ("__post_init__", "__attrs_post_init__"):
+        found, _ = classes.lookup_class(state, cls, hook)
+        if found:
+            m.apply(m, f, state, Call(call.place, (Argument(me, call.place),)), found)
+
+
+def _field_value(
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    cls: Thing,
+    name: str,
+    given: Value | None,
+    makes: bool,
+) -> Value | None:
+    """Return what a field holds, or None where the class has it: what is given, or made, and converted."""
+    declared = classes.lookup_class(state, cls, name)[0] if makes else NOTHING
+    value = given
+    for factory in of_kind(declared, "factory") if given is None else ():
+        value = m.apply(m, f, state, Call(call.place), factory.data)
+    for converter in of_kind(declared, "converter"):
+        plain = frozenset(t for t in declared if t.kind not in ("factory", "converter"))
+        argument = Argument(plain if value is None else value, call.place)
+        value = m.apply(m, f, state, Call(call.place, (argument,)), converter.data)
+    return value
 
 
 def make_record(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:

@@ -172,7 +172,6 @@ class Machine:
         self.optional: set[Thing] = set()  # tensors whose gradient is read behind a test for None
         self.flag_of: dict[Thing, Thing] = {}  # by what `requires_grad` is: the tensor
         self.gradient_of: dict[Thing, Thing] = {}  # what a gradient became when it was used
-        self.speed_of: dict[Thing, set[Thing]] = {}  # what is changed by a gradient -> of which tensors
         self.gradient_of_all: dict[
             Thing, dict[Thing, None]
         ] = {}  # the same where one place reads several

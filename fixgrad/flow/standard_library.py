@@ -189,6 +189,23 @@ def _field(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return call.keyword("default") or UNKNOWN
 
 
+def _field_of_attrs(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Call `attrs.field(converter=torch.tensor)`: what is given is converted before the object keeps it."""
+    value = set(_field(m, f, state, call._replace(arguments=_with_factory(call))))
+    converter = call.keyword("converter")
+    if converter is not None and not is_constant(converter, None):
+        m.graph.with_factories.add(f.module.path)
+        site = Site(f.module.path, call.place)
+        value.add(m.thing("converter", site, f.path, "", converter))
+    return frozenset(value)
+
+
+def _with_factory(call: Call) -> tuple[Argument, ...]:
+    return tuple(
+        a._replace(name="default_factory") if a.name == "factory" else a for a in call.arguments
+    )
+
+
 def _record_type(m: Machine, f: Frame, state: State, call: Call) -> Value:
     fields = call.get(1, "field_names")
     sure, text = known(fields.value) if fields is not None else (False, None)
@@ -289,6 +306,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
     "dataclasses.field": _field,
+    **dict.fromkeys(("attr.attrib", "attr.field", "attr.ib", "attrs.field"), _field_of_attrs),
     "numpy.dtype": _dtype,
     "torch.utils.checkpoint.checkpoint": _checkpoint,
     "torch.device": _device,
