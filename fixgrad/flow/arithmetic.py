@@ -13,6 +13,7 @@ from fixgrad.flow import (
     exports,
     layout,
     membership,
+    subsets,
     texts,
     type_tests,
 )
@@ -78,8 +79,7 @@ def computed(
 ) -> Value:
     """Return what a binary operator makes of two values, which stand at these places."""
     places = places or [f.place_of(register) for register in op.args]
-    left, right = _without_methods(left), _without_methods(right)
-    left, right = without_names(left), without_names(right)
+    left, right = (without_names(_without_methods(side)) for side in (left, right))
     kinds = {t.kind for t in left} | {t.kind for t in right}
     if "instance" in kinds:
         own = operated(m, f, state, op.place, op.target, left, right)
@@ -101,8 +101,8 @@ def computed(
         return constants.computed(op.target, left, right)
     if kinds & {"list", "tuple"} and op.target in ("+", "*"):
         return _joined(m, f, state, op, left, right)
-    if kinds == {"list"} and op.target in ("-", "&"):
-        return constants.part_of_set(m, f, op, state, left, right)
+    if kinds == {"list"} and op.target in ("-", "&", "^"):
+        return subsets.part(m, f, op, state, left, right)
     if kinds == {"dict"} and op.target == "|":
         made = containers.make(m, f, state, op.place, "dict", [])
         for side in (left, right):

@@ -110,19 +110,6 @@ def contained(m: Machine, f: Frame, op: Op, state: State, item: Value, holder: V
     return TRUE if found is (op.target == "in") else FALSE
 
 
-def part_of_set(m: Machine, f: Frame, op: Op, state: State, left: Value, right: Value) -> Value:
-    """Return `left - right` or `left & right`, item by item where both hold constants."""
-    sides = [containers.elements(m, f, state, side, op) for side in (left, right)]
-    each = [[known(value) for value in side or ()] for side in sides]
-    if None not in sides and all(sure for side in each for sure, _ in side):
-        others = [value for _, value in each[1]]
-        kept = [v for _, v in each[0] if (v in others) is (op.target == "&")]
-        items = [constant(v) for v in dict.fromkeys(kept)]
-        return frozenset((containers.make(m, f, state, op.place, "list", items),))
-    anything = containers.any_element(m, f, state, left, op)
-    return frozenset((containers.make(m, f, state, op.place, "list", None, anything),))
-
-
 def text_call(m: Machine, f: Frame, state: State, call: Call, text: str, name: str) -> Value:
     """Call a method of a text that is known."""
     if name == "format":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 
-def _listed(state: State, thing: Thing) -> list[Value] | None:
+def listed(state: State, thing: Thing) -> list[Value] | None:
     """Return the items of a sequence one by one, where all are known."""
     length = state.get((thing, "#length"), "maybe")
     if length == "maybe":
@@ -21,7 +21,8 @@ def _listed(state: State, thing: Thing) -> list[Value] | None:
     return [frozenset(state.get((thing, f"[{n}]"), NOTHING)) for n in range(int(length))]
 
 
-def _rewrite(state: State, thing: Thing, items: list[Value]) -> None:
+def rewrite(state: State, thing: Thing, items: list[Value]) -> None:
+    """Let a sequence hold these items."""
     clear(state, thing, True)
     for value in items:
         containers.append(state, thing, value, True)
@@ -37,11 +38,11 @@ def shuffle(state: State, thing: Thing) -> None:
 
 def reverse(state: State, thing: Thing, strong: bool) -> None:
     """Turn the order of a list around."""
-    items = _listed(state, thing)
+    items = listed(state, thing)
     if items is None or not strong:
         shuffle(state, thing)
     else:
-        _rewrite(state, thing, items[::-1])
+        rewrite(state, thing, items[::-1])
 
 
 def clear(state: State, thing: Thing, strong: bool) -> None:
@@ -61,11 +62,11 @@ def clear(state: State, thing: Thing, strong: bool) -> None:
 
 def insert(state: State, thing: Thing, at: Value, value: Value, strong: bool) -> None:
     """Put an item in front of another."""
-    items = _listed(state, thing)
+    items = listed(state, thing)
     sure, number = known(at)
     if items is not None and strong and sure and isinstance(number, int):
         items.insert(number, value)
-        _rewrite(state, thing, items)
+        rewrite(state, thing, items)
         return
     shuffle(state, thing)
     state.add((thing, "[*]"), value)
@@ -73,7 +74,7 @@ def insert(state: State, thing: Thing, at: Value, value: Value, strong: bool) ->
 
 def pop(state: State, thing: Thing, at: Value, strong: bool) -> Value:
     """Take an item out of a sequence."""
-    items = _listed(state, thing)
+    items = listed(state, thing)
     sure, number = known(at)
     whole = frozenset(state.get((thing, "[*]"), NOTHING))
     if items is None or not strong or not sure or not isinstance(number, int):
@@ -82,7 +83,7 @@ def pop(state: State, thing: Thing, at: Value, strong: bool) -> Value:
     if not -len(items) <= number < len(items):
         return whole
     found = items.pop(number)
-    _rewrite(state, thing, items)
+    rewrite(state, thing, items)
     return found
 
 

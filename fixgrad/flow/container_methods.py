@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers
+from fixgrad.flow import container_changes, containers, subsets
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import consume
@@ -79,19 +79,17 @@ def container_call(
             return container_changes.pop(state, thing, at, strong) or UNKNOWN
         case "__getitem__" if values:
             return containers.item(state, thing, first)
-        case "__delitem__" if values:
-            container_changes.pop(state, thing, first, strong)
         case "union":
             return _united(m, f, state, call, thing, values)
-        case "intersection" | "difference":
-            return frozenset((thing,))
+        case _ if name in subsets.METHODS:
+            return subsets.call_method(m, f, state, call, thing, name, values, strong)
         case "copy":
             return _copy(m, f, state, call, thing)
         case "clear":
             container_changes.clear(state, thing, strong)
         case "reverse":
             container_changes.reverse(state, thing, strong)
-        case "sort" | "remove" | "discard" | "rotate":
+        case "sort" | "rotate":
             _reorder(m, f, state, call, thing)
         case "index" | "count":
             return NUMBER
