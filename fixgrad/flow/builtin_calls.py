@@ -65,7 +65,7 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
     if name == "hasattr":
         return has_attribute(m, state, call)
     if name == "len":
-        return _length(state, call)
+        return _length(m, f, state, call)
     if name in _LOOKS_ONLY:
         return UNKNOWN
     if name in ("getattr", "setattr"):
@@ -106,12 +106,17 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
     return m.unknown(m, f, state, call, [], name)
 
 
-def _length(state: State, call: Call) -> Value:
+def _length(m: Machine, f: Frame, state: State, call: Call) -> Value:
     """Return how long a tuple is, which cannot change; of a list, others may put something into it."""
     given = call.arguments[0].value if call.arguments else UNKNOWN
     lengths = {state.get((t, "#length"), "maybe") if t.kind == "tuple" else "maybe" for t in given}
     length = lengths.pop() if len(lengths) == 1 else "maybe"
-    return WHOLE if length == "maybe" else constant(int(length))
+    counted = of_kind(given, "list", "tuple")
+    if length != "maybe" or not counted or len(counted) != len(given):
+        return WHOLE if length == "maybe" else constant(int(length))
+    number = m.thing("number", Site(f.module.path, call.place), f.path, "", int)
+    m.graph.counts[number] = frozenset(counted)
+    return frozenset((number,))
 
 
 _SPECIAL_METHODS = {"abs": "__abs__", "reversed": "__reversed__", "next": "__next__"}
@@ -288,7 +293,9 @@ def _iterator(m: Machine, f: Frame, state: State, call: Call, values: list[Value
 
 
 def _range(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    return WHOLE
+    bounds = values[1:] if len(values) == 2 and known(values[0]) == (True, 0) else values
+    counted = len(bounds) == 1 and all(t in m.graph.counts for t in bounds[0])
+    return bounds[0] if counted else WHOLE
 
 
 def _all(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:

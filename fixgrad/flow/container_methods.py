@@ -228,7 +228,7 @@ def _view(
     else:
         listed = [v for _, v in items] if items is not None else None
     made = containers.make(m, f, state, call.place, "list", listed, anything, name)
-    if name == "values":
+    if name in ("keys", "values"):
         m.graph.all_of.setdefault(made, set()).add(thing)
     return frozenset((made,))
 

@@ -311,7 +311,7 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
         elif thing.kind == "module":
             found.append(frozenset(state.get((thing, "#inner"), NOTHING)) or value)
         elif thing.kind in ("const", "number", "text"):
-            found.append(WHOLE if thing in WHOLE else NUMBER)  # of a range
+            found.append(WHOLE if thing.data is int else NUMBER)  # of a range
         elif state.get((thing, "#samples")):
             found.append(m.batch(m, f, state, op.place, thing))
         else:

@@ -156,6 +156,7 @@ class FlowGraph:
         self.all_of: dict[Thing, set[Thing]] = {}  # list -> the containers whose items it has all
         self.speed_of: dict[Thing, set[Thing]] = {}  # changed by a gradient -> of which tensors
         self.too_early: set[Site] = set()  # `assert x.grad is None` before any backward pass
+        self.counts: dict[Thing, frozenset[Thing]] = {}  # how many there are -> in which list
         self.singly: dict[
             Thing, set[Thing]
         ] = {}  # such a list -> what else was put into it, one by one

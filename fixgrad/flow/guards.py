@@ -48,6 +48,7 @@ def weighed_by(m: Machine, f: Frame, state: State, op: Op) -> Guard:
         if not insists:
             m.asked.update(of_kind(value, "grad"))
         inside = [f.iterated.get(name, NOTHING)]
+        inside += [m.graph.counts.get(t, NOTHING) for t in of_kind(inside[0], "number")]
         if name != "self":
             inside.append(frozenset(of_kind(value, "instance")))
         among.update(t for t in reachable(state, inside) if t.kind == "tensor")
@@ -140,11 +141,19 @@ def pick(m: Machine, state: State, thing: Thing, *, of_part: bool = False) -> No
         elif len(found) > 1:  # each turn of the loop has one of its own
             found = []
         m.graph.picked.update(t for t in found if m.graph.loops.get(t))
+        _is_not_the_element(m, found)
 
 
 def choose(m: Machine, state: State, thing: Thing) -> None:
     """Note that one item is taken by what nobody knows, not each of them in turn."""
-    m.graph.take_some(_items(state, thing), thing)
+    m.graph.take_some(items := _items(state, thing), thing)
+    _is_not_the_element(m, items)
+
+
+def _is_not_the_element(m: Machine, items: list[Thing]) -> None:
+    """Note that the loop around does not take each of these in its turn: `for p in ps: print(ps[0].grad)`."""
+    if items and m.elements and not m.elements[-1].isdisjoint(items):
+        m.elements[-1] = m.elements[-1].difference(items)
 
 
 def sort_out(m: Machine, tensors: list[Thing]) -> None:
@@ -230,13 +239,19 @@ def elements_of(m: Machine, state: State, value: Value) -> frozenset[Thing]:
     seen: set[Thing] = set()
     whole: set[Thing] = set()
     pending = of_kind(value, "list", "tuple", "dict")
+    for number in of_kind(value, "number"):  # `range(len(rows))`
+        pending += m.graph.counts.get(number, ())
     while pending:
         thing = pending.pop()
         if thing in seen or _is_part(thing) or state.get((thing, "#partial")):
             continue
         seen.add(thing)
-        if state.get((thing, "#length"), "maybe") == "maybe":
+        open_ended = state.get((thing, "#length"), "maybe") == "maybe"
+        if thing.kind == "dict":
+            open_ended = containers.known_items(state, thing) is None
+        if open_ended:
             whole.add(thing)
+            pending += m.graph.all_of.get(thing, ())  # a dict whose keys these are
         else:
             items: Value = state.get((thing, "[*]"), NOTHING)
             pending += of_kind(items, "list", "tuple", "dict")

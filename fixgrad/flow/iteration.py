@@ -9,7 +9,7 @@ from fixgrad.flow import containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import fails_for_untracked
-from fixgrad.flow.guards import choose, sort_out
+from fixgrad.flow.guards import choose, holds_all, sort_out
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
@@ -100,7 +100,9 @@ def _reordered(m: Machine, f: Frame, state: State, call: Call, values: list[Valu
     anything = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
     for key in values[1:]:
         m.callbacks(m, f, state, call, [key], (anything,))
-    return frozenset((containers.make(m, f, state, call.place, "list", None, anything),))
+    made = containers.make(m, f, state, call.place, "list", None, anything)
+    holds_all(m, state, made, values[:1])
+    return frozenset((made,))
 
 
 def _filter(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
