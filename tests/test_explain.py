@@ -488,7 +488,7 @@ class TestOtherVerdicts:
 
     def test_too_large(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a function does behind the end of its budget is not looked at."""
-        monkeypatch.setattr("fixgrad.flow.link.BUDGET", 20)
+        monkeypatch.setattr("fixgrad.flow.callers.BUDGET", 20)
         monkeypatch.setattr("fixgrad.flow.calls.RESERVE", 0)
         text = (
             "def step(n):\n    return n + 1\n\ndef late(x):\n    return x * 2\n\n"

@@ -15,7 +15,7 @@ from fixgrad.flow.link import Linker
 from fixgrad.flow.lower import lower
 from fixgrad.flow.neighbours import neighbours
 from fixgrad.flow.project import Project
-from fixgrad.flow.values import Site, Thing
+from fixgrad.flow.values import Site
 from fixgrad.knowledge.models import Models
 from fixgrad.policy import Policy
 from fixgrad.project import Surroundings, as_shown
@@ -104,17 +104,10 @@ def follow_wider(run: Run, site: Site) -> Run:
 
     def watched() -> Run:
         watch = Watch()
-        graph = _Patient(project, handlers=watch.handlers).run()
+        graph = Linker(project, handlers=watch.handlers, patience=_PATIENCE).run()
         return run._replace(project=project, graph=graph, watch=watch, wider=True)
 
     return deeply(watched)
-
-
-class _Patient(Linker):
-    """Follows each root for longer than an analysis can afford."""
-
-    def _budget(self, thing: Thing, least: int = 2_500) -> int:
-        return _PATIENCE * super()._budget(thing, least)
 
 
 def written(sources: dict[str, Source], span: Span) -> str:

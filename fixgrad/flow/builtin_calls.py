@@ -108,7 +108,8 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
 
 def _length(m: Machine, f: Frame, state: State, call: Call) -> Value:
     """Return how long a tuple is, which cannot change; of a list, others may put something into it."""
-    given = call.arguments[0].value if call.arguments else UNKNOWN
+    values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
+    given = values[0] if values else UNKNOWN
     lengths = {state.get((t, "#length"), "maybe") if t.kind == "tuple" else "maybe" for t in given}
     length = lengths.pop() if len(lengths) == 1 else "maybe"
     counted = of_kind(given, "list", "tuple")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.state import State
@@ -23,6 +24,7 @@ def call_of(m: Machine, f: Frame, op: Op, state: State, *, receiver: Place | Non
         if name[:1] == "*":  # what is written here is not what is given
             m.graph.kinds.setdefault(Site(f.module.path, place), set()).add("several")
         if name == "*":
+            value = consume(m, f, state, value, place)
             items = containers.elements(m, f, state, value, op)
             if items is not None:
                 arguments += [Argument(v, place) for v in items]

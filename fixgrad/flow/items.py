@@ -175,7 +175,8 @@ def _views(state: State, view: Thing, base: Thing) -> bool:
 
 def part(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute the unpacking of one element: `a, *b, c = value`."""
-    value = iterated(m, f, state, f.registers[op.args[0]], op.place)
+    value = consume(m, f, state, f.registers[op.args[0]], f.place_of(op.args[0]))
+    value = iterated(m, f, state, value, op.place)
     found: list[Value] = []
     for thing in ordered(containers.contents(state, value)):
         if thing.kind in ("list", "tuple"):

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from fixgrad.flow.fixture_names import fixtures_by_name, lists_conversions, unasked_fixtures
 from fixgrad.flow.ir import REGISTERS, Module
+from fixgrad.flow.tokens import CONVERSIONS
 
 Unit: TypeAlias = tuple[str, str]  # file, name of the top-level definition, "" the file's own body
 Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module) -> file
@@ -21,6 +22,7 @@ Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module)
 # What a unit mentions that puts something into a container.
 _KEEPING = frozenset(("[]=", ".append", ".add", ".setdefault", ".update", ".insert"))
 _LISTED = "<listed>"  # stands for what the lists above tests hold
+_CONVERTING = frozenset((*CONVERSIONS, *(f".{name}" for name in CONVERSIONS)))
 
 
 class Imported(NamedTuple):
@@ -52,6 +54,7 @@ class Names:
         ] = {}  # by file: what it imports that is not the project's
         self._classes: set[Unit] = set()
         self._heard: set[Unit] = set()  # classes that hear of those derived from them
+        self._kept: dict[str, frozenset[str]] = {}  # variables of files whose bodies convert
 
     def add(self, module: Module) -> None:
         """Take in one more file."""
@@ -64,6 +67,8 @@ class Names:
                 self._heard.add(unit)
         self.imports[module.path] = self._imported(module)
         self._add_fixtures(module)
+        if not self.tokens[module.path, ""].isdisjoint(_CONVERTING):
+            self._kept[module.path] = module.functions[0].local
 
     def _add_fixtures(self, module: Module) -> None:
         """Let tests name the fixtures that they get by another name, or without one."""
@@ -80,7 +85,7 @@ class Names:
     def with_tokens(self, tokens: Mapping[Unit, set[str]]) -> Names:
         """Return the same files with other units in them."""
         other = Names(self._find, self._opened)
-        other.imports, other._run = self.imports, self._run
+        other.imports, other._run, other._kept = self.imports, self._run, self._kept
         other.tokens.update(tokens)
         return other
 
@@ -96,12 +101,15 @@ class Names:
         symbols, files, stars = self.imports[unit[0]]
         mentioned = self.tokens[unit]
         attributes = [name[1:] for name in mentioned if name[0] == "."]
+        kept = self._kept.get(unit[0], ()) if unit[1] else ()
         found: list[Unit] = [*self._run.get(unit, ())]
         for name in mentioned:
             if name in symbols:
                 found += self._defined([symbols[name]])
             elif (unit[0], name) in self.tokens:
                 found.append((unit[0], name))
+            elif name in kept:
+                found.append((unit[0], ""))
             elif stars:
                 found += self._defined([(star, name) for star in stars])
             for file in self._reached(files.get(name, ()), attributes):

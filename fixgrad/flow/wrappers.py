@@ -25,11 +25,18 @@ def inside(state: State, thing: Thing, name: str) -> Thing:
 
 
 def _called(state: State, wrapper: Thing) -> Iterator[Thing]:
-    """Yield the functions that a function gets from the one around it."""
+    """Yield the functions that a wrapper holds: in a variable around it, an attribute, or bound."""
     if wrapper.kind == "function":
         for frame in wrapper.data.frames:
             for name in sorted(wrapper.data.function.tokens):
                 yield from of_kind(state.get((frame, name), NOTHING), "function")
+    elif wrapper.kind == "instance":
+        for name in sorted(state.get((wrapper, "#fields"), frozenset())):
+            yield from of_kind(state.get((wrapper, name), NOTHING), "function")
+    elif wrapper.kind == "partial":
+        called, arguments = wrapper.data
+        for value in (called, *(argument.value for argument in arguments)):
+            yield from of_kind(value, "function")
 
 
 def signature(wrapper: Function, inner: Function) -> Function:
