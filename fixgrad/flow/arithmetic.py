@@ -13,6 +13,7 @@ from fixgrad.flow import (
     exports,
     layout,
     membership,
+    sequences,
     subsets,
     texts,
     type_tests,
@@ -29,7 +30,6 @@ from fixgrad.flow.arrays import (
     write_array,
 )
 from fixgrad.flow.gradients import consume, flag, flagged, none_test, weigh_gradient
-from fixgrad.flow.guards import holds_all, parted
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.protocols import negated, operated
 from fixgrad.flow.scalars import bring_values, without_names
@@ -100,7 +100,7 @@ def computed(
     if kinds <= {"const"}:
         return constants.computed(op.target, left, right)
     if kinds & {"list", "tuple"} and op.target in ("+", "*"):
-        return _joined(m, f, state, op, left, right)
+        return sequences.joined(m, f, state, op, left, right)
     if kinds == {"list"} and op.target in ("-", "&", "^"):
         return subsets.part(m, f, op, state, left, right)
     if kinds == {"dict"} and op.target == "|":
@@ -195,22 +195,6 @@ def _array_result(m: Machine, f: Frame, state: State, op: Op, left: Value, right
     return frozenset((made,))
 
 
-def _joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
-    items: list[Value] | None = []
-    anything: set[Thing] = set()
-    for side in (left, right):
-        known_items = None
-        if of_kind(side, "list", "tuple"):
-            known_items = containers.elements(m, f, state, side, op)
-            anything |= containers.any_element(m, f, state, side, op)
-        open_ended = known_items is None or op.target == "*"
-        items = None if open_ended or items is None else items + (known_items or [])
-    kind = "tuple" if of_kind(left, "tuple") else "list"
-    made = containers.make(m, f, state, op.place, kind, items, frozenset(anything))
-    holds_all(m, state, made, *parted(state, (left, right)))
-    return frozenset((made,))
-
-
 def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `a += b` and its like; the result is `a` itself where `a` can change."""
     if op.target == "@":
@@ -274,8 +258,7 @@ def _extend(
     for value in items or []:
         containers.append(state, thing, value, strong)
     if items is None:
-        state.set((thing, "#length"), "maybe")
-        state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
+        containers.put_somewhere(state, thing, containers.any_element(m, f, state, new, op))
 
 
 def unary(m: Machine, f: Frame, op: Op, state: State) -> None:

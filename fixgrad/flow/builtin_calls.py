@@ -15,6 +15,7 @@ from fixgrad.flow import (
     iteration,
     namespaces,
     reflection,
+    sequences,
     texts,
 )
 from fixgrad.flow.arguments import Argument, Call
@@ -221,6 +222,7 @@ def _sequence(m: Machine, f: Frame, state: State, call: Call, values: list[Value
     items = containers.elements(m, f, state, values[0], op)
     anything = containers.any_element(m, f, state, values[0], op)
     made = containers.make(m, f, state, call.place, "list", items, anything)
+    sequences.begin_like(state, made, values[0])
     holds_all(m, state, made, values[:1])
     return frozenset((made,))
 

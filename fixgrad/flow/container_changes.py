@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers
+from fixgrad.flow import containers, sequences
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, known, of_kind, union
@@ -55,6 +55,8 @@ def clear(state: State, thing: Thing, strong: bool) -> None:
     state.set((thing, "#order"), ())
     state.set((thing, "[*]"), NOTHING)
     state.set((thing, "#length"), "0")
+    if state.get((thing, "#repeats")):
+        state.set((thing, "#repeats"), NOTHING)
     if thing.kind == "dict":
         state.set((thing, "#sure"), frozenset())
         state.set((thing, "#closed"), True)
@@ -77,13 +79,31 @@ def pop(state: State, thing: Thing, at: Value, strong: bool) -> Value:
     items = listed(state, thing)
     sure, number = known(at)
     whole = frozenset(state.get((thing, "[*]"), NOTHING))
-    if items is None or not strong or not sure or not isinstance(number, int):
+    if not strong or not sure or not isinstance(number, int):
         shuffle(state, thing)
         return whole
+    if items is None:
+        return _pop_early(state, thing, number)
     if not -len(items) <= number < len(items):
         return whole
     found = items.pop(number)
     rewrite(state, thing, items)
+    return found
+
+
+def _pop_early(state: State, thing: Thing, number: int) -> Value:
+    """Take an item out of a list of which only the beginning is known."""
+    first = containers.beginning(state, thing)
+    if not 0 <= number < len(first):
+        whole = frozenset(state.get((thing, "[*]"), NOTHING))
+        shuffle(state, thing)
+        return whole
+    others = sequences.behind(state, thing, len(first))
+    found = first.pop(number)
+    clear(state, thing, True)
+    state.set((thing, "#length"), "maybe")
+    state.set((thing, "[*]"), union(first) | others)
+    sequences.begin(state, thing, first, others)
     return found
 
 
@@ -108,7 +128,7 @@ def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
 def copy_items(state: State, one: Thing, other: Thing) -> None:
     """Put the items of one container into another of its kind that is new."""
     fields = state.get((one, "#fields"), frozenset())
-    shape = ("[*]", "#length", "#fields", "#order", "#default", "#sure", "#closed")
+    shape = ("[*]", "#length", "#fields", "#order", "#default", "#sure", "#closed", "#repeats")
     for field in (*sorted(fields), *shape):
         content = state.get((one, field))
         if content is not None:

@@ -123,8 +123,7 @@ def _extend(
     more = iterated(m, f, state, more, call.place)
     items = containers.elements(m, f, state, more, op)
     if items is None:
-        state.set((thing, "#length"), "maybe")
-        state.add((thing, "[*]"), containers.any_element(m, f, state, more, op))
+        containers.put_somewhere(state, thing, containers.any_element(m, f, state, more, op))
     for value in items or []:
         containers.append(state, thing, value, strong)
 

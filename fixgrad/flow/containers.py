@@ -68,6 +68,8 @@ def make(
             fields.append(f"[{n}]")
             state.set((thing, f"[{n}]"), item_value)
     state.set((thing, "#fields"), frozenset(fields))
+    if state.get((thing, "#repeats")):
+        state.set((thing, "#repeats"), NOTHING)
     if kind == "dict":
         state.set((thing, "#order"), ())
         state.set((thing, "#sure"), frozenset())
@@ -78,18 +80,6 @@ def make(
 def _are_spent(state: State, items: Value) -> bool:
     """Say whether a backward pass has gone through one of the items: to keep it is to fail later."""
     return any(state.get((identity(t), "#freed")) for t in items if t.kind == "tensor")
-
-
-def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: Place) -> Value:
-    """Return a part of a list or a tuple."""
-    length = state.get((thing, "#length"), "maybe")
-    items: list[Value] | None = None
-    if length != "maybe" and key.data is not None:
-        numbers = range(int(length))[key.data]
-        items = [frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in numbers]
-    whole = frozenset(state.get((thing, "[*]"), NOTHING)) if items is None else NOTHING
-    made = make(m, f, state, place, thing.kind, items, whole, f"slice of {thing.number}")
-    return frozenset((made,))
 
 
 KEYS: dict[str, Value] = {}  # the key behind the name of a cell
@@ -212,28 +202,32 @@ def _fits(ends: tuple[str, str], key: Value) -> bool:
     return isinstance(name, str) and texts.fits(ends, name)
 
 
-def part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
-    """Read an element that is unpacked: target is "0", "-1", or "*1" for the starred rest."""
-    length = state.get((thing, "#length"), "maybe")
-    if op.target.startswith("*"):
-        whole = frozenset(state.get((thing, "[*]"), NOTHING))
-        return frozenset((make(m, f, state, op.place, "list", None, whole),))
-    number = int(op.target)
-    if length == "maybe":
-        return frozenset(state.get((thing, "[*]"), NOTHING)) or UNKNOWN
-    at = number if number >= 0 else int(length) + number
-    return frozenset(state.get((thing, f"[{at}]"), NOTHING)) or UNKNOWN
-
-
 def append(state: State, thing: Thing, value: Value, strong: bool) -> None:
     """Add an item at the end."""
     length = state.get((thing, "#length"), "maybe")
     if strong and length != "maybe" and int(length) < MOST_ITEMS:
         put(state, thing, f"[{length}]", value, True)
         state.set((thing, "#length"), str(int(length) + 1))
+        state.add((thing, "[*]"), value)
     else:
-        state.set((thing, "#length"), "maybe")
+        put_somewhere(state, thing, value)
+
+
+def beginning(state: State, thing: Thing) -> list[Value]:
+    """Return the first items, as far as they are known one by one."""
+    found: list[Value] = []
+    while item := state.get((thing, f"[{len(found)}]")):
+        found.append(frozenset(item))
+    return found
+
+
+def put_somewhere(state: State, thing: Thing, value: Value) -> None:
+    """Put something behind the items that are known."""
+    state.set((thing, "#length"), "maybe")
     state.add((thing, "[*]"), value)
+    again = value & union(beginning(state, thing))
+    if again:
+        state.add((thing, "#repeats"), again)
 
 
 def collect(m: Machine, f: Frame, op: Op, state: State) -> None:

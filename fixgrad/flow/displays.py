@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers
+from fixgrad.flow import container_changes, containers, sequences
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import holds_all, parted
 from fixgrad.flow.ir import Op
@@ -49,21 +49,23 @@ def _slice(m: Machine, op: Op, values: list[Value]) -> Value:
 
 def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -> Thing:
     names = op.names or ("",) * len(values)
-    items: list[Value] | None = []
-    anything = NOTHING
+    items: list[Value] = []
+    behind: list[Value] = []  # from the first list on whose items are not known
+    starred = False
     for value, name in zip(values, names, strict=True):
         inner = [value] if name != "*" else _star(m, f, state, value, op)
         if inner is None:
-            anything |= containers.any_element(m, f, state, value, op) | union(items or [])
-            items = None
-        elif items is not None:
-            items += inner
-        else:
-            anything |= union(inner)
-    if items is None:
-        anything |= union(v for v, n in zip(values, names, strict=True) if n != "*")
-    name = "set" if op.target == "set" else ""
-    made = containers.make(m, f, state, op.place, op.target, items, anything, name)
+            first, rest = ([], NOTHING) if starred else sequences.halves(state, value)
+            items += first
+            starred = True
+            inner = [rest if first else containers.any_element(m, f, state, value, op)]
+        (behind if starred else items).extend(inner)
+    kind = "set" if op.target == "set" else ""
+    every = None if starred else items
+    anything = union([*items, *behind]) if starred else NOTHING
+    made = containers.make(m, f, state, op.place, op.target, every, anything, kind)
+    if starred and not kind:
+        sequences.begin(state, made, items, union(behind))
     if "*" in names:
         stars, singles = parted(state, [v for v, n in zip(values, names, strict=True) if n == "*"])
         singles += [v for v, n in zip(values, names, strict=True) if n != "*"]

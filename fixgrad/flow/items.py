@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers
+from fixgrad.flow import container_changes, containers, sequences
 from fixgrad.flow.access import each
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import array_item, arrays_in, new_array, take, write_array
@@ -68,7 +68,7 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
             return item_of_dict(m, f, state, Call(op.place), thing, key)
         case "list" | "tuple":
             parts = [
-                containers.sliced(m, f, state, thing, k, op.place) for k in of_kind(key, "slice")
+                sequences.sliced(m, f, state, thing, k, op.place) for k in of_kind(key, "slice")
             ]
             whole = union(parts)
             if known(key)[0] or parts:
@@ -181,7 +181,7 @@ def part(m: Machine, f: Frame, op: Op, state: State) -> None:
     for thing in ordered(containers.contents(state, value)):
         if thing.kind in ("list", "tuple"):
             pick(m, state, thing)
-            found.append(containers.part(m, f, state, thing, op))
+            found.append(sequences.part(m, f, state, thing, op))
         elif thing.kind == "tensor":
             row = tensor_operator("[]")
             assert row is not None

@@ -59,7 +59,8 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 _SETS = {
     "#base", "#collate", "#cut", "#default", "#displaced", "#fields", "#freed", "#hooks", "#inner",
     "#inputs", "#items", "#made", "#outdated", "#outpaced", "#owner", "#parameter", "#params",
-    "#parts", "#perhaps", "#present", "#returned", "#samples", "#setter", "#source", "#storage",
+    "#parts", "#perhaps", "#present", "#repeats", "#returned", "#samples", "#setter", "#source",
+    "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#order", "#stars"}
 _FLAGS = {"#loose", "#manual", "#more", "#outgrown", "#overwritten", "#stale", "#twofold"}

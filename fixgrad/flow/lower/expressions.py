@@ -310,12 +310,21 @@ def assign(b: Builder, target: ast.expr, value: int) -> None:
 
 
 def _unpack(b: Builder, target: ast.Tuple | ast.List, value: int) -> None:
-    starred = [n for n, e in enumerate(target.elts) if isinstance(e, ast.Starred)]
-    star = starred[0] if starred else len(target.elts)
-    for n, element in enumerate(target.elts):
-        which = str(n) if n < star else f"*{star}" if n == star else str(n - len(target.elts))
+    stars = [isinstance(element, ast.Starred) for element in target.elts]
+    for element, which in zip(target.elts, parts_of(stars), strict=True):
         name = _dotted(element) if target in b.unpacked else ""
         assign(b, element, b.emit("item", element, which, (value,), (name,) if name else ()))
+
+
+def parts_of(stars: list[bool]) -> list[str]:
+    """Return what each of several targets takes of a sequence: "0", "-1", "*1:2" with two behind it."""
+    star = stars.index(True) if any(stars) else len(stars)
+    after = len(stars) - star - 1
+    rest = f"*{star}:{after}" if after > 0 else f"*{star}"
+    return [
+        str(n) if n < star else rest if n == star else str(n - len(stars))
+        for n in range(len(stars))
+    ]
 
 
 def _dotted(node: ast.expr) -> str:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from fixgrad.flow.lower.builder import Builder
-from fixgrad.flow.lower.expressions import lower
+from fixgrad.flow.lower.expressions import lower, parts_of
 
 
 def lower_match(b: Builder, node: ast.Match) -> None:
@@ -58,8 +58,8 @@ def _captures(b: Builder, pattern: ast.pattern, value: int) -> None:
         case ast.MatchStar(name=str(name)):
             b.store(name, value, place)
         case ast.MatchSequence():
-            for n, part in enumerate(pattern.patterns):
-                which = f"*{n}" if isinstance(part, ast.MatchStar) else str(n)
+            stars = [isinstance(part, ast.MatchStar) for part in pattern.patterns]
+            for part, which in zip(pattern.patterns, parts_of(stars), strict=True):
                 _captures(b, part, b.emit("item", place, which, (value,)))
         case ast.MatchOr():
             for part in pattern.patterns:

@@ -1,0 +1,127 @@
+"""Parts of lists and tuples: slices, what is unpacked, and what stands behind the items that are known.
+
+Of a list that a loop has filled, the first items may be known one by one, and the number of the others not.
+A fact of such a list: #repeats, those of the first items that may stand further behind again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow import containers
+from fixgrad.flow.guards import holds_all, parted
+from fixgrad.flow.ir import Op, Place
+from fixgrad.flow.state import State
+from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, of_kind, union
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+
+def numbered(state: State, thing: Thing) -> list[Value] | None:
+    """Return the items one by one, where all are known."""
+    length = state.get((thing, "#length"), "maybe")
+    if length == "maybe":
+        return None
+    numbers = range(int(length))
+    return [frozenset(state.get((thing, f"[{n}]"), NOTHING)) or UNKNOWN for n in numbers]
+
+
+def behind(state: State, thing: Thing, start: int) -> Value:
+    """Return what may stand from an index on in a list whose length is not known."""
+    whole: Value = frozenset(state.get((thing, "[*]"), NOTHING))
+    first = containers.beginning(state, thing)
+    if len(first) < start:
+        return whole
+    again: Value = state.get((thing, "#repeats"), NOTHING)
+    return whole - union(first[:start]) | again | union(first[start:]) or whole
+
+
+def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: Place) -> Value:
+    """Return a part of a list or a tuple."""
+    items = numbered(state, thing) if key.data is not None else None
+    if items is not None:
+        return _part(m, f, state, thing, items[key.data], NOTHING, place)
+    return _part(m, f, state, thing, None, _within(state, thing, key.data), place)
+
+
+def _part(
+    m: Machine,
+    f: Frame,
+    state: State,
+    thing: Thing,
+    items: list[Value] | None,
+    whole: Value,
+    place: Place,
+) -> Value:
+    name = f"slice of {thing.number}"
+    return frozenset((containers.make(m, f, state, place, thing.kind, items, whole, name),))
+
+
+def _within(state: State, thing: Thing, bounds: slice | None) -> Value:
+    """Return what may stand in a slice of a list whose length is not known."""
+    start, stop = (bounds.start or 0, bounds.stop) if bounds is not None else (0, None)
+    if bounds is None or bounds.step not in (None, 1) or start < 0:
+        return behind(state, thing, 0)
+    first = containers.beginning(state, thing)
+    if stop is not None and start < stop <= len(first):
+        return union(first[start:stop])
+    return behind(state, thing, start)
+
+
+def part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
+    """Read an element that is unpacked: target is "0", "-1", or "*1:2" for the rest, with two behind it."""
+    items = numbered(state, thing)
+    if op.target.startswith("*"):
+        before, _, after = op.target[1:].partition(":")
+        end = len(items) - int(after or 0) if items is not None else 0
+        rest = items[int(before) : end] if items is not None else None
+        whole = behind(state, thing, int(before)) if items is None else NOTHING
+        return frozenset((containers.make(m, f, state, op.place, "list", rest, whole),))
+    number = int(op.target)
+    if items is not None:
+        return items[number] if -len(items) <= number < len(items) else UNKNOWN
+    first = containers.beginning(state, thing)
+    if 0 <= number < len(first):
+        return first[number]
+    return behind(state, thing, max(number, 0)) or UNKNOWN
+
+
+def begin(state: State, made: Thing, first: list[Value], others: Value) -> None:
+    """Note with which items a list begins that was made of these and of others, of unknown number."""
+    for number, value in enumerate(first[: containers.MOST_ITEMS]):
+        containers.put(state, made, f"[{number}]", value, True)
+    again = others & union(first)
+    if again:
+        state.set((made, "#repeats"), again)
+
+
+def halves(state: State, value: Value) -> tuple[list[Value], Value]:
+    """Return the items that are known of one list, from its first on, and what may stand behind them."""
+    listed = of_kind(value, "list", "tuple") if len(value) == 1 else []
+    first = containers.beginning(state, listed[0]) if listed else []
+    return first, behind(state, listed[0], len(first)) if first else NOTHING
+
+
+def begin_like(state: State, made: Thing, value: Value) -> None:
+    """Note that a list begins as another that it was made of, where that is one and of unknown length."""
+    if state.get((made, "#length")) == "maybe":
+        begin(state, made, *halves(state, value))
+
+
+def joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
+    """Return the list or tuple that `left + right` is, or `left * number`."""
+    sides = [side if of_kind(side, "list", "tuple") else NOTHING for side in (left, right)]
+    each = [containers.elements(m, f, state, side, op) if side else None for side in sides]
+    anything = union(containers.any_element(m, f, state, side, op) for side in sides if side)
+    one, other = each
+    items = one + other if one is not None and other is not None and op.target != "*" else None
+    kind = "tuple" if of_kind(left, "tuple") else "list"
+    made = containers.make(m, f, state, op.place, kind, items, anything)
+    if items is None and op.target == "+":
+        first, others = (one, NOTHING) if one is not None else halves(state, left)
+        if other is None and sides[1]:
+            others |= containers.any_element(m, f, state, right, op)
+        begin(state, made, first, others | union(other or []))
+    holds_all(m, state, made, *parted(state, (left, right)))
+    return frozenset((made,))
