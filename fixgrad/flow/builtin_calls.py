@@ -298,7 +298,7 @@ def _iterator(m: Machine, f: Frame, state: State, call: Call, values: list[Value
 def _range(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     bounds = values[1:] if len(values) == 2 and known(values[0]) == (True, 0) else values
     counted = len(bounds) == 1 and all(t in m.graph.counts for t in bounds[0])
-    return bounds[0] if counted else WHOLE
+    return sequences.numbers_from(m, values) or (bounds[0] if counted else WHOLE)
 
 
 def _all(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -371,12 +371,7 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     return frozenset((made,))
 
 
-_OPEN = (
-    "opaque",
-    "instance",
-    "method",
-    "partial",
-)  # may be or hold tensors that nothing is known of
+_OPEN = ("opaque", "instance", "method", "partial")  # may be or hold unknown tensors
 _HANDLERS: dict[str, Handler] = {
     **iteration.HANDLERS,
     **reflection.HANDLERS,

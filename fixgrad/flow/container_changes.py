@@ -55,8 +55,9 @@ def clear(state: State, thing: Thing, strong: bool) -> None:
     state.set((thing, "#order"), ())
     state.set((thing, "[*]"), NOTHING)
     state.set((thing, "#length"), "0")
-    if state.get((thing, "#repeats")):
-        state.set((thing, "#repeats"), NOTHING)
+    for field in ("#repeats", "#last"):
+        if state.get((thing, field)):
+            state.set((thing, field), NOTHING)
     if thing.kind == "dict":
         state.set((thing, "#sure"), frozenset())
         state.set((thing, "#closed"), True)
@@ -83,7 +84,7 @@ def pop(state: State, thing: Thing, at: Value, strong: bool) -> Value:
         shuffle(state, thing)
         return whole
     if items is None:
-        return _pop_early(state, thing, number)
+        return _pop_end(state, thing, number)
     if not -len(items) <= number < len(items):
         return whole
     found = items.pop(number)
@@ -91,20 +92,22 @@ def pop(state: State, thing: Thing, at: Value, strong: bool) -> Value:
     return found
 
 
-def _pop_early(state: State, thing: Thing, number: int) -> Value:
-    """Take an item out of a list of which only the beginning is known."""
-    first = containers.beginning(state, thing)
-    if not 0 <= number < len(first):
-        whole = frozenset(state.get((thing, "[*]"), NOTHING))
+def _pop_end(state: State, thing: Thing, number: int) -> Value:
+    """Take an item out of a list of which only the beginning is known, and at times the last item."""
+    whole = frozenset(state.get((thing, "[*]"), NOTHING))
+    first, last = containers.beginning(state, thing), state.get((thing, "#last"), NOTHING)
+    if number == -1 and last:
+        found, others = last, sequences.behind(state, thing, len(first)) - last
+    elif 0 <= number < len(first):
+        found, others = first.pop(number), sequences.behind(state, thing, len(first))
+    else:
         shuffle(state, thing)
         return whole
-    others = sequences.behind(state, thing, len(first))
-    found = first.pop(number)
     clear(state, thing, True)
     state.set((thing, "#length"), "maybe")
     state.set((thing, "[*]"), union(first) | others)
     sequences.begin(state, thing, first, others)
-    return found
+    return frozenset(found)
 
 
 def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
@@ -128,7 +131,17 @@ def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
 def copy_items(state: State, one: Thing, other: Thing) -> None:
     """Put the items of one container into another of its kind that is new."""
     fields = state.get((one, "#fields"), frozenset())
-    shape = ("[*]", "#length", "#fields", "#order", "#default", "#sure", "#closed", "#repeats")
+    shape = (
+        "[*]",
+        "#length",
+        "#fields",
+        "#order",
+        "#default",
+        "#sure",
+        "#closed",
+        "#repeats",
+        "#last",
+    )
     for field in (*sorted(fields), *shape):
         content = state.get((one, field))
         if content is not None:

@@ -68,8 +68,9 @@ def make(
             fields.append(f"[{n}]")
             state.set((thing, f"[{n}]"), item_value)
     state.set((thing, "#fields"), frozenset(fields))
-    if state.get((thing, "#repeats")):
-        state.set((thing, "#repeats"), NOTHING)
+    for field in ("#repeats", "#last"):
+        if state.get((thing, field)):
+            state.set((thing, field), NOTHING)
     if kind == "dict":
         state.set((thing, "#order"), ())
         state.set((thing, "#sure"), frozenset())
@@ -210,7 +211,7 @@ def append(state: State, thing: Thing, value: Value, strong: bool) -> None:
         state.set((thing, "#length"), str(int(length) + 1))
         state.add((thing, "[*]"), value)
     else:
-        put_somewhere(state, thing, value)
+        put_somewhere(state, thing, value, last=strong)
 
 
 def beginning(state: State, thing: Thing) -> list[Value]:
@@ -221,9 +222,12 @@ def beginning(state: State, thing: Thing) -> list[Value]:
     return found
 
 
-def put_somewhere(state: State, thing: Thing, value: Value) -> None:
+def put_somewhere(state: State, thing: Thing, value: Value, *, last: bool = False) -> None:
     """Put something behind the items that are known."""
     state.set((thing, "#length"), "maybe")
+    end = value if last and value.isdisjoint(state.get((thing, "[*]"), NOTHING)) else NOTHING
+    if end or state.get((thing, "#last")):
+        state.set((thing, "#last"), end)
     state.add((thing, "[*]"), value)
     again = value & union(beginning(state, thing))
     if again:
@@ -305,7 +309,8 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
         elif thing.kind == "module":
             found.append(frozenset(state.get((thing, "#inner"), NOTHING)) or value)
         elif thing.kind in ("const", "number", "text"):
-            found.append(WHOLE if thing.data is int else NUMBER)  # of a range
+            bounded = thing.name[:5] == "from "  # of a range
+            found.append(frozenset((thing,)) if bounded else WHOLE if thing.data is int else NUMBER)
         elif state.get((thing, "#samples")):
             found.append(m.batch(m, f, state, op.place, thing))
         else:

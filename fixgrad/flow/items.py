@@ -75,7 +75,7 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 pick(m, state, thing, of_part=bool(parts))
             elif not (m.loops and takes_each(m, f, op.args[1])):
                 choose(m, state, thing)
-            return whole if len(parts) == len(key) else whole | containers.item(state, thing, key)
+            return whole if len(parts) == len(key) else whole | sequences.item(state, thing, key)
         case "instance":
             own = special(m, f, state, op.place, thing, "__getitem__", (key,))
             if own is not None:

@@ -1,7 +1,8 @@
 """Parts of lists and tuples: slices, what is unpacked, and what stands behind the items that are known.
 
 Of a list that a loop has filled, the first items may be known one by one, and the number of the others not.
-A fact of such a list: #repeats, those of the first items that may stand further behind again.
+Facts of such a list: #repeats, those of the first items that may stand further behind again; #last, the last
+item, where it was appended just now and stands nowhere else.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from fixgrad.flow import containers
 from fixgrad.flow.guards import holds_all, parted
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, of_kind, union
+from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, known, of_kind, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -35,6 +36,27 @@ def behind(state: State, thing: Thing, start: int) -> Value:
         return whole
     again: Value = state.get((thing, "#repeats"), NOTHING)
     return whole - union(first[:start]) | again | union(first[start:]) or whole
+
+
+def item(state: State, thing: Thing, key: Value) -> Value:
+    """Read an item by its number, which may be the last, or one that is known to be no smaller than another."""
+    last: Value = state.get((thing, "#last"), NOTHING)
+    if last and known(key) == (True, -1):
+        return last
+    names = {t.name for t in key if t.kind == "number"}
+    if len(key) == 1 and any(name[:5] == "from " for name in names):
+        start, items = int(names.pop()[5:]), numbered(state, thing)
+        found = union(items[start:]) if items is not None else behind(state, thing, start)
+        return found or UNKNOWN
+    return containers.item(state, thing, key)
+
+
+def numbers_from(m: Machine, values: list[Value]) -> Value:
+    """Return what `range(1, end)` goes through, of which the smallest is known; nothing of other ranges."""
+    start = known(values[0])[1] if len(values) == 2 else 0
+    if not isinstance(start, int) or start < 1:
+        return NOTHING
+    return frozenset((m.thing("number", None, (), f"from {start}", int),))
 
 
 def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: Place) -> Value:
@@ -61,6 +83,9 @@ def _part(
 def _within(state: State, thing: Thing, bounds: slice | None) -> Value:
     """Return what may stand in a slice of a list whose length is not known."""
     start, stop = (bounds.start or 0, bounds.stop) if bounds is not None else (0, None)
+    if stop == -1 and start >= 0 and bounds is not None and bounds.step in (None, 1):
+        last: Value = state.get((thing, "#last"), NOTHING)
+        return behind(state, thing, start) - last or last
     if bounds is None or bounds.step not in (None, 1) or start < 0:
         return behind(state, thing, 0)
     first = containers.beginning(state, thing)
@@ -77,6 +102,8 @@ def part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
         end = len(items) - int(after or 0) if items is not None else 0
         rest = items[int(before) : end] if items is not None else None
         whole = behind(state, thing, int(before)) if items is None else NOTHING
+        if after == "1":
+            whole -= state.get((thing, "#last"), NOTHING)
         return frozenset((containers.make(m, f, state, op.place, "list", rest, whole),))
     number = int(op.target)
     if items is not None:
@@ -84,6 +111,9 @@ def part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
     first = containers.beginning(state, thing)
     if 0 <= number < len(first):
         return first[number]
+    last: Value = state.get((thing, "#last"), NOTHING)
+    if number == -1 and last:
+        return last
     return behind(state, thing, max(number, 0)) or UNKNOWN
 
 

@@ -65,8 +65,11 @@ _SETS = {
 _TUPLES = {"#declared", "#order", "#stars"}
 _FLAGS = {"#loose", "#manual", "#more", "#outgrown", "#overwritten", "#stale", "#twofold"}
 _BOTH = {"#closed", "#guarded", "#read"}
-_COMMON = {"#earlier", "#sure"}
-_UNLESS_SET: dict[str, Any] = {"#read": False}  # what a path says that does not mention it
+_COMMON = {"#earlier", "#last", "#sure"}
+_UNLESS_SET: dict[str, Any] = {
+    "#last": frozenset(),
+    "#read": False,
+}  # what a path says that does not mention it
 # Of what one path makes anew, though the other does not come to it, the other says nothing.
 _RENEWED: dict[str, Any] = {"#outpaced": frozenset(), "#spoiled": "no"}
 _SPEAKS_FOR_OTHERS = frozenset((*_UNLESS_SET, *_RENEWED))  # what is said where a path says nothing
