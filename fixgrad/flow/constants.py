@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fixgrad.flow import containers, texts
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.values import (
@@ -113,7 +114,8 @@ def contained(m: Machine, f: Frame, op: Op, state: State, item: Value, holder: V
 def text_call(m: Machine, f: Frame, state: State, call: Call, text: str, name: str) -> Value:
     """Call a method of a text that is known."""
     if name == "format":
-        return texts.filled(text, [a.value for a in call.arguments], "{")
+        filled = [consume(m, f, state, a.value, a.place) for a in call.arguments]
+        return texts.filled(text, filled, "{")
     given: list[Any] = []
     for argument in call.arguments:
         sure, value = known(argument.value)

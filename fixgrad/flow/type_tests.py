@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import classes, containers
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.gradients import ARRAYS_ELSEWHERE
+from fixgrad.flow.gradients import ARRAYS_ELSEWHERE, none_test
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, known, of_kind, ordered, union
@@ -154,6 +154,10 @@ def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
     if len(plain) != 2:
         return UNKNOWN
     types = plain[1].value
+    if {t.name for t in types} == {"torch.Tensor"}:  # a gradient is one, or None
+        tested = none_test(m, plain[0].value, positive=True)
+        if tested is not None:
+            return tested
     listed = None
     if of_kind(types, "tuple"):
         listed = containers.elements(m, f, state, types, containers.element_op(call.place))
