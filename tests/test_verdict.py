@@ -34,7 +34,11 @@ MOVED = HEAD + (
 )
 
 
-MADE = ("torch.from_numpy(a * 0)", "torch.from_numpy(a.astype(int))")
+MADE = (
+    "torch.from_numpy(np.ones((2, 2)))",
+    "torch.from_numpy(a * 0)",
+    "torch.from_numpy(a.astype(int))",
+)
 
 
 class Wrong:
@@ -290,6 +294,31 @@ def test_what_makes_no_leaf(name: str, programs: Programs, tmp_path: Path) -> No
     text, operation, said = MENDED[name]
     verdict = judged(programs, tmp_path, Wrong(text, "self.scale", operation, rule="FG301"))
     assert (verdict.outcome, verdict.after) == said
+
+
+COLUMNS = HEAD + (
+    "p = torch.from_numpy(np.ones((2, 2)))\nx, t = p[:, 0], p[:, 1]\n"
+    "v = torch.ones(2, requires_grad=True)\n"
+    "print(torch.autograd.grad((x * t * v).sum(), [x, t], allow_unused=True))\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("granted", "said"),
+    [
+        ("torch.from_numpy(np.ones((2, 2)))", (PROVED, "arrives at line 8")),
+        ("p[:, 0]", (REFUTED, "no gradient at line 8, still")),
+    ],
+)
+def test_views_of_what_is_granted(
+    granted: str, said: tuple[str, str], programs: Programs, tmp_path: Path
+) -> None:
+    """They are asked for by `autograd.grad`, and what is granted is not: all of them have to come."""
+    demand = "torch.autograd.grad((x * t * v).sum(), [x, t], allow_unused=True)"
+    wrong = Wrong(COLUMNS, demand, (granted, "append", GRANT), rule="FG103")
+    verdict = judged(programs, tmp_path, wrong)
+    assert verdict.outcome == said[0], verdict
+    assert said[1] in verdict.after
 
 
 def test_a_wrong_repair_does_not_hide_a_right_one(programs: Programs, tmp_path: Path) -> None:

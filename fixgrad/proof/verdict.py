@@ -106,6 +106,9 @@ def _granted(pair: Pair) -> tuple[str, str]:
     errors = [e for grant in claim.grants for e in run.errors_on(grant)]
     if errors:
         return REFUTED, f"{said(errors[0].facts)} at line {_line(run, errors[0])}"
+    views = [event for event, _ in run.at(claim.demand, "inputs") if not event.failed]
+    if views and all(event.arrived for event in views):  # of what is granted: they are no leaves
+        return PROVED, _arrival(run, views, views)
     if any(run.at(claim.demand, "backward", "autograd")):
         return REFUTED, "a backward pass goes through, but no gradient arrives"
     if not any(map(run.reached, (*claim.grants, claim.conversion))):
