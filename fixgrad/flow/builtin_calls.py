@@ -378,6 +378,7 @@ _HANDLERS: dict[str, Handler] = {
     "list": _sequence,
     "tuple": _sequence,
     "set": _sequence,
+    "frozenset": _sequence,
     "classmethod": _wrapped("classmethod"),
     "property": _wrapped("property"),
     "staticmethod": _wrapped("staticmethod"),

@@ -94,7 +94,7 @@ def apply(m: Machine, f: Frame, state: State, call: Call, callee: Value) -> Valu
 
     if things:
         m.branch(f, state, [lambda s, t=t: way(t, s) for t in things])  # type: ignore[misc]
-    return union(results) or UNKNOWN
+    return m.graph.merged(Site(f.module.path, call.place), f.path, union(results)) or UNKNOWN
 
 
 MOST_NESTED = 150  # calls being made, of functions or not: an object may be its own `__call__`

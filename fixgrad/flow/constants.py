@@ -102,7 +102,9 @@ def contained(m: Machine, f: Frame, op: Op, state: State, item: Value, holder: V
     elif of_kind(holder, *containers.CONTAINERS):
         listed = containers.elements(m, f, state, holder, op)
         each = [known(value) for value in listed or ()]
-        if listed and all(is_known for is_known, _ in each):
+        # conservative: an empty list may be filled by who imports it
+        settled = bool(listed) or (listed == [] and all(t.kind == "tuple" for t in holder))
+        if settled and all(is_known for is_known, _ in each):
             found = wanted in [value for _, value in each]
             if not found and of_kind(holder, "dict"):
                 found = None  # conservative: a table may be filled by who imports it

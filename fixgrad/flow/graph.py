@@ -222,6 +222,13 @@ class FlowGraph:
             pending.extend(ordered(sources))
         return list(found)
 
+    def merged(self, call: Site, path: Path, value: Value) -> Value:
+        """Note all that a call returns that enters one of several functions; return it."""
+        known = self.calls.get((call, path))
+        if known is not None:
+            self.calls[call, path] = known._replace(value=value)
+        return value
+
     def used(self) -> set[Thing]:
         """Return the tensors that something is computed from, and those that are looked at otherwise."""
         aside = ("optimizer", "step", "export")  # what NumPy makes of it is computed from it

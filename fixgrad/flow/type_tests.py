@@ -257,8 +257,10 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
 
 def _is_of_others(thing: Thing, of_type: Thing) -> bool:
     """Tell whether a type is of a library whose types no tensor, or no array, is of; or a number's."""
-    if of_type.kind != "external" or thing.kind not in ("tensor", "array"):
+    if of_type.kind != "external" or thing.kind not in _PLAIN:
         return False
+    if thing.kind not in ("tensor", "array"):
+        return of_type.name in _NUMBERS
     library = of_type.name.partition(".")[0]
     if (
         thing.kind == "array"
