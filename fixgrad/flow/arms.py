@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 FOR_OTHER_KINDS = -1  # the number of a handler for what lacks a method
 Arm: TypeAlias = tuple[Site, Path, int]
 
-DETACHES = ("torch.Tensor.detach", "torch.Tensor.data", "torch.detach")
+DATA = (
+    "torch.Tensor.data"  # it detaches what NumPy is given then: `x.data -= step` is something else
+)
+DETACHES = ("torch.Tensor.detach", DATA, "torch.detach")
 _SAME = ("maybe-self", "self")
 
 
@@ -41,9 +44,19 @@ def note_export(m: Machine, f: Frame, site: Site, thing: Thing) -> None:
     """Remember on which ways NumPy takes a tensor."""
     key = (site, f.path, m.graph.identity(thing))
     if m.arms:
+        _note_data(m, thing)
         m.graph.arms.setdefault(key, set()).update(m.arms)
     if key[2] in m.beside:
         m.graph.beside.add(key)
+
+
+def _note_data(m: Machine, thing: Thing) -> None:
+    for above in m.graph.upstream([thing]):
+        made = m.graph.made.get(above)
+        for source in (
+            m.graph.cut.get(above, ()) if made is not None and made.effect == DATA else ()
+        ):
+            note_detached(m, source)
 
 
 def detached_ones(m: Machine, value: Value) -> Iterable[Thing]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import descendants, layout
-from fixgrad.flow.arms import DETACHES, note_detached, note_export
+from fixgrad.flow.arms import DATA, DETACHES, note_detached, note_export
 from fixgrad.flow.conditions import cannot_be_here, note_made
 from fixgrad.flow.graph import Made
 from fixgrad.flow.ir import Place
@@ -215,7 +215,7 @@ def derive(
     layout.note(m.graph, thing, row.name, inputs)
     if not carried:
         cut_from(m, thing, inputs)
-        if row.name in DETACHES and inputs:
+        if row.name in DETACHES and row.name != DATA and inputs:
             note_detached(m, inputs[0])
     elif seen:
         loose = row.alias != "view" or "unsafe_" in row.name
