@@ -9,6 +9,7 @@ from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Thing
 from fixgrad.hazards import line_of
+from fixgrad.knowledge import array_function, array_method
 from fixgrad.repair.simulate import Key, key_of, same_use, upstream_keys
 from fixgrad.repair.targets import Target
 
@@ -188,10 +189,12 @@ def _without_gradient(graph: FlowGraph, thing: Thing) -> set[Thing]:
 def partial_cuts(graph: FlowGraph, targets: Mapping[Key, Target]) -> Iterator[tuple[Target, Thing]]:
     """Yield the targets that reach a backward root also by their values, and what brings these back.
 
-    What the program detaches itself is meant; what it hands to NumPy or Python undetached is not, unless
-    an earlier turn of a loop did so, and this one has made the tensor anew.
+    What the program detaches itself is meant, and what it copies without computing anything; what it hands to NumPy
+    or Python undetached is not, unless an earlier turn of a loop did so, and this one has made the tensor anew.
     """
     for thing in _differentiated(graph, targets):
+        if _is_snapshot(graph, thing):
+            continue
         sources = set(graph.by_value.get(thing, ()))
         if graph.is_conversion(thing) or thing in graph.mixes:
             sources |= graph.cut.get(thing, set())
@@ -214,6 +217,35 @@ def _recorded_keys(graph: FlowGraph, source: Thing) -> set[Key]:
             if made is None or made.mode not in _OFF:
                 pending.extend(graph.carried.get(thing, ()))
     return {key_of(source), *map(key_of, found)}
+
+
+_COPIES = ("numpy.ndarray.copy", "numpy.copy", "numpy.array")
+_EXITS = ("torch.Tensor.numpy", "torch.Tensor.__array__")
+
+
+def _is_snapshot(graph: FlowGraph, thing: Thing) -> bool:
+    """Say whether a tensor is a copy of values as they were: `torch.tensor(x.numpy()[0].copy())`."""
+    made = graph.computed.get(thing)
+    if made is None or not graph.is_conversion(thing):
+        return False
+    effects: set[str] = set()
+    pending = list(made.inputs)
+    for array in pending:
+        step = graph.computed.get(array)
+        if step is None or array.kind != "array":
+            return False
+        effects.add(step.effect)
+        if step.effect not in _EXITS:
+            pending.extend(t for t in step.inputs if t not in pending)
+    return bool(effects.intersection(_COPIES)) and all(map(_keeps_values, effects))
+
+
+def _keeps_values(effect: str) -> bool:
+    if effect in (*_COPIES, *_EXITS):
+        return True
+    name = effect.removeprefix("numpy.ndarray.")
+    row = array_function(effect) if name == effect else array_method(name)
+    return effect == "numpy.ndarray.__getitem__" or (row is not None and row.alias != "copy")
 
 
 def _is_over(graph: FlowGraph, target: Target, thing: Thing) -> bool:
