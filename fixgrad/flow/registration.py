@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEVICE = "device"
 _MOVING = ("to", "cuda", "float", "double", "half", "bfloat16")
-_OF_ITS_OWN = (*_MOVING, "_apply")
+_OF_ITS_OWN = (*_MOVING, "_apply", "__setattr__")
 
 
 def get_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
