@@ -76,6 +76,7 @@ def container_call(
         case "pop" | "popleft":
             pick(m, state, thing)
             at = constant(0) if name == "popleft" else first or constant(-1)
+            subsets.note_pop(m, state, thing, at)
             return container_changes.pop(state, thing, at, strong) or UNKNOWN
         case "__getitem__" if values:
             return containers.item(state, thing, first)

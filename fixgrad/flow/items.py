@@ -71,6 +71,8 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 sequences.sliced(m, f, state, thing, k, op.place) for k in of_kind(key, "slice")
             ]
             whole = union(parts)
+            if not m.loops and any(t.data is None for t in of_kind(key, "slice")):
+                choose(m, state, thing)
             if known(key)[0] or parts:
                 pick(m, state, thing, of_part=bool(parts))
             elif not (m.loops and takes_each(m, f, op.args[1])):

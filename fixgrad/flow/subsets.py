@@ -107,6 +107,12 @@ def _inside(state: State, thing: Thing) -> Value:
     return frozenset(state.get((thing, "[*]"), NOTHING))
 
 
+def note_pop(m: Machine, state: State, thing: Thing, at: Value) -> None:
+    """Note that a list goes on without one of its items, where nobody knows which: `runs.pop(best)`."""
+    if not known(at)[0] and not m.loops:
+        _take_some(m, _inside(state, thing))
+
+
 def _kept(
     m: Machine, state: State, items: Items | None, others: Items | None, target: str
 ) -> Items | None:
