@@ -8,7 +8,7 @@ from fixgrad.flow import container_changes, containers, subsets
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import consume
-from fixgrad.flow.guards import choose, pick, sift
+from fixgrad.flow.guards import choose, lacks, lose, pick, sift
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
 from fixgrad.flow.values import (
@@ -74,10 +74,7 @@ def container_call(
             container_changes.shuffle(state, thing)
             _extend(m, f, state, call, thing, first, False)
         case "pop" | "popleft":
-            pick(m, state, thing)
-            at = constant(0) if name == "popleft" else first or constant(-1)
-            subsets.note_pop(m, state, thing, at)
-            return container_changes.pop(state, thing, at, strong) or UNKNOWN
+            return _pop(m, state, thing, constant(0) if name == "popleft" else first, strong)
         case "__getitem__" if values:
             return containers.item(state, thing, first)
         case "union":
@@ -117,6 +114,17 @@ def _remember_put(m: Machine, f: Frame, call: Call, thing: Thing, value: Value) 
         m.graph.kinds.setdefault(site, set()).update(t.kind for t in value)
 
 
+def _pop(m: Machine, state: State, thing: Thing, at: Value, strong: bool) -> Value:
+    at = at or constant(-1)
+    pick(m, state, thing)
+    subsets.note_pop(m, state, thing, at)
+    popped = container_changes.pop(state, thing, at, strong) or UNKNOWN
+    lose(state, thing)
+    if len(popped) > 1:
+        choose(m, state, thing)
+    return popped
+
+
 def _extend(
     m: Machine, f: Frame, state: State, call: Call, thing: Thing, more: Value, strong: bool
 ) -> None:
@@ -125,6 +133,8 @@ def _extend(
     items = containers.elements(m, f, state, more, op)
     if items is None:
         containers.put_somewhere(state, thing, containers.any_element(m, f, state, more, op))
+        if any(lacks(state, t) for t in more):
+            lose(state, thing)
     for value in items or []:
         containers.append(state, thing, value, strong)
 

@@ -157,6 +157,7 @@ class FlowGraph:
         self.speed_of: dict[Thing, set[Thing]] = {}  # changed by a gradient -> of which tensors
         self.too_early: set[Site] = set()  # `assert x.grad is None` before any backward pass
         self.counts: dict[Thing, frozenset[Thing]] = {}  # how many there are -> in which list
+        self.slices: dict[Thing, tuple[Thing, slice]] = {}  # part of a list -> which, of which
         self.singly: dict[
             Thing, set[Thing]
         ] = {}  # such a list -> what else was put into it, one by one

@@ -17,7 +17,15 @@ from fixgrad.flow.failures import ends_program
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
-from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind, ordered
+from fixgrad.flow.values import (
+    NOTHING,
+    Site,
+    Thing,
+    Value,
+    is_whole_number,
+    of_kind,
+    ordered,
+)
 from fixgrad.flow.variables import read_variable
 
 if TYPE_CHECKING:
@@ -151,7 +159,12 @@ def choose(m: Machine, state: State, thing: Thing) -> None:
 
 
 def _is_not_the_element(m: Machine, items: list[Thing]) -> None:
-    """Note that the loop around does not take each of these in its turn: `for p in ps: print(ps[0].grad)`."""
+    """Note that the loop around does not take each of these in its turn: `for p in ps: print(ps[0].grad)`.
+
+    A container that it puts them into gets some of them.
+    """
+    if m.loops:
+        m.loops[-1].partial |= frozenset(items)
     if items and m.elements and not m.elements[-1].isdisjoint(items):
         m.elements[-1] = m.elements[-1].difference(items)
 
@@ -174,7 +187,7 @@ def ask_all(
     m.graph.certain.update((site, t) for t in dealt)
     m.graph.whole.update(dealt)
     m.graph.whole |= elements_of(m, state, value) - m.graph.sifted
-    emptied = _all_of(m, holders)
+    emptied = {t for t in _all_of(m, holders) if not lacks(state, t)}
     for tensor in found:
         if tensor not in m.graph.sifted and not is_weighed(m, tensor):
             m.graph.asked_of[site, f.path, tensor] = emptied
@@ -217,17 +230,60 @@ def _items(state: State, thing: Thing) -> list[Thing]:
     return [identity(t) for t in things if t.kind == "tensor"]
 
 
-def takes_each(m: Machine, f: Frame, register: int) -> bool:
+def takes_each(m: Machine, f: Frame, state: State, register: int) -> bool:
     """Say whether a key goes through all there are: a loop gives it, and no test weighs it."""
     name = f.names.get(register, "")
+    if any(_is_some_numbers(m, state, t) for t in f.iterated.get(name, NOTHING)):
+        return False
     weighed = any((f.thing, name) in guard.names for guard in m.guards)
     return name in f.loop_variables and not weighed
+
+
+def _is_some_numbers(m: Machine, state: State, thing: Thing) -> bool:
+    """Say whether a loop goes through a list of numbers, which need not be all there are."""
+    items = state.get((thing, "[*]"), NOTHING) if thing.kind in ("list", "tuple") else NOTHING
+    whole = bool(m.graph.all_of.get(thing))
+    return bool(items) and not whole and all(is_whole_number(t) for t in items)
 
 
 def parts_in(state: State, value: Value) -> frozenset[Thing]:
     """Return the tensors in slices of lists."""
     parts = frozenset(filter(_is_part, value))
     return frozenset(reachable(state, (parts,))) if parts else NOTHING
+
+
+def take_part(m: Machine, state: State, thing: Thing, key: Value, part: Value) -> None:
+    """Note of a slice what it is of, and that it may hold any of several tensors."""
+    if all(state.get((t, "#length"), "maybe") != "maybe" for t in part):
+        return
+    cuts = [t.data for t in of_kind(key, "slice")]
+    if len(cuts) == 1 and isinstance(cuts[0], slice):
+        m.graph.slices.update((made, (thing, cuts[0])) for made in part)
+    inside = {t for made in part for t in _items(state, made)}
+    if len(inside) > 1:
+        m.graph.take_some(ordered(inside), thing)
+
+
+def _joined_again(m: Machine, thing: Thing) -> Thing | None:
+    """Return the list that the parts in a list are of, one behind the other: `chain(ps[:1], ps[1:])`."""
+    cuts = [
+        m.graph.slices[t] for t in ordered(m.graph.all_of.get(thing, ())) if t in m.graph.slices
+    ]
+    if len(cuts) != 2 or len(m.graph.all_of[thing]) != 2 or cuts[0][0] is not cuts[1][0]:
+        return None
+    (of, first), (_, last) = sorted(cuts, key=lambda cut: cut[1].start is not None)
+    plain = first.start is None and last.stop is None and first.step is None and last.step is None
+    return of if plain and first.stop is not None and first.stop == last.start else None
+
+
+def lose(state: State, thing: Thing) -> None:
+    """Note that a list whose items are not known one by one lacks some of those that were made for it."""
+    if state.get((thing, "#length"), "maybe") == "maybe":
+        state.set((thing, "#partial"), True)
+
+
+def lacks(state: State, thing: Thing) -> bool:
+    return _is_part(thing) or bool(state.get((thing, "#partial")))
 
 
 def _is_part(thing: Thing) -> bool:
@@ -243,7 +299,10 @@ def elements_of(m: Machine, state: State, value: Value) -> frozenset[Thing]:
         pending += m.graph.counts.get(number, ())
     while pending:
         thing = pending.pop()
-        if thing in seen or _is_part(thing) or state.get((thing, "#partial")):
+        whole_again = _joined_again(m, thing)
+        if whole_again is not None:
+            pending.append(whole_again)
+        if thing in seen or any(lacks(state, t) for t in _all_of(m, {thing})):
             continue
         seen.add(thing)
         open_ended = state.get((thing, "#length"), "maybe") == "maybe"

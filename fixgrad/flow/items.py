@@ -11,7 +11,7 @@ from fixgrad.flow.arrays import array_item, arrays_in, new_array, take, write_ar
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.exports import export, maker_of
 from fixgrad.flow.gradients import consume
-from fixgrad.flow.guards import choose, pick, sift, takes_each
+from fixgrad.flow.guards import choose, pick, sift, take_part, takes_each
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import bring_values
@@ -63,7 +63,7 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
         case "array":
             return frozenset((array_item(m, f, state, thing, key, op),))
         case "dict":
-            if not (containers.has(state, thing, key) or takes_each(m, f, op.args[1])):
+            if not (containers.has(state, thing, key) or takes_each(m, f, state, op.args[1])):
                 choose(m, state, thing)
             return item_of_dict(m, f, state, Call(op.place), thing, key)
         case "list" | "tuple":
@@ -75,7 +75,9 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 choose(m, state, thing)
             if known(key)[0] or parts:
                 pick(m, state, thing, of_part=bool(parts))
-            elif not (m.loops and takes_each(m, f, op.args[1])):
+                if parts:
+                    take_part(m, state, thing, key, whole)
+            elif not (m.loops and takes_each(m, f, state, op.args[1])):
                 choose(m, state, thing)
             return whole if len(parts) == len(key) else whole | sequences.item(state, thing, key)
         case "instance":

@@ -9,7 +9,7 @@ from fixgrad.flow import containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import fails_for_untracked
-from fixgrad.flow.guards import choose, holds_all, sort_out
+from fixgrad.flow.guards import choose, holds_all, lose, sort_out
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
@@ -141,6 +141,7 @@ def _next(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -
             exhaust(m, f, state, call, values[0])
         elif not thing.name.startswith("generator") and state.get((thing, "#length")) != "1":
             choose(m, state, thing)
+            lose(state, thing)
     return first | union(values[1:])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import builtin_calls, containers
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.guards import choose, holds_all, parted
+from fixgrad.flow.guards import choose, holds_all, lose, parted, sort_out
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, NUMBER, UNKNOWN, Site, Value, known, of_kind, union
@@ -136,7 +136,11 @@ def _tested(m: Machine, f: Frame, state: State, call: Call) -> Value:
 
 def _compressed(m: Machine, f: Frame, state: State, call: Call) -> Value:
     m.graph.sifted.update(containers.reachable(state, (_first(call),)))
-    return _cycled(m, f, state, call)
+    sort_out(m, of_kind(_items(m, f, state, call, _first(call))[1], "tensor"))
+    made = _cycled(m, f, state, call)
+    for thing in made:
+        lose(state, thing)
+    return made
 
 
 def _cycled(m: Machine, f: Frame, state: State, call: Call) -> Value:

@@ -104,7 +104,10 @@ def part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
         whole = behind(state, thing, int(before)) if items is None else NOTHING
         if after == "1":
             whole -= state.get((thing, "#last"), NOTHING)
-        return frozenset((containers.make(m, f, state, op.place, "list", rest, whole),))
+        made = containers.make(m, f, state, op.place, "list", rest, whole)
+        if rest is None and (int(before) or int(after or 0)):
+            state.set((made, "#partial"), True)
+        return frozenset((made,))
     number = int(op.target)
     if items is not None:
         return items[number] if -len(items) <= number < len(items) else UNKNOWN

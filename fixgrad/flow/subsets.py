@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import container_changes, containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.guards import lose
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
@@ -37,7 +38,9 @@ def part(m: Machine, f: Frame, op: Op, state: State, left: Value, right: Value) 
                 for of in m.graph.all_of.get(holder, (holder,)):  # of what it is a copy of
                     _take_some(m, inside, of)
             anything |= inside
-    return frozenset((containers.make(m, f, state, op.place, "list", kept, anything, "set"),))
+    made = containers.make(m, f, state, op.place, "list", kept, anything, "set")
+    lose(state, made)
+    return frozenset((made,))
 
 
 def call_method(
@@ -84,6 +87,7 @@ def _take_out(m: Machine, state: State, thing: Thing, which: Value, strong: bool
     if items is None or marks is None or mark is None or not strong:
         _take_some(m, _inside(state, thing))
         container_changes.shuffle(state, thing)
+        lose(state, thing)
     elif mark[0] in marks:
         items.pop(marks.index(mark[0]))
         container_changes.rewrite(state, thing, items)
@@ -101,6 +105,7 @@ def _delete(m: Machine, state: State, thing: Thing, at: Value, strong: bool) -> 
     if items is None or not strong or not (sure and isinstance(number, int)):
         _take_some(m, _inside(state, thing))
     container_changes.pop(state, thing, at, strong)
+    lose(state, thing)
 
 
 def _inside(state: State, thing: Thing) -> Value:

@@ -90,6 +90,12 @@ def is_constant(value: Value, what: object) -> bool:
     return sure and found is what
 
 
+def is_whole_number(thing: Thing) -> bool:
+    """Say whether a thing is a Python int, known or not."""
+    known_one = thing.kind == "const" and isinstance(thing.data, int)
+    return known_one or (thing.kind == "number" and thing.data is int)
+
+
 def having(value: Iterable[Thing], name: str) -> list[Thing]:
     """Return the things that may have an attribute, in the order they were first made.
 
