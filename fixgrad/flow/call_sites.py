@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import containers
+from fixgrad.flow import containers, sequences
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op, Place
@@ -29,7 +29,9 @@ def call_of(m: Machine, f: Frame, op: Op, state: State, *, receiver: Place | Non
             if items is not None:
                 arguments += [Argument(v, place) for v in items]
                 continue
-            value = containers.any_element(m, f, state, value, op)
+            first, rest = sequences.halves(state, value)
+            arguments += [Argument(v, place) for v in first]
+            value = rest if first else containers.any_element(m, f, state, value, op)
         elif name == "**":
             expanded = _expand_keywords(state, value, place)
             if expanded is not None:

@@ -66,6 +66,8 @@ def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -
     made = containers.make(m, f, state, op.place, op.target, every, anything, kind)
     if starred and not kind:
         sequences.begin(state, made, items, union(behind))
+        if names[-1] != "*":
+            sequences.end(state, made, [*items, *behind])
     if "*" in names:
         stars, singles = parted(state, [v for v, n in zip(values, names, strict=True) if n == "*"])
         singles += [v for v, n in zip(values, names, strict=True) if n != "*"]

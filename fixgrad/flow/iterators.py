@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import builtin_calls, containers
+from fixgrad.flow import builtin_calls, containers, sequences
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.guards import choose, holds_all, lose, parted, sort_out
 from fixgrad.flow.protocols import iterated
@@ -90,6 +90,10 @@ def _slice(m: Machine, f: Frame, state: State, call: Call) -> Value:
     plain = all(sure and (b is None or isinstance(b, int)) for sure, b in bounds)
     if items is not None and plain and 0 < len(bounds) < 4:
         return _listed(m, f, state, call, items[slice(*(b for _, b in bounds))], NOTHING)
+    if plain and 1 < len(bounds) < 4 and len(_first(call)) == 1:
+        part = slice(*(b for _, b in bounds))
+        listed = of_kind(_first(call), "list", "tuple")
+        anything = union(sequences.within(state, t, part) for t in listed) or anything
     return _listed(m, f, state, call, None, anything, "slice of an iterable")
 
 

@@ -64,7 +64,7 @@ def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: 
     items = numbered(state, thing) if key.data is not None else None
     if items is not None:
         return _part(m, f, state, thing, items[key.data], NOTHING, place)
-    return _part(m, f, state, thing, None, _within(state, thing, key.data), place)
+    return _part(m, f, state, thing, None, within(state, thing, key.data), place)
 
 
 def _part(
@@ -80,7 +80,7 @@ def _part(
     return frozenset((containers.make(m, f, state, place, thing.kind, items, whole, name),))
 
 
-def _within(state: State, thing: Thing, bounds: slice | None) -> Value:
+def within(state: State, thing: Thing, bounds: slice | None) -> Value:
     """Return what may stand in a slice of a list whose length is not known."""
     start, stop = (bounds.start or 0, bounds.stop) if bounds is not None else (0, None)
     if stop == -1 and start >= 0 and bounds is not None and bounds.step in (None, 1):
@@ -129,6 +129,12 @@ def begin(state: State, made: Thing, first: list[Value], others: Value) -> None:
         state.set((made, "#repeats"), again)
 
 
+def end(state: State, made: Thing, parts: list[Value]) -> None:
+    """Note with which item a list ends that was made of these parts in order, where it stands nowhere else."""
+    if parts and parts[-1].isdisjoint(union(parts[:-1])):
+        state.set((made, "#last"), parts[-1])
+
+
 def halves(state: State, value: Value) -> tuple[list[Value], Value]:
     """Return the items that are known of one list, from its first on, and what may stand behind them."""
     listed = of_kind(value, "list", "tuple") if len(value) == 1 else []
@@ -156,5 +162,7 @@ def joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
         if other is None and sides[1]:
             others |= containers.any_element(m, f, state, right, op)
         begin(state, made, first, others | union(other or []))
+        if other:
+            end(state, made, [*first, others, *other])
     holds_all(m, state, made, *parted(state, (left, right)))
     return frozenset((made,))
