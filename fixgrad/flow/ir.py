@@ -23,6 +23,7 @@ Constant: TypeAlias = str | bytes | int | float | complex | bool | None
 
 REGISTERS = "@registers"  # a token of a body that has its classes or functions kept by others
 SETS = "@sets"  # a token of a function that changes what variables of the file hold
+MADE_OF = "<-"  # "w<-zeros": a token of a file's body that makes a variable of what it names
 LOCAL, GLOBAL = 0, -1  # scopes of load and store; n > 0 is the n-th enclosing function
 
 

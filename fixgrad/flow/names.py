@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from fixgrad.flow.fixture_names import fixtures_by_name, lists_conversions, unasked_fixtures
-from fixgrad.flow.ir import REGISTERS, Module
+from fixgrad.flow.ir import MADE_OF, REGISTERS, Module
 from fixgrad.flow.tokens import CONVERSIONS
 
 Unit: TypeAlias = tuple[str, str]  # file, name of the top-level definition, "" the file's own body
@@ -22,7 +22,6 @@ Find: TypeAlias = Callable[[str, str], "str | None"]  # (importing file, module)
 # What a unit mentions that puts something into a container.
 _KEEPING = frozenset(("[]=", ".append", ".add", ".setdefault", ".update", ".insert"))
 _LISTED = "<listed>"  # stands for what the lists above tests hold
-_CONVERTING = frozenset((*CONVERSIONS, *(f".{name}" for name in CONVERSIONS)))
 
 
 class Imported(NamedTuple):
@@ -54,7 +53,7 @@ class Names:
         ] = {}  # by file: what it imports that is not the project's
         self._classes: set[Unit] = set()
         self._heard: set[Unit] = set()  # classes that hear of those derived from them
-        self._kept: dict[str, frozenset[str]] = {}  # variables of files whose bodies convert
+        self._kept: dict[str, set[str]] = {}  # the variables of files that are made by conversions
 
     def add(self, module: Module) -> None:
         """Take in one more file."""
@@ -67,8 +66,7 @@ class Names:
                 self._heard.add(unit)
         self.imports[module.path] = self._imported(module)
         self._add_fixtures(module)
-        if not self.tokens[module.path, ""].isdisjoint(_CONVERTING):
-            self._kept[module.path] = module.functions[0].local
+        self._kept[module.path] = _converted(module)
 
     def _add_fixtures(self, module: Module) -> None:
         """Let tests name the fixtures that they get by another name, or without one."""
@@ -227,6 +225,17 @@ class Names:
                     found.files[local].append(file)
         foreign -= {*found.symbols, *found.files}
         return found
+
+
+def _converted(module: Module) -> set[str]:
+    """Return the variables of a file that are made by a conversion, or of what is."""
+    pairs = [token.split(MADE_OF) for token in module.functions[0].tokens if MADE_OF in token]
+    found: set[str] = set()
+    new = {name for name, made in pairs if made in CONVERSIONS}
+    while new:
+        found |= new
+        new = {name for name, made in pairs if made in new} - found
+    return found
 
 
 def names_of(local: str, name: str, member: str) -> tuple[str, ...]:

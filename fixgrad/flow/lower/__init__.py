@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Iterable, Iterator
 
 from fixgrad.depth import deeply
-from fixgrad.flow.ir import Function, Module, Parameter
+from fixgrad.flow.ir import GLOBAL, MADE_OF, Function, Module, Op, Parameter
 from fixgrad.flow.lower.builder import Builder, Unit
 from fixgrad.flow.lower.expressions import lower as lower_expression
 from fixgrad.flow.lower.scopes import has_yield
@@ -62,10 +63,27 @@ def _module(tree: ast.Module, source: Source) -> Module:
     unit.functions.append(None)
     b = Builder(unit, unit.scope("module", tree, None), "", tree)
     lower_body(b, tree.body)
+    b.tokens |= set(_made_of(b.ops))
     unit.functions[0] = _finish(b, "module", (1, 0, 1, 0), (), 0)
     functions = tuple(f for f in unit.functions if f is not None)
     imports = (*unit.imports, *_of_pytest(source.path))
     return Module(source.path, functions, imports, search_path(tree, source.text))
+
+
+def _made_of(ops: Iterable[Op]) -> Iterator[str]:
+    """Yield for each variable of the file what the statement names that makes it."""
+    stored: set[str] = set()
+    named: set[str] = set()
+    for op in (*ops, Op("stmt", (0, 0, 0, 0))):
+        if op.kind == "stmt":
+            yield from (name + MADE_OF + made for name in stored for made in named)
+            stored, named = set(), set()
+        elif op.kind == "store" and op.constant == GLOBAL:
+            stored.add(op.target)
+        elif op.kind in ("load", "method"):
+            named.add(op.target)
+        for block in op.blocks:
+            yield from _made_of(block)
 
 
 _MOST_CONFTESTS = 5  # files of fixtures: in the folder of a test and in those around it
