@@ -77,8 +77,13 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 pick(m, state, thing, of_part=bool(parts))
                 if parts:
                     take_part(m, state, thing, key, whole)
-            elif not (m.loops and takes_each(m, f, state, op.args[1])):
-                choose(m, state, thing)
+            elif not (m.loops and takes_each(m, f, state, op.args[1])) or (
+                any(t.name.startswith("from ") for t in of_kind(key, "number"))
+                and sequences.item(state, thing, key) >= state.get((thing, "[*]"), NOTHING)
+            ):
+                choose(
+                    m, state, thing
+                )  # `ps[i]` of `range(1, len(ps))` where nobody knows the first
             return whole if len(parts) == len(key) else whole | sequences.item(state, thing, key)
         case "instance":
             own = special(m, f, state, op.place, thing, "__getitem__", (key,))

@@ -90,10 +90,13 @@ def _slice(m: Machine, f: Frame, state: State, call: Call) -> Value:
     plain = all(sure and (b is None or isinstance(b, int)) for sure, b in bounds)
     if items is not None and plain and 0 < len(bounds) < 4:
         return _listed(m, f, state, call, items[slice(*(b for _, b in bounds))], NOTHING)
+    everything = anything
     if plain and 1 < len(bounds) < 4 and len(_first(call)) == 1:
         part = slice(*(b for _, b in bounds))
         listed = of_kind(_first(call), "list", "tuple")
         anything = union(sequences.within(state, t, part) for t in listed) or anything
+    if anything >= everything:
+        sort_out(m, of_kind(anything, "tensor"))
     return _listed(m, f, state, call, None, anything, "slice of an iterable")
 
 
