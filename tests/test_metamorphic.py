@@ -26,8 +26,12 @@ WAYS: dict[str, Callable[[str], Variant]] = {
     "files": variants.in_two_files,
 }
 UNSEEN = "a class that nothing names is entered only where it stands in the file itself"
+UNCALLED = (
+    "a method that nothing here calls is entered only where its class stands in the file itself"
+)
 MISSING = {
     ("function", "cls_helper_shared_with_uncalled_method"): UNSEEN,
+    ("function", "cls_state_for_pickle_leaves_for_numpy"): UNCALLED,
     ("function", "cls_test_class_that_may_be_skipped"): UNSEEN,
     ("function", "cls_unit_test_numpy_layer"): UNSEEN,
     ("function", "pre_unittest_mixed_asserts"): UNSEEN,
