@@ -86,6 +86,13 @@ class UnknownCallers:
             for thing in ordered(self.lasting.get((owner, name), NOTHING)):
                 yield name, thing
 
+    def mentions_data(self, thing: Thing) -> bool:
+        """Say whether a function names variables of its file that hold tensors or what may hold some."""
+        code = self.code(thing)
+        owner = self.machine.module_thing(code.module.path)
+        held = (self.lasting.get((owner, name), NOTHING) for name in code.function.tokens)
+        return any(of_kind(value, "tensor", "instance", *containers.CONTAINERS) for value in held)
+
     def code(self, thing: Thing) -> Code:
         """Return the code of a function or class; a wrapper stands for what is inside."""
         code: Code = self._inside.get(thing, thing).data

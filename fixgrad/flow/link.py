@@ -179,7 +179,9 @@ class Linker:
                 name = callers.code(thing).function.name
                 if thing.kind == "class":
                     self._change_objects(frame, thing, held)
-                elif name in setting and callers.where(thing) not in self.machine.entered:
+                elif callers.where(thing) in self.machine.entered:
+                    continue
+                elif name in setting and (setting[name] == 0 or callers.mentions_data(thing)):
                     found.append((setting[name], frame, thing))
         for _, frame, thing in sorted(found, key=lambda each: each[0]):
             where = callers.where(thing)
