@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers, namespaces, submodules, tensor_attributes
@@ -112,7 +113,7 @@ def each(
 
     if value:
         m.alternatives += 1
-        m.branch(f, state, [lambda s, t=t: take(t, s) for t in ordered(value)])  # type: ignore[misc]
+        m.branch(f, state, [partial(take, t) for t in ordered(value)])
         m.alternatives -= 1
     return union(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fixgrad.flow.ir import Function, Place
-from fixgrad.flow.values import DEFAULT_FALSE, FALSE, NOTHING, UNKNOWN, Value, union
+from fixgrad.flow.values import DEFAULT_FALSE, FALSE, NOTHING, UNKNOWN, Value, is_constant, union
 
 
 class Argument(NamedTuple):
@@ -60,6 +60,11 @@ class Call(NamedTuple):
         """Return the value of a keyword argument."""
         found = self.get(None, name)
         return found.value if found is not None else None
+
+    def may_turn_on(self, *names: str) -> bool:
+        """Say whether one of some keyword arguments is there and is not `False`."""
+        given = (self.keyword(name) for name in names)
+        return any(value is not None and not is_constant(value, False) for value in given)
 
     def without(self, keyword: str) -> Call:
         """Return the call without a keyword."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 
 from fixgrad.flow import (
     access,
@@ -30,6 +31,7 @@ from fixgrad.flow.modelled import call_modelled
 from fixgrad.flow.modules import call_module
 from fixgrad.flow.protocols import callables
 from fixgrad.flow.state import MODE, State
+from fixgrad.flow.tokens import GRANTING_NAMES
 from fixgrad.flow.type_tests import narrow_receiver
 from fixgrad.flow.values import (
     NONE,
@@ -45,10 +47,6 @@ from fixgrad.flow.values import (
     of_kind,
     union,
 )
-
-_GRANTING_NAMES = (
-    "requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable",
-)  # fmt: skip
 
 
 def execute_call(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -93,7 +91,7 @@ def apply(m: Machine, f: Frame, state: State, call: Call, callee: Value) -> Valu
         results.append(_apply(m, f, s, call, thing))
 
     if things:
-        m.branch(f, state, [lambda s, t=t: way(t, s) for t in things])  # type: ignore[misc]
+        m.branch(f, state, [partial(way, t) for t in things])
     return m.graph.merged(Site(f.module.path, call.place), f.path, union(results)) or UNKNOWN
 
 
@@ -159,7 +157,7 @@ def send(m: Machine, f: Frame, state: State, call: Call, receiver: Value, name: 
 
     if things:
         m.alternatives += 1
-        m.branch(f, state, [lambda s, t=t: way(t, s) for t in things])  # type: ignore[misc]
+        m.branch(f, state, [partial(way, t) for t in things])
         m.alternatives -= 1
     return union(results) or UNKNOWN
 
@@ -357,7 +355,7 @@ def unknown_call(
     tensors = containers.reachable(state, [*values, *holders])
     if not name.startswith("torch."):  # what of torch does is known by name
         may_run_backward(state, tensors)
-    if any(part in name for part in _GRANTING_NAMES):
+    if any(part in name for part in GRANTING_NAMES):
         may_grant(state, tensors)
     if len(tensors) > 1:  # `library.run(inputs, out)` may fill what was made for it
         m.graph.impure.update(t for t in tensors if t.name == "factory")

@@ -25,7 +25,6 @@ from fixgrad.flow.values import (
     Site,
     Thing,
     Value,
-    is_constant,
     known,
     of_kind,
 )
@@ -213,8 +212,7 @@ def _variable(
         log(m, f, state, "rewrap", thing, call.place, detail=row.name, others=computed)
     layout.note_converted(m.graph, thing, tensors)
     m.graph.born[thing] = "wrapped"
-    volatile = call.keyword("volatile")
-    if volatile is not None and not is_constant(volatile, False):
+    if call.may_turn_on("volatile"):
         m.graph.refused.add(thing)
     _keyword(m, f, state, call, row, thing)
     return frozenset((thing,))

@@ -216,17 +216,17 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
         holders: set[Thing] = set()
         for tensor in tensors_inside(state, inputs.value, holders):
             log(m, f, state, "inputs", tensor, inputs.place, detail=row.name)
-        if any(_may_be_on(call, name) for name in ("allow_unused", "materialize_grads")):
+        if call.may_turn_on("allow_unused", "materialize_grads"):
             m.graph.allowing.add(Site(f.module.path, inputs.place))
         ask_all(m, f, state, inputs.value, holders, inputs.place)
-    keeps = any(_may_be_on(call, name) for name in ("retain_graph", "create_graph"))
+    keeps = call.may_turn_on("retain_graph", "create_graph")
     found = containers.reachable(state, [roots.value]) if roots is not None else []
     fills = row.need != "tracked"
     until = () if fills or inputs is None else _only_input(state, inputs.value)
     backward(m, f, state, found, call.place, row.name, fills=fills, keeps=keeps, until=until)
     if fills:
         return NONE
-    recorded = _may_be_on(call, "create_graph")
+    recorded = call.may_turn_on("create_graph")
     of = [tracked(state, t) for t in found]
     status = "maybe" if recorded and set(of) != {"no"} else "no"  # of a linear function: untracked
     gradient = make(
@@ -234,11 +234,6 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
     )
     made = containers.make(m, f, state, call.place, "tuple", None, frozenset((gradient,)))
     return frozenset((made,))
-
-
-def _may_be_on(call: Call, name: str) -> bool:
-    value = call.keyword(name)
-    return value is not None and not is_constant(value, False)
 
 
 def _only_input(state: State, inputs: Value) -> set[Thing]:

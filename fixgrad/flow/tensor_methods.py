@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
@@ -101,10 +102,7 @@ def _set_flag(
 
 def run_backward(m: Machine, f: Frame, state: State, call: Call, roots: list[Thing]) -> None:
     """Execute `loss.backward(...)`."""
-    keeps = any(
-        (value := call.keyword(name)) is not None and not is_constant(value, False)
-        for name in ("retain_graph", "create_graph")
-    )
+    keeps = call.may_turn_on("retain_graph", "create_graph")
     inputs = call.keyword("inputs")
     for argument in call.arguments:
         consume(m, f, state, argument.value, argument.place)
@@ -114,10 +112,9 @@ def run_backward(m: Machine, f: Frame, state: State, call: Call, roots: list[Thi
         for tensor in tensors_inside(state, inputs, holders):
             log(m, f, state, "inputs", tensor, argument_place, detail="backward")
         ask_all(m, f, state, inputs, holders, argument_place)
-    create = call.keyword("create_graph")
     backward(
         m, f, state, roots, call.place, "backward", fills=True, keeps=keeps,
-        again=create is not None and not is_constant(create, False),
+        again=call.may_turn_on("create_graph"),
     )  # fmt: skip
 
 
@@ -162,8 +159,7 @@ def _cast(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
     if name == "cpu" and call.receiver is not None:
         m.graph.before_cpu[Site(f.module.path, call.place)] = call.receiver
     target, moves = _target(state, call, thing, name)
-    copies = call.keyword("copy")
-    if copies is not None and not is_constant(copies, False):
+    if call.may_turn_on("copy"):
         moves = "yes"
     now = dtype(state, thing)
     row = method_row(name) or TensorOp(name, alias="maybe-self")
@@ -314,7 +310,7 @@ def _write(
     if len(written) == 1:
         way(written[0], state)
     else:
-        m.branch(f, state, [lambda s, t=t: way(t, s) for t in written])  # type: ignore[misc]
+        m.branch(f, state, [partial(way, t) for t in written])
 
 
 def for_each(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:

@@ -17,3 +17,7 @@ DEMANDS = frozenset(
 )  # fmt: skip
 EXPORT = ".numpy"  # raises on a tensor that is tracked
 GRANTS = (".requires_grad_", ".requires_grad=", "=requires_grad")
+# Parts of the names of functions that are not known and may grant a gradient.
+GRANTING_NAMES = (
+    "requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable",
+)  # fmt: skip
