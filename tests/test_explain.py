@@ -488,8 +488,9 @@ class TestOtherVerdicts:
 
     def test_too_large(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a function does behind the end of its budget is not looked at."""
-        monkeypatch.setattr("fixgrad.flow.callers.BUDGET", 20)
-        monkeypatch.setattr("fixgrad.flow.calls.RESERVE", 0)
+        monkeypatch.setattr("fixgrad.flow.budgets.BUDGET", 20)
+        monkeypatch.setattr("fixgrad.flow.budgets.RESERVE", 0)
+        monkeypatch.setattr("fixgrad.flow.budgets.PLENTY", 0)
         text = (
             "def step(n):\n    return n + 1\n\ndef late(x):\n    return x * 2\n\n"
             "def fit(a, keep):\n    w = torch.ones(2, requires_grad=True)\n    w.sum().backward()\n"

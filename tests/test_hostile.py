@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixgrad import pipeline
-from fixgrad.flow import link
+from fixgrad.flow import budgets
 from fixgrad.pipeline import Options, Outcome
 
 HEAD = "import numpy as np\nimport torch\nx = torch.from_numpy(np.ones(3))\n"
@@ -133,7 +133,7 @@ def run(numbers):
 def test_a_project_that_takes_too_long_is_followed_near_its_conversions(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "PATIENCE", 0)
+    monkeypatch.setattr(budgets, "PATIENCE", 0)
     alone = FAR.replace("w = read(numbers)", "w = torch.from_numpy(np.array(numbers))")
     Path("near.py").write_text(alone.replace("def run", "def also"))
     outcome = diff(FAR)
@@ -148,5 +148,5 @@ def test_what_is_far_from_a_conversion_is_passed_over_then(
         "return fit(numbers)", "w = fit(numbers)\n    w.sum().backward()\n    return w.grad"
     )
     assert "odd.py" in [patch.path for _, patch in diff(far).patches]
-    monkeypatch.setattr(link, "PATIENCE", 0)
+    monkeypatch.setattr(budgets, "PATIENCE", 0)
     assert "odd.py" not in [patch.path for _, patch in diff(far).patches]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixgrad.flow import (
+    budgets,
     calls,
     classes,
     containers,
@@ -27,12 +28,9 @@ from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.project import Project
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import log
+from fixgrad.flow.tokens import asks
 from fixgrad.flow.values import NOTHING, Code, Site, Thing, Value, of_kind, ordered
 
-BUDGET = 10_000  # operations executed from one root
-# Operations after which only what is near a conversion is followed; 140,000 lines take some 650,000.
-PATIENCE = 1_000_000
-_ASKING = (".backward", ".grad")
 _CALLABLE = ("function", "partial", "instance")
 _DEEPEST = 3  # functions and objects that come back from what came back
 
@@ -135,11 +133,10 @@ class UnknownCallers:
             ]
             self._sizes[where] = sum(f.size for f in inside)
             own = [code.function] if code.function.kind == "class" else inside
-            if any(not f.tokens.isdisjoint(_ASKING) for f in own):
+            if any(asks(code.module, f) for f in own):
                 self._asking.add(where)
-        if where in self._asking and self.machine.executed < PATIENCE // 2:
-            return self.patience * BUDGET  # what lies between its tensors and gradients matters
-        return self.patience * min(BUDGET, least + 2 * self._sizes[where])
+        asking, executed = where in self._asking, self.machine.executed
+        return self.patience * budgets.of_root(self._sizes[where], least, asking, executed)
 
     def _finish(self, frame: Frame, state: State, result: Value) -> None:
         """Use a result: read its gradients, call its functions, and the methods of its objects."""

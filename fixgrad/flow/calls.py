@@ -7,6 +7,7 @@ from functools import partial
 
 from fixgrad.flow import (
     access,
+    budgets,
     constants,
     containers,
     decorators,
@@ -24,7 +25,7 @@ from fixgrad.flow.differentiation import may_grant, may_run_backward, without_fo
 from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
 from fixgrad.flow.idle import is_idle, values_inside
-from fixgrad.flow.ir import Function, Op
+from fixgrad.flow.ir import Op
 from fixgrad.flow.library import is_library
 from fixgrad.flow.machine import LONGEST_PATH, Frame, Machine
 from fixgrad.flow.modelled import call_modelled
@@ -208,7 +209,11 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         own = call_modelled(m, f, state, call, m.models, name, skip) if name else None
         if own is not None:
             return own
-    if len(f.path) >= LONGEST_PATH or _recurs(m, call, function) or _is_spent(m, code):
+    if (
+        len(f.path) >= LONGEST_PATH
+        or budgets.recurs(m, call, function)
+        or budgets.is_spent(m, f, call, code)
+    ):
         if ".backward" in function.tokens:
             inside = containers.reachable(state, values_inside(m, state, call, code))
             may_run_backward(state, inside)
@@ -228,26 +233,16 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         m.visited.add(where)
     if code.cached:
         return _enter_once(m, f, state, call, code)
-    value = _execute(m, f, state, call, code, (*f.path, site))
+    outer = m.budget
+    if budgets.is_root_of_its_own(m, f, call, code):
+        m.budget = m.budget_of(thing)
+        value = _execute(m, f, state, call, code, (*f.path, site))
+        m.budget = outer
+    else:
+        value = _execute(m, f, state, call, code, (*f.path, site))
     awaited = function.kind == "coroutine"
     m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement), awaited)
     return value
-
-
-RESERVE = 5_000  # operations beyond the budget, for what converts and asks itself
-_ASKING = (".backward", ".grad")
-
-
-def _is_spent(m: Machine, code: Code) -> bool:
-    """Say whether a root has executed enough: what is not followed is called as code that is not known.
-
-    A comparison of two libraries comes to the one of interest after all that the other does.
-    """
-    if m.budget >= 0:
-        return False
-    function = code.function
-    worth = (code.module.path, function.place) in m.productive
-    return not worth or function.tokens.isdisjoint(_ASKING) or m.budget < -RESERVE
 
 
 def _enter_once(m: Machine, f: Frame, state: State, call: Call, code: Code) -> Value:
@@ -266,16 +261,6 @@ def _enter_once(m: Machine, f: Frame, state: State, call: Call, code: Code) -> V
     calls = Site(code.module.path, (line, column, end_line, end_column + number))
     value = m.cached[key] = _execute(m, f, state, call, code, (calls,))
     return value
-
-
-MOST_RECURSIONS = 6  # of a function that is called with something else each time
-
-
-def _recurs(m: Machine, call: Call, function: Function) -> bool:
-    """Say whether a function has called itself often enough for what it does to be known."""
-    given = [a.value for a in call.arguments]
-    before = [others for running, others in m.running if running is function]
-    return len(before) > (1 if given in before else MOST_RECURSIONS - 1)
 
 
 def _execute(

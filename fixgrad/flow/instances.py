@@ -196,7 +196,7 @@ def _field_value(
 
 def make_record(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value:
     """Construct a named tuple or a namespace: a bag of fields."""
-    made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"record {thing.name}")
+    made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"record {thing.name}", thing)
     names = list(thing.data)
     for argument in call.arguments:
         name = argument.name or (names.pop(0) if names else "")

@@ -182,28 +182,36 @@ def _views(state: State, view: Thing, base: Thing) -> bool:
     return identity(base) in state.get((identity(view), "#storage"), ())
 
 
+def _element(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
+    """Return an element of what is unpacked, where it is no list of the program's."""
+    if thing.kind == "tensor":
+        row = tensor_operator("[]")
+        assert row is not None
+        row, name = row._replace(alias="view"), f"element {op.target} of {thing.number}"
+        return frozenset((derive(m, f, state, op.place, row, [thing], name=name),))
+    if thing.kind == "array":
+        return frozenset((array_item(m, f, state, thing, UNKNOWN, op),))
+    if thing.kind in ("dict", "number"):
+        return UNKNOWN if thing.kind == "dict" else NUMBER
+    return containers.carry(m, f, state, op.place, [frozenset((thing,))], op.target)
+
+
 def part(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute the unpacking of one element: `a, *b, c = value`."""
     value = consume(m, f, state, f.registers[op.args[0]], f.place_of(op.args[0]))
     value = iterated(m, f, state, value, op.place)
     found: list[Value] = []
+    others: list[Value] = []
     for thing in ordered(containers.contents(state, value)):
         if thing.kind in ("list", "tuple"):
             pick(m, state, thing)
             found.append(sequences.part(m, f, state, thing, op))
-        elif thing.kind == "tensor":
-            row = tensor_operator("[]")
-            assert row is not None
-            row, name = row._replace(alias="view"), f"element {op.target} of {thing.number}"
-            found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
-        elif thing.kind == "array":
-            found.append(frozenset((array_item(m, f, state, thing, UNKNOWN, op),)))
-        elif thing.kind == "dict":
-            found.append(UNKNOWN)
-        elif thing.kind == "number":
-            found.append(NUMBER)
         else:
-            found.append(containers.carry(m, f, state, op.place, [frozenset((thing,))], op.target))
+            others.append(_element(m, f, state, thing, op))
+    if others and op.target.startswith("*"):  # a list, whatever is unpacked
+        made = containers.make(m, f, state, op.place, "list", None, union(others))
+        others = [frozenset((made,))]
+    found += others
     f.registers[op.out] = union(found) or UNKNOWN
     if op.names:
         taken = (Site(f.module.path, f.statement), op.names[0])

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from fixgrad.edits import Operation
 from fixgrad.flow import (
     arithmetic,
+    budgets,
     calls,
     control,
     displays,
@@ -24,7 +25,7 @@ from fixgrad.flow import (
     setters,
     variables,
 )
-from fixgrad.flow.callers import BUDGET, PATIENCE, UnknownCallers
+from fixgrad.flow.callers import UnknownCallers
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.machine import Frame, Handler, Machine
 from fixgrad.flow.overlay import execute_planned
@@ -78,7 +79,7 @@ class Linker:
         }
         self.machine = Machine(
             handlers, calls.apply, calls.send, calls.unknown_call, calls.run_callbacks,
-            self._load, project.relevance.productive, project.relevance.building, overlay, BUDGET,
+            self._load, project.relevance.productive, project.relevance.building, overlay, budgets.BUDGET,
         )  # fmt: skip
         self.machine.library = library.reader(self.machine, self.globals, self._execute)
         self.machine.graph.shadows = shadows
@@ -86,6 +87,7 @@ class Linker:
         self.machine.may_grant = project.may_grant
         self.machine.batch = loading.batch
         self.callers = UnknownCallers(self.machine, project, self.globals, patience)
+        self.machine.budget_of = self.callers.budget
 
     def run(self, only: frozenset[Where] | None = None) -> FlowGraph:
         """Run every module, then every function and class that nothing has entered.
@@ -118,7 +120,7 @@ class Linker:
 
     def _is_too_far(self, where: Where) -> bool:
         """Say whether a root is passed over as the project has taken long enough already."""
-        out_of_patience = self.machine.executed > PATIENCE
+        out_of_patience = self.machine.executed > budgets.PATIENCE
         return out_of_patience and where not in self.project.relevance.nearest
 
     def _allow_for_more(self) -> None:
@@ -146,7 +148,7 @@ class Linker:
             return
         self.loaded.add(path)
         frame = self._frame(path)
-        outer, self.machine.budget = self.machine.budget, BUDGET
+        outer, self.machine.budget = self.machine.budget, budgets.BUDGET
         visited, self.machine.visited = self.machine.visited, set()
         if path in self.project.modules:
             self.callers.visit((path, frame.function.place))

@@ -114,6 +114,7 @@ class Machine:
 
     batch: Batch  # what a data loader gives, each time it is gone through
     may_grant: Callable[[Where], bool]  # whether a function, or what it calls, grants gradients
+    budget_of: Callable[[Thing], int]  # operations that a function may take as a root
     library: Callable[[str], Value]  # what of Python's library is written down as Python
     thrown: Value = NOTHING  # what the handler being executed has caught
 

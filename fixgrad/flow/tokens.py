@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fixgrad.flow.ir import Function, Module
+
 CONVERSIONS = frozenset(
     (
         "from_numpy", "as_tensor", "tensor", "asarray", "Tensor", "FloatTensor", "DoubleTensor",
@@ -21,3 +23,13 @@ GRANTS = (".requires_grad_", ".requires_grad=", "=requires_grad")
 GRANTING_NAMES = (
     "requires_grad", "enable_grad", "track_grad", "make_leaf", "set_grad", "differentiable",
 )  # fmt: skip
+_ASKING = frozenset((".backward", ".grad"))
+_ASKING_IMPORTS = ("torch.autograd.grad", "torch.autograd.backward", "torch.autograd.functional.")
+
+
+def asks(module: Module, function: Function) -> bool:
+    """Say whether a function asks for gradients itself: by an attribute, or by what its file imports."""
+    return not function.tokens.isdisjoint(_ASKING) or any(
+        local in function.tokens and f"{name}.{member}".startswith(_ASKING_IMPORTS)
+        for local, name, member in module.imports
+    )

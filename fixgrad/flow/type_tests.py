@@ -238,6 +238,8 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
         return False
     if thing.kind == "instance" and of_type.kind == "class":
         return _is_instance_of(thing, of_type)
+    if of_type.kind == "record" or _made_by(thing) is not None:
+        return _is_record_of(thing, of_type)
     if _is_of_others(thing, of_type):
         return False
     written_as = _of_constants(thing, of_type)
@@ -255,6 +257,24 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
     return thing.kind == wanted
 
 
+def _made_by(thing: Thing) -> Thing | None:
+    """Return the `namedtuple` that made a thing, if one did."""
+    record: Thing | None = thing.data if thing.kind == "opaque" else None
+    return record if record is not None and record.kind == "record" else None
+
+
+def _is_record_of(thing: Thing, of_type: Thing) -> bool | None:
+    """Say whether a thing is of a type, where a `namedtuple` made it, or the type is one."""
+    record = _made_by(thing)
+    if record is None:
+        return False if thing.kind in ("tensor", "array", "number", "const") else None
+    if of_type.kind in ("record", "class"):
+        return record is of_type
+    if record.name != "named" or of_type.kind != "external":
+        return None
+    return of_type.name == "builtins.tuple" if of_type.name in _WRITTEN_DOWN else None
+
+
 def _is_of_others(thing: Thing, of_type: Thing) -> bool:
     """Tell whether a type is of a library whose types no tensor, or no array, is of; or a number's."""
     if of_type.kind != "external" or thing.kind not in _PLAIN:
@@ -269,6 +289,7 @@ def _is_of_others(thing: Thing, of_type: Thing) -> bool:
     return library in (*ARRAYS_ELSEWHERE, *_OF_DATA) or of_type.name in _NUMBERS
 
 
+_WRITTEN_DOWN = (*_TYPES, *_NUMBERS, "torch.nn.Module", "torch.autograd.Function")  # of known kinds
 _BUILTIN = {
     f"builtins.{kind.__name__}": kind
     for kind in (bool, bytes, complex, dict, float, int, list, set, str, tuple)

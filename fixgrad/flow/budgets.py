@@ -1,0 +1,55 @@
+"""How far a run goes: the operations that a root may execute, and what is not followed behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixgrad.flow.arguments import Call
+from fixgrad.flow.ir import Function
+from fixgrad.flow.tokens import asks
+from fixgrad.flow.values import Code
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame, Machine
+
+BUDGET = 10_000  # operations executed from one root
+RESERVE = 5_000  # operations beyond the budget, for what converts and asks itself
+# Operations after which only what is near a conversion is followed; 140,000 lines take some 650,000.
+PATIENCE = 1_000_000
+PLENTY = 300_000  # operations of a project up to which there is time
+GENEROUS = 4  # times its budget has a root until then that asks for gradients itself
+MOST_RECURSIONS = 6  # of a function that is called with something else each time
+
+
+def of_root(size: int, least: int, asking: bool, executed: int) -> int:
+    """Return how many operations a root may execute: in proportion to its size.
+
+    What lies between its tensors and the gradients that it asks for itself matters more.
+    """
+    if asking and executed < PATIENCE // 2:
+        return BUDGET * GENEROUS if executed < PLENTY else BUDGET
+    return min(BUDGET, least + 2 * size)
+
+
+def is_root_of_its_own(m: Machine, f: Frame, call: Call, code: Code) -> bool:
+    """Say whether a file's body only sets off a function, as tests may be run one after the other."""
+    sets_off = f.function.kind == "module" and not m.loops and not call.arguments
+    return sets_off and "." not in code.function.name
+
+
+def is_spent(m: Machine, f: Frame, call: Call, code: Code) -> bool:
+    """Say whether a root has executed enough: what is not followed is called as code that is not known.
+
+    A comparison of two libraries comes to the one of interest after all that the other does.
+    """
+    if m.budget >= 0 or is_root_of_its_own(m, f, call, code):
+        return False
+    worth = (code.module.path, code.function.place) in m.productive
+    return not worth or m.budget < -RESERVE or not asks(code.module, code.function)
+
+
+def recurs(m: Machine, call: Call, function: Function) -> bool:
+    """Say whether a function has called itself often enough for what it does to be known."""
+    given = [a.value for a in call.arguments]
+    before = [others for running, others in m.running if running is function]
+    return len(before) > (1 if given in before else MOST_RECURSIONS - 1)
