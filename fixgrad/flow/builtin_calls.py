@@ -168,7 +168,7 @@ def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value
         return namespaces.any_field(m, state, plain[0].value, key)
     if name == "setattr" and len(plain) > 2 and not sure:
         new = consume(m, f, state, plain[2].value, plain[2].place)
-        namespaces.set_computed(m, state, plain[0].value, new)
+        namespaces.set_computed(m, state, plain[0].value, plain[1].value, new)
     if not sure or not isinstance(attribute, str):
         return m.unknown(m, f, state, call, [], name)
     if name == "setattr" and len(plain) > 2:

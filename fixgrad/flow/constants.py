@@ -64,7 +64,9 @@ def computed(target: str, left: Value, right: Value) -> Value:
             return NUMBER
     if first and second and target == "+" and isinstance(a, str) and isinstance(b, str):
         return constant(a + b) if len(a + b) <= _LONGEST else TEXT
-    return TEXT if isinstance(a, str) and target in ("+", "%", "*") else NUMBER
+    if isinstance(a, str) and target == "%":
+        return texts.filled(a, [right], "%")
+    return TEXT if isinstance(a, str) and target in ("+", "*") else NUMBER
 
 
 def number(target: str, left: Value, right: Value) -> Value:

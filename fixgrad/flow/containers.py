@@ -335,8 +335,8 @@ _HOLD_NOTHING = frozenset(
 )
 
 
-def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
-    """Return the tensors, and what unknown code carries of tensors, inside values."""
+def reachable(state: State, values: Iterable[Value], *, sure: bool = False) -> list[Thing]:
+    """Return the tensors, and what unknown code carries of tensors, inside values; `sure`: in each such program."""
     pending = [t for v in values for t in v if t.kind not in _HOLD_NOTHING]
     if not pending:
         return []
@@ -360,7 +360,8 @@ def reachable(state: State, values: Iterable[Value]) -> list[Thing]:
             found[thing] = None
         elif thing.kind in (*CONTAINERS, "instance"):
             for field in (*state.get((thing, "#fields"), ()), "[*]", "#items"):
-                for inner in state.get((thing, field), ()):
+                held = state.get((thing, field), ())
+                for inner in () if sure and thing.kind == "instance" and len(held) > 1 else held:
                     if inner.kind not in _HOLD_NOTHING and inner not in seen:
                         pending.append(inner)
     return ordered(found)

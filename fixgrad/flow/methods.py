@@ -155,7 +155,7 @@ def _register(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name
     if sure:
         access.write_attribute(m, f, state, me, str(text), value.value, call.place)
     elif _REGISTERING[name] == "module":
-        namespaces.set_computed(m, state, me, value.value)
+        namespaces.set_computed(m, state, me, NOTHING, value.value)  # torch refuses a name that is taken
 
 
 _REGISTERING = {

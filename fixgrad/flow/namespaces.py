@@ -48,11 +48,23 @@ def variables(m: Machine, f: Frame, state: State, owner: Thing, place: Place) ->
     return frozenset((made,))
 
 
-def set_computed(m: Machine, state: State, owner: Value, new: Value) -> None:
-    """Write an attribute whose name is not known."""
+def set_computed(m: Machine, state: State, owner: Value, key: Value, new: Value) -> None:
+    """Write an attribute whose name is not known: any one that may be meant holds this from now on, or not."""
     for thing in of_kind(owner, "instance"):
+        for field in _fields_meant(state, thing, key):
+            state.add((thing, field), new)
         state.add((thing, "*"), new)
     m.conditions.hand_out(owner, m.executed)
+
+
+def _fields_meant(state: State, thing: Thing, key: Value) -> list[str]:
+    """Return the attributes there are that a key which is not known, or known in part, may name; no key: none."""
+    fields = sorted(state.get((thing, "#fields"), frozenset()))
+    if all(t.kind == "const" for t in key):
+        names = {t.data for t in key}
+        return [field for field in fields if field in names]
+    ends = texts.ends_of(key)
+    return [field for field in fields if ends is None or texts.fits(ends, field)]
 
 
 def computed(m: Machine, state: State, thing: Thing) -> Value:

@@ -152,10 +152,14 @@ def _deep_copy(m: Machine, f: Frame, state: State, call: Call) -> Value:
     holders = [t for t in ordered(first.value) if t.kind != "tensor"] if first is not None else []
     if call.get(1, "memo") is not None:
         holders = []  # what is in the memo is not copied
-    for tensor in containers.reachable(state, [frozenset((t,)) for t in holders]):
+    inside = [frozenset((t,)) for t in holders]
+    sure = containers.reachable(state, inside, sure=True)
+    for tensor in containers.reachable(state, inside):
         computed = tensor.kind == "tensor" and leaf(state, tensor) == "no"
         if computed and first is not None and tracked(state, tensor) != "no":
+            m.alternatives += tensor not in sure
             log(m, f, state, "export", tensor, first.place, detail="list.deepcopy")
+            m.alternatives -= tensor not in sure
     return _copy(m, f, state, call)
 
 

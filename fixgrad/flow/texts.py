@@ -6,6 +6,7 @@ A thing of kind "text" has both as its data, or None where nothing is known.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from fixgrad.flow.values import TEXT, Thing, Value, constant, known
 
@@ -63,14 +64,21 @@ def fits(ends: tuple[str, str], name: str) -> bool:
     return long_enough and name.startswith(prefix) and name.endswith(suffix)
 
 
+def _is_wide(template: str) -> bool:
+    """Say whether a hole may ask for more characters than anybody should make."""
+    return any(sum(1 for _ in run) > 3 for digit, run in groupby(template, str.isdigit) if digit)
+
+
 def filled(template: str, given: list[Value], hole: str) -> Value:
     """Return a template with values in its holes: "w%d" % n, "w{}".format(n)."""
     each = [known(value) for value in given]
+    if _is_wide(template):
+        return TEXT
     if all(sure and isinstance(v, str | int | float) for sure, v in each):
         values = tuple(v for _, v in each)
         try:
             text = template % values if hole == "%" else template.format(*values)
-        except (TypeError, ValueError, IndexError, KeyError):
+        except (TypeError, ValueError, IndexError, KeyError, OverflowError):
             return TEXT
         return constant(text) if len(text) <= _LONGEST else TEXT
     prefix = template.partition(hole)[0]

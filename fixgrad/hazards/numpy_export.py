@@ -68,7 +68,10 @@ def proved(graph: FlowGraph) -> Iterator[Hazard]:
 
 def _is_open(graph: FlowGraph, use: Use) -> bool:
     return (
-        use.detail == UNPROVED or is_told_apart(graph, use) or not _is_always_a_tensor(graph, use)
+        use.detail == UNPROVED
+        or (use.detail.startswith(f"{_LISTED}.") and not use.sure)
+        or is_told_apart(graph, use)
+        or not _is_always_a_tensor(graph, use)
     )
 
 
