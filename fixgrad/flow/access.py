@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers, namespaces, submodules, tensor_attributes
+from fixgrad.flow import containers, enumerations, namespaces, submodules, tensor_attributes
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import make_array
 from fixgrad.flow.classes import linear_bases, lookup_class
@@ -160,9 +160,21 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             return frozenset(state.get((thing, "[0]" if name == "values" else "[1]"), NOTHING))
         case "wrapped" if name == "setter":
             return frozenset((m.thing("setter", None, (), "", thing),))
-        case "const" | "number" | "text" | "none-test" | "dtype" | "device":
+        case "const":
+            return _constant_attribute(m, f, state, thing, name, place)
+        case "number" | "text" | "none-test" | "dtype" | "device":
             return UNKNOWN
     return frozenset((m.thing("method", None, (), name, thing),))
+
+
+def _constant_attribute(
+    m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place
+) -> Value:
+    found = enumerations.attribute(m, state, thing, name)
+    if found or not isinstance(thing.data, enumerations.Member):
+        return found or UNKNOWN
+    members, _ = lookup_class(state, thing.data.cls, name)
+    return union(_bound(m, f, state, thing, t, place) for t in ordered(members)) or UNKNOWN
 
 
 def _param_groups(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> Value:
@@ -209,7 +221,11 @@ def object_attribute(
             return submodules.by_name(m, f, state, thing, place)
         return namespaces.computed(m, state, thing) or _by_hook(m, f, state, thing, name, place)
     if not found:
+        if name == "__members__":
+            return enumerations.as_dict(m, f, state, thing, place)
         return constant(thing.name) if name == "__name__" and thing.kind == "class" else UNKNOWN
+    if thing.kind == "class":
+        found = enumerations.member(m, state, thing, name, found)
     if len(found) == 1 and not _is_cached(member := next(iter(found))):
         return _bound(m, f, state, thing, member, place)
     value = union(_bound(m, f, state, thing, t, place) for t in ordered(found))
@@ -234,24 +250,22 @@ def _by_hook(m: Machine, f: Frame, state: State, thing: Thing, name: str, place:
 
 
 def _bound(m: Machine, f: Frame, state: State, owner: Thing, member: Thing, place: Place) -> Value:
+    cls = enumerations.class_of(owner)
     if member.kind == "wrapped":
         kind, inner = member.name, member.data
-        if kind in ("property", "cached") and owner.kind == "instance":
+        if kind in ("property", "cached") and cls is not owner:
             return m.apply(m, f, state, Call(place, (Argument(frozenset((owner,)), place),)), inner)
         if kind == "partialmethod":
             each = [t.data for t in ordered(inner)]
             bound = [(union(_bound(m, f, state, owner, t, place) for t in v), a) for v, a in each]
             return frozenset(m.thing("partial", None, f.path, "", data) for data in bound)
         if kind == "classmethod":
-            cls = owner.data if owner.kind == "instance" else owner
             return frozenset(m.thing("method", None, (), t.name, (cls, t)) for t in inner)
         return frozenset(inner)
-    if member.kind == "function" and owner.kind == "instance":
+    if member.kind == "function" and cls is not owner:
         return frozenset((m.thing("method", None, (), member.name, (owner, member)),))
     if member.kind == "instance":
-        instance = owner if owner.kind == "instance" else None
-        cls = owner if instance is None else owner.data
-        given = (NONE if instance is None else frozenset((instance,)), frozenset((cls,)))
+        given = (NONE if cls is owner else frozenset((owner,)), frozenset((cls,)))
         own = special(m, f, state, place, member, "__get__", given)
         return own if own is not None else frozenset((member,))
     return frozenset((member,))

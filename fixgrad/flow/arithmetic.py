@@ -359,8 +359,8 @@ def compare(m: Machine, f: Frame, op: Op, state: State) -> None:
 def _compared(m: Machine, f: Frame, state: State, op: Op, values: list[Value]) -> Value:
     left, right = values
     outcome = constants.compared(op.target, left, right)
-    if outcome is not None:
-        return outcome
+    if outcome is not None or op.target in ("is", "is not"):
+        return outcome or UNKNOWN
     if any(t.kind in ("tensor", "array", "instance") for t in left | right):
         return computed(m, f, state, op, left, right)
     return UNKNOWN

@@ -38,6 +38,7 @@ _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "/": operator.truediv, "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
     ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
+_SAMENESS = {"==": True, "is": True, "!=": False, "is not": False}
 _ORDERS = ("<", "<=", ">", ">=")
 _TEXT_TESTS = ("startswith", "endswith", "isdigit", "isupper", "islower", "isidentifier")
 _TEXT_CHANGES = (
@@ -49,7 +50,7 @@ _LONGEST = 1_000  # characters of a text that is computed
 
 def is_comparison(target: str) -> bool:
     """Say whether an operator compares what it is given by value."""
-    return target in _ORDERS or target in ("==", "!=")
+    return target in _ORDERS or target in _SAMENESS
 
 
 def computed(target: str, left: Value, right: Value) -> Value:
@@ -87,7 +88,10 @@ def compared(target: str, left: Value, right: Value) -> Value | None:
     if not (first and second):
         return None
     numbers = isinstance(a, int | float) and isinstance(b, int | float)
-    if target in ("==", "!=") or (numbers and target in _ORDERS):
+    if target in _SAMENESS:  # alike is the same: `is` asks for members, and for True and False
+        same = a == b and (target[0] != "i" or type(a) is type(b))
+        return TRUE if same is _SAMENESS[target] else FALSE
+    if numbers and target in _ORDERS:
         return TRUE if _FUNCTIONS[target](a, b) else FALSE
     return None
 

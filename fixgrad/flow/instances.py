@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import access, classes, containers
+from fixgrad.flow import access, classes, containers, enumerations
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.failures import fill, is_raised
 from fixgrad.flow.ir import Place
@@ -30,7 +30,9 @@ _CONTAINER_BASES = {
 
 
 def instantiate(m: Machine, f: Frame, state: State, call: Call, cls: Thing) -> Value:
-    """Construct an instance of a class of the project."""
+    """Construct an instance of a class of the project, or return the member that is asked for by its value."""
+    if call.arguments and enumerations.is_enumeration(cls):
+        return enumerations.of_value(m, state, cls, call.arguments[0].value)
     site = Site(f.module.path, call.place)
     if site not in m.graph.roots:
         m.graph.called_here.add(Site(cls.data.module.path, cls.data.function.place))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers, sequences
+from fixgrad.flow import container_changes, containers, enumerations, sequences
 from fixgrad.flow.access import each
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import array_item, arrays_in, new_array, take, write_array
+from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.exports import export, maker_of
 from fixgrad.flow.gradients import consume
@@ -89,6 +90,11 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
             own = special(m, f, state, op.place, thing, "__getitem__", (key,))
             if own is not None:
                 return own
+        case "class":
+            every = enumerations.members(m, state, thing)
+            if every is None and not lookup_class(state, thing, "__class_getitem__")[0]:
+                return frozenset((thing,))  # of a generic class: `Base[int]`
+            return dict(every or ()).get(known(key)[1], UNKNOWN)
         case "number":
             return NUMBER  # one of several: `x.shape[0]`
         case "external":

@@ -155,7 +155,9 @@ def _register(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name
     if sure:
         access.write_attribute(m, f, state, me, str(text), value.value, call.place)
     elif _REGISTERING[name] == "module":
-        namespaces.set_computed(m, state, me, NOTHING, value.value)  # torch refuses a name that is taken
+        namespaces.set_computed(
+            m, state, me, NOTHING, value.value
+        )  # torch refuses a name that is taken
 
 
 _REGISTERING = {
@@ -311,7 +313,18 @@ def context_call(
     return frozenset((thing,))
 
 
+def _of_member(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, _strong: bool
+) -> Value:
+    """Call a method that an enumeration has for its members."""
+    found = access.attribute(m, f, state, frozenset((thing,)), name, call.place)
+    if found == UNKNOWN:
+        return m.unknown(m, f, state, call, [thing], name)
+    return m.apply(m, f, state, call, found)
+
+
 METHODS: dict[str, Method] = {
+    "const": _of_member,
     "context": context_call,
     "tensor": _of_tensor,
     "array": array_call,

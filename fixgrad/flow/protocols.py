@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import enumerations
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.ir import Place
@@ -51,7 +52,7 @@ def callables(state: State, value: Value) -> list[Thing]:
 
 def iterated(m: Machine, f: Frame, state: State, value: Value, place: Place) -> Value:
     """Return a value with what its own `__iter__` returns, or what it wraps, in place of an instance."""
-    if not any(t.kind == "instance" for t in value):
+    if not any(t.kind in ("instance", "class") for t in value):
         return value
     found = [_iterated(m, f, state, thing, place) for thing in ordered(value)]
     return union(found)
@@ -59,7 +60,8 @@ def iterated(m: Machine, f: Frame, state: State, value: Value, place: Place) -> 
 
 def _iterated(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> Value:
     if thing.kind != "instance":
-        return frozenset((thing,))
+        members = enumerations.listed(m, f, state, thing, place)
+        return frozenset((members or thing,))
     iterator = special(m, f, state, place, thing, "__iter__")
     result: set[Thing] = set()
     for inner in ordered(iterator if iterator is not None else frozenset((thing,))):

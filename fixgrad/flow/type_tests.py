@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import classes, containers
 from fixgrad.flow.arguments import Call
+from fixgrad.flow.enumerations import Member
 from fixgrad.flow.gradients import ARRAYS_ELSEWHERE, none_test
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
@@ -240,6 +241,8 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
         return _is_instance_of(thing, of_type)
     if of_type.kind == "record" or _made_by(thing) is not None:
         return _is_record_of(thing, of_type)
+    if of_type.kind == "class" and isinstance(thing.data, Member):
+        return of_type in classes.linear_bases(thing.data.cls)
     if _is_of_others(thing, of_type):
         return False
     written_as = _of_constants(thing, of_type)
