@@ -339,6 +339,18 @@ def write_attribute(
             state.add((thing, name), new)
 
 
+def delete_attribute(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute `del owner.name`."""
+    owner = f.registers[op.args[0]]
+    for thing in owner if len(owner) == 1 else ():
+        if thing.kind != "instance" and not namespaces.is_record(thing):
+            continue
+        state.set((thing, op.target), NOTHING)
+        fields: frozenset[str] = state.get((thing, "#fields"), frozenset())
+        state.set((thing, "#fields"), fields - {op.target})
+        m.conditions.bound_at[thing, op.target] = m.executed
+
+
 def _keep(m: Machine, instance: Thing, name: str, new: Value) -> None:
     """Note that an instance of a class, and so of its bases, keeps a tensor under a name."""
     classes = [(c.data.module.path, c.data.function.place) for c in linear_bases(instance.data)]

@@ -287,18 +287,10 @@ def _map_each(
     return results
 
 
-def _iterator(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    """iter: the iterable itself, or what a function gives again and again."""
-    if len(values) == 2:
-        found = m.apply(m, f, state, Call(call.place), values[0])
-        return frozenset((containers.make(m, f, state, call.place, "list", None, found),))
-    return values[0] if values else UNKNOWN
-
-
 def _range(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     bounds = values[1:] if len(values) == 2 and known(values[0]) == (True, 0) else values
     counted = len(bounds) == 1 and all(t in m.graph.counts for t in bounds[0])
-    return sequences.numbers_from(m, values) or (bounds[0] if counted else WHOLE)
+    return sequences.numbers_from(m, f, call.place, values) or (bounds[0] if counted else WHOLE)
 
 
 def _all(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -385,7 +377,6 @@ _HANDLERS: dict[str, Handler] = {
     "dict": _dict,
     "object.__new__": _new_object,
     "map": _map,
-    "iter": _iterator,
     "range": _range,
     "all": _all,
     "any": _any,

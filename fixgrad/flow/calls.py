@@ -24,6 +24,7 @@ from fixgrad.flow.call_sites import call_of
 from fixgrad.flow.differentiation import may_grant, may_run_backward, without_former
 from fixgrad.flow.gradients import asserted, consume
 from fixgrad.flow.graph import CallResult
+from fixgrad.flow.guards import deal_out
 from fixgrad.flow.idle import is_idle, values_inside
 from fixgrad.flow.ir import Op
 from fixgrad.flow.library import is_library
@@ -157,6 +158,7 @@ def send(m: Machine, f: Frame, state: State, call: Call, receiver: Value, name: 
         results.append(_send(m, f, s, call, thing, name, True))
 
     if things:
+        deal_out(m, f, state, call, name, things)
         m.alternatives += 1
         m.branch(f, state, [partial(way, t) for t in things])
         m.alternatives -= 1

@@ -148,6 +148,18 @@ def text_call(m: Machine, f: Frame, state: State, call: Call, text: str, name: s
     return UNKNOWN
 
 
+def letters(thing: Thing, key: Value) -> Value:
+    """Return a letter, or a part, of a text that is known."""
+    cuts = [t.data for t in of_kind(key, "slice") if isinstance(t.data, slice)]
+    sure, number = known(key)
+    if not isinstance(thing.data, str) or not (sure or len(cuts) == len(key) == 1):
+        return UNKNOWN
+    try:
+        return constant(thing.data[number if sure else cuts[0]])
+    except (TypeError, IndexError, ValueError):
+        return UNKNOWN
+
+
 def _listed(m: Machine, f: Frame, state: State, call: Call, items: list[Any]) -> Value:
     few = len(items) <= containers.MOST_ITEMS
     values = [constant(item) for item in items] if few else None

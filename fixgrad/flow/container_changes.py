@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers, sequences
+from fixgrad.flow.arguments import Argument
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, known, of_kind, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
-
-
-def listed(state: State, thing: Thing) -> list[Value] | None:
-    """Return the items of a sequence one by one, where all are known."""
-    length = state.get((thing, "#length"), "maybe")
-    if length == "maybe":
-        return None
-    return [frozenset(state.get((thing, f"[{n}]"), NOTHING)) for n in range(int(length))]
 
 
 def rewrite(state: State, thing: Thing, items: list[Value]) -> None:
@@ -38,7 +31,7 @@ def shuffle(state: State, thing: Thing) -> None:
 
 def reverse(state: State, thing: Thing, strong: bool) -> None:
     """Turn the order of a list around."""
-    items = listed(state, thing)
+    items = sequences.numbered(state, thing)
     if items is None or not strong:
         shuffle(state, thing)
     else:
@@ -65,7 +58,7 @@ def clear(state: State, thing: Thing, strong: bool) -> None:
 
 def insert(state: State, thing: Thing, at: Value, value: Value, strong: bool) -> None:
     """Put an item in front of another."""
-    items = listed(state, thing)
+    items = sequences.numbered(state, thing)
     sure, number = known(at)
     if items is not None and strong and sure and isinstance(number, int):
         items.insert(number, value)
@@ -77,7 +70,7 @@ def insert(state: State, thing: Thing, at: Value, value: Value, strong: bool) ->
 
 def pop(state: State, thing: Thing, at: Value, strong: bool) -> Value:
     """Take an item out of a sequence."""
-    items = listed(state, thing)
+    items = sequences.numbered(state, thing)
     sure, number = known(at)
     whole = frozenset(state.get((thing, "[*]"), NOTHING))
     if not strong or not sure or not isinstance(number, int):
@@ -126,6 +119,19 @@ def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
     state.set((thing, "#order"), tuple(name for name in order if name != field))
     if items is not None:
         state.set((thing, "[*]"), union(v for k, v in items if containers.field_of(k) != field))
+
+
+def move_to_end(
+    state: State, thing: Thing, key: Value, last: Argument | None, strong: bool
+) -> None:
+    """Let an item of a dict be the last, or the first."""
+    field = containers.field_of(key)
+    sure, end = known(last.value) if last is not None else (True, True)
+    if field is None or not sure or not strong:  # which one stands where is not known any more
+        state.add((thing, "[*]"), UNKNOWN)
+        return
+    order = [name for name in containers.fields_in_order(state, thing) if name != field]
+    state.set((thing, "#order"), (*order, field) if end else (field, *order))
 
 
 def copy_items(state: State, one: Thing, other: Thing) -> None:

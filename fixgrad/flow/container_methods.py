@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers, subsets
+from fixgrad.flow import container_changes, containers, iteration, sequences, subsets
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import consume
@@ -20,6 +20,7 @@ from fixgrad.flow.values import (
     Thing,
     Value,
     constant,
+    known,
     of_kind,
     union,
 )
@@ -52,6 +53,7 @@ def container_call(
             return frozenset(state.get((thing, "[*]"), NOTHING)) | first
         case "append" | "add" | "push":
             containers.append(state, thing, first, strong)
+            subsets.keep_last(m, state, thing)
             _remember_put(m, f, call, thing, first)
         case "put" | "put_nowait":
             sift(m, state, first)
@@ -66,6 +68,7 @@ def container_call(
             return container_changes.pop(state, thing, constant(0), strong) or UNKNOWN
         case "extend" | "update":
             _extend(m, f, state, call, thing, first, strong)
+            subsets.keep_last(m, state, thing)
         case "insert" if len(values) > 1:
             container_changes.insert(state, thing, first, values[1], strong)
         case "appendleft" if values:
@@ -88,7 +91,7 @@ def container_call(
         case "reverse":
             container_changes.reverse(state, thing, strong)
         case "sort" | "rotate":
-            _reorder(m, f, state, call, thing)
+            _reorder(m, f, state, call, thing, name, values, strong)
         case "index" | "count":
             return NUMBER
         case _:
@@ -139,7 +142,27 @@ def _extend(
         containers.append(state, thing, value, strong)
 
 
-def _reorder(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> None:
+def _reorder(
+    m: Machine,
+    f: Frame,
+    state: State,
+    call: Call,
+    thing: Thing,
+    name: str,
+    values: list[Value],
+    strong: bool,
+) -> None:
+    items = sequences.numbered(state, thing) if strong else None
+    order = None
+    if items is not None and name == "sort":
+        order = iteration.in_order(m, f, state, call, items)
+    elif items is not None:
+        sure, number = known(values[0]) if values else (True, 1)
+        by = number % len(items) if items and sure and isinstance(number, int) else None
+        order = [*items[len(items) - by :], *items[: len(items) - by]] if by is not None else None
+    if order is not None:
+        container_changes.rewrite(state, thing, order)
+        return
     key = call.keyword("key")
     if key is not None:
         m.callbacks(m, f, state, call, [key], (frozenset(state.get((thing, "[*]"), NOTHING)),))
@@ -182,10 +205,21 @@ def _dict_call(
             container_changes.remove(state, thing, first, strong)
             return NONE
         case "popitem":
-            choose(m, state, thing)
-            state.set((thing, "#sure"), frozenset())
-            pair = containers.make(m, f, state, call.place, "tuple", [UNKNOWN, anything])
+            last = call.get(0, "last")
+            sure, end = known(last.value) if last is not None else (True, True)
+            if items and sure and strong:
+                key, anything = items[-1 if end else 0]
+                container_changes.remove(state, thing, key, strong)
+            else:
+                key = UNKNOWN
+                choose(m, state, thing)
+                state.set((thing, "#sure"), frozenset())
+                state.set((thing, "#partial"), True)
+            pair = containers.make(m, f, state, call.place, "tuple", [key, anything])
             return frozenset((pair,))
+        case "move_to_end":
+            container_changes.move_to_end(state, thing, first, call.get(1, "last"), strong)
+            return NONE
         case "setdefault":
             return _set_default(state, thing, values)
         case "update" | "__ior__":
@@ -203,7 +237,8 @@ def item_of_dict(m: Machine, f: Frame, state: State, call: Call, thing: Thing, k
     """Read an item of a dict; a `defaultdict` makes the one that is missing."""
     factory = frozenset(state.get((thing, "#default"), NOTHING))
     if factory and not containers.has(state, thing, key):
-        found = frozenset(state.get((thing, "[*]"), NOTHING))
+        sure = containers.known_items(state, thing) is not None and containers.field_of(key)
+        found = NOTHING if sure else frozenset(state.get((thing, "[*]"), NOTHING))
         made = found | m.apply(m, f, state, Call(call.place), factory)
         if containers.field_of(key) is None:
             state.add((thing, "[*]"), made)

@@ -309,7 +309,7 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
         elif thing.kind == "module":
             found.append(frozenset(state.get((thing, "#inner"), NOTHING)) or value)
         elif thing.kind in ("const", "number", "text"):
-            bounded = thing.name[:5] == "from "  # of a range
+            bounded = thing in m.graph.ranges
             found.append(frozenset((thing,)) if bounded else WHOLE if thing.data is int else NUMBER)
         elif state.get((thing, "#samples")):
             found.append(m.batch(m, f, state, op.place, thing))

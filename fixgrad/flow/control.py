@@ -18,7 +18,15 @@ from fixgrad.flow.gradients import (
     guarded_branches,
     weigh_gradient,
 )
-from fixgrad.flow.guards import Coverage, Guard, elements_of, is_weighed, parts_in, weighed_by
+from fixgrad.flow.guards import (
+    Coverage,
+    Guard,
+    elements_of,
+    is_weighed,
+    parts_in,
+    walked,
+    weighed_by,
+)
 from fixgrad.flow.ir import Op
 from fixgrad.flow.library import is_library
 from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
@@ -166,14 +174,17 @@ def _for(
     for thing in built_by(f, op):
         state.set((thing, "#length"), "maybe")
     whole, statement = elements_of(m, state, iterable), f.statement
-    partial = parts_in(state, iterable)
+    partial, through = parts_in(state, iterable), walked(m, iterable)
+    may_end: list[Loop] = []
 
     def turn(s: State) -> None:
-        f.statement = statement
+        f.statement, loop = statement, m.loops[-1]
         forget_last_turn(m, f, s, op)
         f.registers[op.out] = element
-        m.loops[-1].elements, m.loops[-1].partial = whole, partial
+        loop.elements, loop.partial, loop.walked = whole, partial, through
+        loop.ended = frozenset(containers.reachable(s, [element])) if may_end else frozenset()
         turns.execute(m, f, op, s)
+        may_end.extend([loop] if loop.breaks else [])
 
     m.elements.append(whole)
     m.loop(f, state, turn, matters, False, end)
@@ -199,6 +210,7 @@ def _unrolled(
         f.statement = statement
         f.loops.append(loop)
         m.loops.append(loop)
+        loop.ended = frozenset(containers.reachable(turn, elements)) if breaks else frozenset()
         f.registers[op.out] = element
         guards = len(m.guards)
         turns.execute(m, f, op, turn)

@@ -142,9 +142,8 @@ class FlowGraph:
         self.loops: dict[Thing, int] = {}  # how many loops are around the expression that makes it
         # by tensor: for each branch around where it is put into containers, into which on which way
         self.dealt: dict[Thing, dict[tuple[Site | None, Path], dict[int, set[Thing]]]] = {}
-        self.certain: set[tuple[Site, Thing]] = (
-            set()
-        )  # demanded there on every way of such branches
+        # by such a tensor: the containers of which each item is asked for
+        self.gone_through: dict[Thing, set[Thing]] = {}
         # by where its gradient is read: what is tested for None only afterwards
         self.tested: set[tuple[Site | None, Thing]] = set()
         self.sifted: set[Thing] = set()  # chosen among others by a test that mentions them
@@ -157,6 +156,7 @@ class FlowGraph:
         self.speed_of: dict[Thing, set[Thing]] = {}  # changed by a gradient -> of which tensors
         self.too_early: set[Site] = set()  # `assert x.grad is None` before any backward pass
         self.counts: dict[Thing, frozenset[Thing]] = {}  # how many there are -> in which list
+        self.ranges: dict[Thing, slice] = {}  # a number of a range -> the range
         self.slices: dict[Thing, tuple[Thing, slice]] = {}  # part of a list -> which, of which
         self.singly: dict[
             Thing, set[Thing]
@@ -192,15 +192,24 @@ class FlowGraph:
         for tensor in tensors:
             self.chosen_of.setdefault(tensor, set()).add(of)
 
+    def is_dealt(self, tensor: Thing) -> bool:
+        """Say whether a tensor comes into a container that is asked for, on whichever way of branches."""
+        asked, dealt = self.gone_through.get(tensor, set()), self.dealt.get(tensor, {})
+        return bool(dealt) and all(
+            ways.get(number) and ways[number] <= asked
+            for ways in dealt.values()
+            for number in (0, 1)
+        )
+
     def is_certain(self, site: Site, path: Path, tensor: Thing) -> bool:
         """Say whether a demand is about a tensor whichever key took it, or another, elsewhere."""
         asked = self.asked_of.get((site, path, tensor), set())
         taken = self.chosen_of.get(tensor, {None})
-        return (site, tensor) in self.certain or taken <= asked
+        return self.is_dealt(tensor) or taken <= asked
 
     def is_one_of(self, tensor: Thing) -> bool:
         """Say whether a demand may be about one of the tensors that an expression makes, not about all."""
-        if tensor not in self.picked or tensor in self.whole:
+        if tensor not in self.picked or tensor in self.whole or self.is_dealt(tensor):
             return False
         return not any(t is tensor and self.is_certain(s, p, t) for s, p, t in self.asked_of)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow import containers
+from fixgrad.flow.arguments import Call
 from fixgrad.flow.containers import reachable
 from fixgrad.flow.failures import ends_program
 from fixgrad.flow.ir import Op, Place
@@ -42,7 +43,7 @@ class Guard(NamedTuple):
 
 def weighed_by(m: Machine, f: Frame, state: State, op: Op) -> Guard:
     """Return what the test of a branch, or the body of a try, mentions."""
-    if not isinstance(op.constant, str):
+    if not isinstance(op.constant, str) or _asks_whether_there(f, op):
         return Guard()
     found: set[Thing] = set()
     among: set[Thing] = set()
@@ -69,6 +70,12 @@ def weighed_by(m: Machine, f: Frame, state: State, op: Op) -> Guard:
     return Guard(frozenset(found), frozenset(among), frozenset(names))
 
 
+def _asks_whether_there(f: Frame, op: Op) -> bool:
+    """Say whether a test passes whatever there is: `if bias is not None`."""
+    test = f.tests.get(op.args[0]) if op.args else None
+    return test is not None and test.question[0] == "is" and (None, "None") in test.question[1]
+
+
 def _directly(value: Value) -> set[Thing]:
     found: set[Thing] = set()
     for thing in value:
@@ -91,14 +98,23 @@ def is_sorted_out(m: Machine, tensor: Thing) -> bool:
     return any(tensor in guard.among for guard in m.guards)
 
 
-def sift(m: Machine, state: State, value: Value, into: Value = NOTHING) -> None:
-    """Note what is put into a container behind a test that mentions it, or of a part of a list only."""
-    partial = frozenset().union(*(loop.partial for loop in m.loops))
-    if partial and not partial.isdisjoint(reachable(state, (value,))):
+def sift(
+    m: Machine, state: State, value: Value, into: Value = NOTHING, *, only: bool = False
+) -> None:
+    """Note what is put into a container behind a test that mentions it, or of a part of a list only.
+
+    `only` says that nothing puts the others into another container.
+    """
+    partial = frozenset().union(*(loop.partial | loop.ended for loop in m.loops))
+    if partial and not partial.isdisjoint(inside := reachable(state, (value,))):
         for container in into:
             state.set((container, "#partial"), True)
+        sort_out(m, [t for t in inside if any(t in loop.ended for loop in m.loops)])
     if m.guards:
         inside = [t for t in reachable(state, (value,)) if is_weighed(m, t)]
+        if only:
+            for container in into if inside else ():
+                state.set((container, "#partial"), True)
         _deal(m, inside, into)
         m.graph.sifted.update(inside)
         m.graph.chosen.update(inside)
@@ -115,24 +131,38 @@ def _deal(m: Machine, tensors: list[Thing], into: Value) -> None:
             ways.setdefault((site, path), {}).setdefault(number, set()).update(into)
 
 
-def all_dealt(m: Machine, tensors: list[Thing], holders: set[Thing]) -> list[Thing]:
-    """Return those of the tensors that come into one of the containers on whichever way."""
-    return [
-        tensor
-        for tensor in tensors
-        if tensor in m.graph.dealt
-        and all(
-            ways.get(number) and ways[number] <= holders
-            for ways in m.graph.dealt[tensor].values()
-            for number in (0, 1)
-        )
-    ]
+_PUTS = ("append", "add", "insert", "appendleft")
+
+
+def deal_out(m: Machine, f: Frame, state: State, call: Call, name: str, into: list[Thing]) -> None:
+    """Note that a value is put into one of several containers: `(xs if test else ys).append(x)`."""
+    if name not in _PUTS or not all(t.kind == "list" for t in into):
+        return
+    values = [argument.value for argument in call.arguments]
+    tensors = [t for t in reachable(state, values) if t.kind == "tensor"]
+    here = Site(f.module.path, call.place), f.path
+    for tensor in tensors:
+        m.graph.dealt.setdefault(tensor, {})[here] = {0: {into[0]}, 1: {*into[1:]}}
+    m.graph.sifted.update(tensors)
+    sort_out(m, tensors)
+
+
+def note_asked(m: Machine, tensors: Iterable[Thing], holders: Iterable[Thing]) -> None:
+    """Note of tensors in which containers they are asked for with all others."""
+    for tensor in tensors:
+        if tensor in m.graph.dealt:
+            m.graph.gone_through.setdefault(tensor, set()).update(holders)
+
+
+def walked(m: Machine, value: Value) -> set[Thing]:
+    """Return the containers all of whose items stand in what a loop goes through."""
+    return _all_of(m, set(of_kind(value, *containers.CONTAINERS)))
 
 
 def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute the element of a comprehension."""
     container, value = f.values(op)
-    sift(m, state, value, container)
+    sift(m, state, value, container, only=True)
     containers.collect(m, f, op, state)
 
 
@@ -183,9 +213,7 @@ def ask_all(
     """
     found = [identity(t) for t in ordered(frozenset(holders)) if t.kind == "tensor"]
     site = Site(f.module.path, place)
-    dealt = all_dealt(m, found, holders)
-    m.graph.certain.update((site, t) for t in dealt)
-    m.graph.whole.update(dealt)
+    note_asked(m, found, holders)
     m.graph.whole |= elements_of(m, state, value) - m.graph.sifted
     emptied = {t for t in _all_of(m, holders) if not lacks(state, t)}
     for tensor in found:
@@ -239,8 +267,14 @@ def takes_each(m: Machine, f: Frame, state: State, register: int) -> bool:
     return name in f.loop_variables and not weighed
 
 
+_ALL_NUMBERS = (".arange", ".permutation", ".argsort")
+
+
 def _is_some_numbers(m: Machine, state: State, thing: Thing) -> bool:
-    """Say whether a loop goes through a list of numbers, which need not be all there are."""
+    """Say whether a loop goes through a list or array of numbers, which need not be all there are."""
+    if thing.kind == "array":
+        made = m.graph.computed.get(thing)
+        return made is None or not made.effect.endswith(_ALL_NUMBERS)
     items = state.get((thing, "[*]"), NOTHING) if thing.kind in ("list", "tuple") else NOTHING
     whole = bool(m.graph.all_of.get(thing))
     return bool(items) and not whole and all(is_whole_number(t) for t in items)
@@ -259,7 +293,12 @@ def take_part(m: Machine, state: State, thing: Thing, key: Value, part: Value) -
     cuts = [t.data for t in of_kind(key, "slice")]
     if len(cuts) == 1 and isinstance(cuts[0], slice):
         m.graph.slices.update((made, (thing, cuts[0])) for made in part)
-    inside = {t for made in part for t in _items(state, made)}
+    some_of(m, state, thing, *part)
+
+
+def some_of(m: Machine, state: State, thing: Thing, *parts: Thing) -> None:
+    """Note that parts of a list may hold any of several tensors, unless there is only one."""
+    inside = {t for made in parts for t in _items(state, made)}
     if len(inside) > 1:
         m.graph.take_some(ordered(inside), thing)
 

@@ -3,7 +3,7 @@
     module   ::= function*                        the module's own body is function 0
     function ::= name(parameter, ...) { op* }
     op       ::= [%out =] kind [target] [%arg, ...] [constant] { op* } ...   @line:column
-    kind     ::= const | load | store | delete | attr | setattr | index | setindex | call | method
+    kind     ::= const | load | store | delete | attr | setattr | delattr | index | setindex | call | method
                | binary | inplace | unary | compare | pack | collect | finish | item | function | class | import
                | branch | loop | try | with | return | raise | break | continue | yield | assert
                | format | none-of-these: opaque

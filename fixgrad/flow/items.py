@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers, enumerations, sequences
+from fixgrad.flow import constants, containers, enumerations, sequences, subsets
 from fixgrad.flow.access import each
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import array_item, arrays_in, new_array, take, write_array
@@ -78,14 +78,11 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 pick(m, state, thing, of_part=bool(parts))
                 if parts:
                     take_part(m, state, thing, key, whole)
-            elif not (m.loops and takes_each(m, f, state, op.args[1])) or (
-                any(t.name.startswith("from ") for t in of_kind(key, "number"))
-                and sequences.item(state, thing, key) >= state.get((thing, "[*]"), NOTHING)
+            elif not (m.loops and takes_each(m, f, state, op.args[1])) or sequences.lacks_some(
+                m, state, thing, key
             ):
-                choose(
-                    m, state, thing
-                )  # `ps[i]` of `range(1, len(ps))` where nobody knows the first
-            return whole if len(parts) == len(key) else whole | sequences.item(state, thing, key)
+                choose(m, state, thing)
+            return whole if len(parts) == len(key) else whole | sequences.item(m, state, thing, key)
         case "instance":
             own = special(m, f, state, op.place, thing, "__getitem__", (key,))
             if own is not None:
@@ -100,7 +97,7 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
         case "external":
             return _item_of_external(m, f, state, thing, key, op)
         case "const" | "text":
-            return UNKNOWN
+            return constants.letters(thing, key)
     return containers.carry(m, f, state, op.place, [frozenset((thing,))])
 
 
@@ -168,8 +165,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
                 containers.escape(state, thing, [new])
         elif thing.kind == "list" and of_kind(key, "slice"):
             new = iterated(m, f, state, new, op.place)
-            container_changes.shuffle(state, thing)
-            state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
+            subsets.write_slice(m, f, state, thing, key, new, op, strong)
         elif thing.kind in ("list", "dict"):
             containers.set_item(state, thing, key, new, strong)
     m.alternatives -= not strong

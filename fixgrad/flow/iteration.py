@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import containers
+from fixgrad.flow import container_changes, containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import fails_for_untracked
@@ -17,6 +17,7 @@ from fixgrad.flow.values import (
     NOTHING,
     UNKNOWN,
     WHOLE,
+    Thing,
     Value,
     constant,
     known,
@@ -86,13 +87,47 @@ def _enumerate(m: Machine, f: Frame, state: State, call: Call, values: list[Valu
 
 def _sorted(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     op = containers.element_op(call.place)
-    listed = containers.elements(m, f, state, values[0], op) if len(call.arguments) == 1 else None
-    each = [known(value) for value in listed or ()]
-    kinds = {type(value) for _, value in each}
-    if each and all(sure for sure, _ in each) and kinds in ({str}, {int}):
-        items = [constant(value) for value in sorted(value for _, value in each)]
-        return frozenset((containers.make(m, f, state, call.place, "list", items),))
-    return _reordered(m, f, state, call, values)
+    listed = containers.elements(m, f, state, values[0], op) if values else None
+    items = in_order(m, f, state, call, listed or [])
+    if items is None:
+        return _reordered(m, f, state, call, values)
+    made = containers.make(m, f, state, call.place, "list", items)
+    holds_all(m, state, made, values[:1])
+    return frozenset((made,))
+
+
+def in_order(
+    m: Machine, f: Frame, state: State, call: Call, items: list[Value]
+) -> list[Value] | None:
+    """Return the items as `sorted` orders them, where what they are sorted by is known of each."""
+    key, back = call.keyword("key"), call.keyword("reverse")
+    sure, backwards = known(back) if back is not None else (True, False)
+    if not items or not sure:
+        return None
+    by = items
+    if key is not None and known(key) != (True, None):
+        if not of_kind(key, "function", "partial"):
+            return None
+        by = [
+            m.apply(m, f, state, Call(call.place, (Argument(v, call.place),)), key) for v in items
+        ]
+    each = [known(value) for value in by]
+    if not all(is_known for is_known, _ in each) or {type(v) for _, v in each} not in _SORTABLE:
+        return None
+    order = sorted(range(len(items)), key=lambda n: each[n][1], reverse=bool(backwards))
+    return [items[n] for n in order]
+
+
+_SORTABLE: tuple[set[type], ...] = ({str}, {int}, {float}, {bool})
+
+
+def _reversed(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    items = containers.elements(m, f, state, values[0], containers.element_op(call.place))
+    if items is None:
+        return _reordered(m, f, state, call, values)
+    made = containers.make(m, f, state, call.place, "list", items[::-1])
+    holds_all(m, state, made, values[:1])
+    return frozenset((made,))
 
 
 def _reordered(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
@@ -114,15 +149,16 @@ def _filter(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     each = [containers.any_element(m, f, state, values[1], op)] if listed is None else listed
     kept: list[Value] = []
     for value in each:
-        passes = _passes(m, f, state, call, values[0], value)
-        if passes == "maybe":
+        outcome = passes(m, f, state, call, values[0], value)
+        if outcome == "maybe":
             sort_out(m, containers.reachable(state, (value,)))
-        kept += [value] if passes != "no" else []
+        kept += [value] if outcome != "no" else []
     items = kept if listed is not None or not kept else None
     return frozenset((containers.make(m, f, state, call.place, "list", items, union(kept)),))
 
 
-def _passes(m: Machine, f: Frame, state: State, call: Call, test: Value, value: Value) -> str:
+def passes(m: Machine, f: Frame, state: State, call: Call, test: Value, value: Value) -> str:
+    """Say whether a function lets an item through."""
     given = Call(call.place, (Argument(value, call.place),))
     if not of_kind(test, "function", "method", "partial"):
         return "maybe"
@@ -133,16 +169,55 @@ def _passes(m: Machine, f: Frame, state: State, call: Call, test: Value, value: 
     return "maybe" if not sure else "yes" if passed else "no"
 
 
+def _iterator(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
+    """iter: what `next` takes one by one of, or what a function gives again and again."""
+    if len(values) == 2:
+        found = m.apply(m, f, state, Call(call.place), values[0])
+        return frozenset((containers.make(m, f, state, call.place, "list", None, found),))
+    given = values[0] if values else UNKNOWN
+    walked = [t for t in of_kind(given, "list", "tuple") if not t.name.startswith("generator")]
+    if len(walked) != 1 or len(given) != 1:
+        return given
+    made = containers.make(m, f, state, call.place, "list", [], name=_ITERATOR, fresh=True)
+    container_changes.copy_items(state, walked[0], made)
+    m.graph.all_of[made] = {walked[0]}
+    return frozenset((made,))
+
+
+_ITERATOR = "iterator"
+
+
 def _next(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     op = containers.element_op(call.place)
     first = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
     for thing in of_kind(values[0], "list", "tuple", "dict") if values else []:
-        if thing.name.startswith("generator") and len(values) == 1:
-            exhaust(m, f, state, call, values[0])
-        elif not thing.name.startswith("generator") and state.get((thing, "#length")) != "1":
-            choose(m, state, thing)
-            lose(state, thing)
+        if thing.name.startswith("generator"):
+            if len(values) == 1:
+                exhaust(m, f, state, call, values[0])
+        elif thing.name == _ITERATOR and len(values[0]) == 1 and not m.loops:
+            first = _taken_first(m, state, thing) or first
+        elif state.get((thing, "#length")) != "1":
+            _take_any(m, state, thing)
     return first | union(values[1:])
+
+
+def _taken_first(m: Machine, state: State, thing: Thing) -> Value:
+    """Take the next item of an iterator."""
+    first = containers.beginning(state, thing)[:1]
+    if not first:
+        _take_any(m, state, thing)
+        return NOTHING
+    container_changes.pop(state, thing, constant(0), True)
+    lose(state, thing)
+    return first[0]
+
+
+def _take_any(m: Machine, state: State, thing: Thing) -> None:
+    for of in m.graph.all_of.get(thing, (thing,)) if thing.name == _ITERATOR else (thing,):
+        choose(m, state, of)
+    lose(state, thing)
+    if thing.name == _ITERATOR:
+        state.set((thing, "#partial"), True)
 
 
 def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -164,8 +239,9 @@ def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
 HANDLERS: dict[str, Handler] = {
     "enumerate": _enumerate,
     "filter": _filter,
+    "iter": _iterator,
     "next": _next,
-    "reversed": _reordered,
+    "reversed": _reversed,
     "sorted": _sorted,
     "zip": _zip,
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import builtin_calls, containers, sequences
+from fixgrad.flow import builtin_calls, containers, iteration, sequences
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.guards import choose, holds_all, lose, parted, sort_out
 from fixgrad.flow.protocols import iterated
@@ -130,18 +130,44 @@ def _chosen(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return _listed(m, f, state, call, None, frozenset((made,)))
 
 
-def _tested(m: Machine, f: Frame, state: State, call: Call) -> Value:
-    """Call takewhile and the like: the elements that a function chooses."""
-    if len(call.arguments) != 2:
-        return UNKNOWN
-    test, source = (a.value for a in call.arguments)
-    _, anything = _items(m, f, state, call, source)
-    m.graph.sifted.update(containers.reachable(state, (source,)))
-    m.callbacks(m, f, state, call, [test], (anything,))
-    return _listed(m, f, state, call, None, anything)
+def _tested(kind: str) -> Iteration:
+    """Return what leaves the elements that a function chooses."""
+
+    def choose_them(m: Machine, f: Frame, state: State, call: Call) -> Value:
+        if len(call.arguments) != 2:
+            return UNKNOWN
+        test, source = (a.value for a in call.arguments)
+        items, anything = _items(m, f, state, call, source)
+        m.graph.sifted.update(containers.reachable(state, (source,)))
+        each = [anything] if items is None else items
+        outcomes = [iteration.passes(m, f, state, call, test, value) for value in each]
+        kept = None if items is None or "maybe" in outcomes else _KEPT[kind](items, outcomes)
+        made = _listed(m, f, state, call, kept, anything if kept is None else NOTHING)
+        if kept is None:
+            sort_out(m, containers.reachable(state, (anything,)))
+            for thing in made:
+                lose(state, thing)
+        return made
+
+    return choose_them
+
+
+_KEPT: dict[str, Callable[[list[Value], list[str]], list[Value]]] = {
+    "takewhile": lambda items, found: items[: [*found, "no"].index("no")],
+    "dropwhile": lambda items, found: items[[*found, "no"].index("no") :],
+    "filterfalse": lambda items, found: [
+        v for v, passed in zip(items, found, strict=True) if passed == "no"
+    ],
+}
 
 
 def _compressed(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    items, _ = _items(m, f, state, call, _first(call))
+    flags, _ = _items(m, f, state, call, union(a.value for a in call.arguments[1:2]))
+    each = [known(flag) for flag in flags or ()]
+    if items is not None and flags is not None and all(sure for sure, _ in each):
+        kept = [v for v, (_, flag) in zip(items, each, strict=False) if flag]
+        return _listed(m, f, state, call, kept, NOTHING)
     m.graph.sifted.update(containers.reachable(state, (_first(call),)))
     sort_out(m, of_kind(_items(m, f, state, call, _first(call))[1], "tensor"))
     made = _cycled(m, f, state, call)
@@ -227,8 +253,8 @@ ITERATORS: dict[str, Iteration] = {
     "itertools.compress": _compressed,
     "itertools.count": _counted,
     "itertools.cycle": _cycled,
-    "itertools.dropwhile": _tested,
-    "itertools.filterfalse": _tested,
+    "itertools.dropwhile": _tested("dropwhile"),
+    "itertools.filterfalse": _tested("filterfalse"),
     "itertools.groupby": _grouped,
     "itertools.islice": _slice,
     "itertools.pairwise": _pairs,
@@ -236,7 +262,7 @@ ITERATORS: dict[str, Iteration] = {
     "itertools.product": _product,
     "itertools.repeat": _repeated,
     "itertools.starmap": _starred,
-    "itertools.takewhile": _tested,
+    "itertools.takewhile": _tested("takewhile"),
     "itertools.tee": _copies,
     "itertools.zip_longest": _zipped,
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from fixgrad.edits import Operation
 from fixgrad.flow import (
+    access,
     arithmetic,
     budgets,
     calls,
@@ -42,6 +43,7 @@ HANDLERS: dict[str, Handler] = {
     "delete": variables.delete,
     "attr": registration.get_attribute,
     "setattr": registration.set_attribute,
+    "delattr": access.delete_attribute,
     "index": items.get_item,
     "setindex": items.set_item,
     "item": items.part,

@@ -107,6 +107,8 @@ class Loop:
         self.number = 0  # tells its turns apart
         self.elements: frozenset[Thing] = frozenset()  # the tensors it goes through
         self.partial: frozenset[Thing] = frozenset()  # those of them that are a part of a list
+        self.ended: frozenset[Thing] = frozenset()  # those that it may not come to, as it may end
+        self.walked: set[Thing] = set()  # the containers whose items it goes through
 
 
 class Machine:

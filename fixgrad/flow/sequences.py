@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
-from fixgrad.flow.guards import holds_all, parted
+from fixgrad.flow.guards import holds_all, parted, sift, some_of
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, known, of_kind, union
+from fixgrad.flow.values import NOTHING, UNKNOWN, Site, Thing, Value, known, of_kind, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -38,25 +38,49 @@ def behind(state: State, thing: Thing, start: int) -> Value:
     return whole - union(first[:start]) | again | union(first[start:]) or whole
 
 
-def item(state: State, thing: Thing, key: Value) -> Value:
+def item(m: Machine, state: State, thing: Thing, key: Value) -> Value:
     """Read an item by its number, which may be the last, or one that is known to be no smaller than another."""
     last: Value = state.get((thing, "#last"), NOTHING)
     if last and known(key) == (True, -1):
         return last
-    names = {t.name for t in key if t.kind == "number"}
-    if len(key) == 1 and any(name[:5] == "from " for name in names):
-        start, items = int(names.pop()[5:]), numbered(state, thing)
-        found = union(items[start:]) if items is not None else behind(state, thing, start)
+    bounds = bounds_of(m, key)
+    if bounds is not None:
+        items = numbered(state, thing)
+        found = union(items[bounds]) if items is not None else within(state, thing, bounds)
         return found or UNKNOWN
     return containers.item(state, thing, key)
 
 
-def numbers_from(m: Machine, values: list[Value]) -> Value:
-    """Return what `range(1, end)` goes through, of which the smallest is known; nothing of other ranges."""
-    start = known(values[0])[1] if len(values) == 2 else 0
-    if not isinstance(start, int) or start < 1:
+def bounds_of(m: Machine, key: Value) -> slice | None:
+    """Return which items the numbers of a range are those of: `xs[i]` of `for i in range(1, end)`."""
+    found = [m.graph.ranges[t] for t in key if t in m.graph.ranges]
+    return found[0] if len(key) == 1 and found else None
+
+
+def lacks_some(m: Machine, state: State, thing: Thing, key: Value) -> bool:
+    """Say whether the items of such numbers are not all, and nobody knows which: `range(1, len(ps))`."""
+    bounds = bounds_of(m, key)
+    if bounds is None or (not bounds.start and bounds.step == 1):
+        return False
+    return item(m, state, thing, key) >= frozenset(state.get((thing, "[*]"), NOTHING))
+
+
+def numbers_from(m: Machine, f: Frame, place: Place, values: list[Value]) -> Value:
+    """Return what a range goes through whose end or smallest number is known; nothing of other ranges."""
+    each = [known(value) for value in values]
+    if not 0 < len(each) < 4:
         return NOTHING
-    return frozenset((m.thing("number", None, (), f"from {start}", int),))
+    start, stop, step = ((True, 0), *each, (True, 1)) if len(each) == 1 else (*each, (True, 1))[:3]
+    numbers = [number for sure, number in (start, stop, step) if sure]
+    if not start[0] or not step[0] or not all(isinstance(n, int) and n >= 0 for n in numbers):
+        return NOTHING
+    if not stop[0] and start[1] == 0 and step[1] == 1:
+        return NOTHING
+    thing = m.thing("number", Site(f.module.path, place), f.path, "", int)
+    bounds = slice(start[1], stop[1], step[1] or 1)
+    if m.graph.ranges.setdefault(thing, bounds) != bounds:
+        m.graph.ranges[thing] = slice(0, None, 1)
+    return frozenset((thing,))
 
 
 def sliced(m: Machine, f: Frame, state: State, thing: Thing, key: Thing, place: Place) -> Value:
@@ -107,6 +131,7 @@ def part(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
         made = containers.make(m, f, state, op.place, "list", rest, whole)
         if rest is None and (int(before) or int(after or 0)):
             state.set((made, "#partial"), True)
+            some_of(m, state, thing, made)
         return frozenset((made,))
     number = int(op.target)
     if items is not None:
@@ -165,4 +190,5 @@ def joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
         if other:
             end(state, made, [*first, others, *other])
     holds_all(m, state, made, *parted(state, (left, right)))
+    sift(m, state, union(sides), frozenset((made,)), only=True)
     return frozenset((made,))

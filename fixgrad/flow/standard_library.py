@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import builtin_calls, containers, importing, instances
+from fixgrad.flow import builtin_calls, containers, importing, instances, subsets
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype
 from fixgrad.flow.drawing import DRAWING
@@ -52,7 +52,13 @@ def _partial_method(m: Machine, f: Frame, state: State, call: Call) -> Value:
 
 def _deque(m: Machine, f: Frame, state: State, call: Call) -> Value:
     given = call._replace(arguments=tuple(call.positional()[:1]))
-    return builtin_calls.call_builtin(m, f, state, given, "list")
+    made = builtin_calls.call_builtin(m, f, state, given, "list")
+    longest = call.get(1, "maxlen")
+    if longest is not None and not is_constant(longest.value, None):
+        for thing in of_kind(made, "list"):
+            state.set((thing, "#longest"), longest.value)
+            subsets.keep_last(m, state, thing)
+    return made
 
 
 def _checkpoint(m: Machine, f: Frame, state: State, call: Call) -> Value:

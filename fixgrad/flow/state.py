@@ -58,7 +58,7 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 _SETS = {
     "#base", "#collate", "#cut", "#default", "#displaced", "#fields", "#freed", "#hooks", "#inner",
-    "#inputs", "#items", "#made", "#outdated", "#outpaced", "#owner", "#parameter", "#params",
+    "#inputs", "#items", "#longest", "#made", "#outdated", "#outpaced", "#owner", "#parameter", "#params",
     "#parts", "#perhaps", "#present", "#repeats", "#returned", "#samples", "#setter", "#source",
     "#storage",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import container_changes, containers
+from fixgrad.flow import container_changes, containers, sequences
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.guards import lose
 from fixgrad.flow.ir import Op
@@ -82,7 +82,7 @@ def _part_of(
 
 def _take_out(m: Machine, state: State, thing: Thing, which: Value, strong: bool) -> None:
     """Take one item out of a list or set, by what it is."""
-    items = container_changes.listed(state, thing)
+    items = sequences.numbered(state, thing)
     marks, mark = _marks(m, state, items), _marks(m, state, [which])
     if items is None or marks is None or mark is None or not strong:
         _take_some(m, _inside(state, thing))
@@ -95,7 +95,7 @@ def _take_out(m: Machine, state: State, thing: Thing, which: Value, strong: bool
 
 def _delete(m: Machine, state: State, thing: Thing, at: Value, strong: bool) -> None:
     """Take items out of a list by their position: `del layers[1:]`."""
-    items = container_changes.listed(state, thing)
+    items = sequences.numbered(state, thing)
     sure, number = known(at)
     cuts = [t.data for t in of_kind(at, "slice") if isinstance(t.data, slice)]
     if items is not None and strong and len(at) == 1 and cuts:
@@ -105,6 +105,39 @@ def _delete(m: Machine, state: State, thing: Thing, at: Value, strong: bool) -> 
     if items is None or not strong or not (sure and isinstance(number, int)):
         _take_some(m, _inside(state, thing))
     container_changes.pop(state, thing, at, strong)
+    lose(state, thing)
+
+
+def write_slice(
+    m: Machine, f: Frame, state: State, thing: Thing, key: Value, new: Value, op: Op, strong: bool
+) -> None:
+    """Execute `xs[1:] = new`."""
+    items, others = sequences.numbered(state, thing), containers.elements(m, f, state, new, op)
+    cuts = [t.data for t in key if isinstance(t.data, slice)]
+    if items is not None and others is not None and strong and len(cuts) == len(key) == 1:
+        try:
+            items[cuts[0]] = others
+        except ValueError:  # the program raises it too
+            return
+        container_changes.rewrite(state, thing, items)
+        return
+    _take_some(m, _inside(state, thing))
+    container_changes.shuffle(state, thing)
+    state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
+    lose(state, thing)
+
+
+def keep_last(m: Machine, state: State, thing: Thing) -> None:
+    """Let a `deque(items, maxlen=2)` drop what it has no room for."""
+    longest: Value = state.get((thing, "#longest"), NOTHING)
+    if not longest:
+        return
+    items, (sure, number) = sequences.numbered(state, thing), known(longest)
+    if items is not None and sure and isinstance(number, int):
+        container_changes.rewrite(state, thing, items[max(len(items) - number, 0) :])
+    elif items:
+        _take_some(m, _inside(state, thing))
+        container_changes.shuffle(state, thing)
     lose(state, thing)
 
 

@@ -108,7 +108,10 @@ def log(
     if kind in _ASKS and sorted_out and m.graph.loops.get(me):
         m.graph.picked.add(me)
     elif kind == "grad" and not sorted_out and any(me in elements for elements in m.elements):
-        m.graph.whole.add(me)
+        if me in m.graph.dealt:
+            m.graph.gone_through.setdefault(me, set()).update(*(loop.walked for loop in m.loops))
+        else:
+            m.graph.whole.add(me)
     if use.tracked == "no" and use.sure and m.certainly_runs():
         m.graph.first_turn.add((kind, site, f.path, identity(thing)))
 

@@ -38,7 +38,8 @@ def undecided(graph: FlowGraph, targets: Iterable[Target]) -> dict[Target, tuple
 
 def _is_open(graph: FlowGraph, demand: Demand) -> bool:
     me = graph.identity(demand.thing)
-    if demand.use.kind == "idle-grad" or (demand.use.kind == "grad" and me in graph.whole):
+    gone_through = me in graph.whole or graph.is_dealt(me)
+    if demand.use.kind == "idle-grad" or (demand.use.kind == "grad" and gone_through):
         return False  # all that come there are meant
     some = demand.use.weighed or me in graph.chosen
     return some and not graph.is_certain(demand.use.site, demand.use.path, me)

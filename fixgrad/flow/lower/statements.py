@@ -118,6 +118,8 @@ def _delete(b: Builder, node: ast.Delete) -> None:
         elif isinstance(target, ast.Subscript):
             owner, key = lower(b, target.value), lower(b, target.slice)
             b.emit("method", node, "__delitem__", (owner, key), ("", ""))
+        elif isinstance(target, ast.Attribute):
+            b.act("delattr", node, target.attr, (lower(b, target.value),))
 
 
 def _function(b: Builder, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
