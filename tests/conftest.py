@@ -1,10 +1,11 @@
-"""What the whole test run shares: the option `--bless`, a warm child with torch, and Ctrl-C."""
+"""What the whole test run shares: the option `--bless`, what is left out, a warm child with torch, and Ctrl-C."""
 
 from __future__ import annotations
 
 import importlib.util
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from tests import reports
 from tests.explained import HEAD
 from tests.notebooks import jupyter, markdown
 from tests.programs import Programs
+
+MODULE_MARK = re.compile(r"^pytestmark = pytest\.mark\.(torch|slow)$", re.M)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     """Remove the cache of this test run."""
     shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave modules unread of which `-m` deselects every test: some import torch, some make their tests."""
+    if collection_path.suffix != ".py":
+        return None
+    terms = str(config.getoption("markexpr")).split(" and ")
+    marks = MODULE_MARK.findall(collection_path.read_text("utf-8"))
+    return True if any(f"not {mark}" in terms for mark in marks) else None
 
 
 @pytest.fixture(scope="session")

@@ -177,6 +177,7 @@ class TestModule:
         with pytest.raises(AttributeError, match="no attribute 'nothing'"):
             fixgrad.nothing  # noqa: B018
 
+    @pytest.mark.slow
     def test_its_types_are_known_to_others(self, tmp_path: Path) -> None:
         """A type checker sees the signatures, by way of `import fixgrad` alone."""
         (tmp_path / "use.py").write_text(
@@ -189,6 +190,7 @@ class TestModule:
         assert 'incompatible type "int"; expected "str"' in ran.stdout
 
 
+@pytest.mark.slow
 class TestSharedOut:
     """`analyze_project` with helpers says what it says alone."""
 

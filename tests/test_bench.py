@@ -89,6 +89,7 @@ def test_evidence(tmp_path: Path, kind: str) -> None:
     assert ("requires_grad" in copied) == (kind == "kept")
 
 
+@pytest.mark.slow
 def test_measures(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
@@ -145,6 +146,7 @@ def test_unpacks_python_text_alone(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "tree").iterdir()) == ["a.py", "b_ipynb.py"]
 
 
+@pytest.mark.slow
 class TestGrowth:
     def test_a_tree_is_timed_beside_its_parts(self, tmp_path: Path) -> None:
         for name, lines in {"one": 3, "two": 5}.items():
@@ -168,6 +170,7 @@ class TestGrowth:
         assert growth.chosen({"a": 4, "b": 9, "c": 5}, 10) == ["a", "c"]
 
 
+@pytest.mark.slow
 class TestSpeed:
     def test_each_command_is_timed_in_each_round(self, tmp_path: Path) -> None:
         (tmp_path / "code.py").write_text("import torch\nx = torch.tensor([1.0])\n")

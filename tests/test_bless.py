@@ -1,4 +1,4 @@
-"""`--bless` of the cases under fixtures/: what it writes, and where it is refused."""
+"""What this test run adds to pytest: `--bless`, and modules that are left unread with `-m`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from tests.conftest import pytest_ignore_collect
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,3 +52,33 @@ class TestBless:
         assert after.read_bytes() == b"import torch\n"
         assert self.run(tmp_path, "--bless").returncode == 0
         assert after.read_bytes() == right
+
+
+@pytest.mark.parametrize(
+    ("expression", "unread"),
+    [
+        ("", set[str]()),
+        ("not torch", {"torch"}),
+        ("not torch and not slow", {"torch", "slow"}),
+        ("not torch or slow", set[str]()),  # a module of torch may hold slow tests
+        ("slow", set[str]()),
+    ],
+)
+def test_modules_left_unread(
+    tmp_path: Path, pytestconfig: pytest.Config, expression: str, unread: set[str]
+) -> None:
+    for name in ("torch", "slow"):
+        (tmp_path / f"test_{name}.py").write_text(
+            f"import pytest\n\npytestmark = pytest.mark.{name}\n"
+        )
+    (tmp_path / "test_some.py").write_text(
+        "def test(): ...\n\n@pytest.mark.slow\ndef test(): ...\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pytestconfig.option, "markexpr", expression)
+        left = {
+            path.stem[5:]
+            for path in tmp_path.iterdir()
+            if pytest_ignore_collect(path, pytestconfig)
+        }
+    assert left == unread

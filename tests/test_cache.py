@@ -107,6 +107,7 @@ def same(one: Outcome, other: Outcome) -> bool:
     return one == other
 
 
+@pytest.mark.slow
 class TestSame:
     def test_nothing_changed(self, project: Path, kept: str, worked: Callable[[], object]) -> None:
         plain = found(None, diff=False)
@@ -203,6 +204,7 @@ class TestSame:
         assert len(found(kept, **only).patches) == 1
 
 
+@pytest.mark.slow
 class TestSpoiled:
     def spoil(self, kept: str, how: Callable[[Path], object]) -> None:
         (path,) = Path(kept).glob("*.db")
@@ -368,6 +370,7 @@ def _patched(project: str, cache: str) -> object:
     return found(cache).patches
 
 
+@pytest.mark.slow
 class TestTold:
     def test_that_nothing_has_changed(self, project: Path, kept: str) -> None:
         (project / "long.py").write_text("import torch\n" + "# a remark\n" * 10_000)

@@ -217,6 +217,7 @@ class TestStreams:
 
 
 class TestStandardInput:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("data", "arguments", "code", "out", "err"),
         [

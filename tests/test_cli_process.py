@@ -17,6 +17,8 @@ from fixgrad import __version__, cli
 from tests import test_pipeline as story
 from tests.test_pipeline import make
 
+pytestmark = pytest.mark.slow
+
 analysis, here = story.analysis, story.here  # fixtures: the analysis that reads comments
 
 PYTHON = [sys.executable, "-m", "fixgrad"]

@@ -25,6 +25,8 @@ from fixgrad.options import Options
 from fixgrad.pipeline import Outcome
 from fixgrad.source import Source
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PROGRAM = """import numpy as np
 import torch

@@ -28,6 +28,8 @@ from tests.notebooks import jupyter
 pytest.importorskip("distributed", reason="Dask is an extra: pip install 'fixgrad[dask]'")
 from distributed import Client, LocalCluster
 
+pytestmark = pytest.mark.slow
+
 HEAD = "import numpy as np\nimport torch\n"
 PROGRAM = """
 from shared{n} import scaled

@@ -58,6 +58,7 @@ def commands(text: str) -> Iterator[tuple[list[str], str]]:
 
 
 class TestMade:
+    @pytest.mark.slow
     def test_up_to_date(self, bless: bool) -> None:
         if bless:
             documentation.write()

@@ -532,6 +532,7 @@ class TestOtherVerdicts:
 CASES = sorted(FIXTURES.glob("*/*/case.toml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES[::8], ids=lambda case: case.parent.name)
 def test_every_finding_is_explained(case: Path) -> None:
     """Each finding is told at its own place, and watching a run does not change what it finds."""

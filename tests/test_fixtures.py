@@ -318,6 +318,7 @@ class TestCommandLine:
         assert ran.returncode in (0, 1), ran.stderr.decode()
         return ran
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "options", [[], ["--unsafe-fixes"]], ids=lambda options: " ".join(options) or "safe"
     )

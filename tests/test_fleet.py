@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import fixgrad
 from tests.fleet import BROKEN, GOOD, git, program, repository, rows, run
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_survey_and_what_comes_of_it(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_the_same_seed_makes_the_same_inputs(tmp_path: Path) -> None:
     assert [one.make() for _ in range(40)] == [other.make() for _ in range(40)]
 
 
+@pytest.mark.slow
 def test_some_inputs_of_every_kind(tmp_path: Path) -> None:
     (tmp_path / "seed.py").write_text(HEAD + "x = torch.ones(3)\nprint(x)\n" * 3)
     maker = Maker([tmp_path], seed=20)
@@ -70,6 +71,7 @@ def test_some_inputs_of_every_kind(tmp_path: Path) -> None:
     assert [(given, failure) for given, failure in found if failure is not None] == []
 
 
+@pytest.mark.slow
 class TestTheFuzzerItself:
     """It notices what it is to notice."""
 

@@ -68,6 +68,7 @@ def diff(text: str) -> Outcome:
     return pipeline.run(Options(diff=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANALYSED)
 def test_what_python_runs_is_repaired(here: Path, name: str) -> None:
     outcome = diff(ANALYSED[name])
@@ -96,6 +97,7 @@ def test_chained_operators_are_read_where_python_reads_them(here: Path) -> None:
         assert [patch.path for _, patch in outcome.patches] == ["odd.py", "plain.py"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "repeated", ["x.sum()\n", "y = [x]\n", "y = x * 2\n", "if x.sum() > 0:\n    y = x\n"]
 )

@@ -74,6 +74,7 @@ def fixgrad(*arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
     return ran, time.monotonic() - started
 
 
+@pytest.mark.slow
 def test_everything_at_once(here: Path) -> None:
     for name, (data, _) in BAD.items():
         Path(name).write_bytes(data)
@@ -99,6 +100,7 @@ def test_everything_at_once(here: Path) -> None:
     assert seconds < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pipe.py", "endless.py", "loop.py", "dangling.py", "folder.py/x"])
 def test_what_is_no_file_is_told_where_it_is_named(here: Path, name: str) -> None:
     os.mkfifo("pipe.py")
@@ -112,6 +114,7 @@ def test_what_is_no_file_is_told_where_it_is_named(here: Path, name: str) -> Non
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_strange_names(here: Path, form: str, capfd: pytest.CaptureFixture[str]) -> None:
     for name in NAMES:
@@ -141,6 +144,7 @@ def test_a_name_that_is_no_text(
     assert Path(name).read_text() == REPAIRED
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_lines(here: Path) -> None:
     lines = [
         *(f"v{n} = {n}" for n in range(400)),

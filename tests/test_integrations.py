@@ -51,6 +51,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
+@pytest.mark.slow
 class TestLibCST:
     TOOL = (sys.executable, "-m", "libcst.tool", "codemod")
     COMMAND = (*TOOL, "-x", "fixgrad.codemod.FixGradCommand", "--no-format", "--hide-progress")
@@ -120,6 +121,7 @@ class TestLibCST:
         assert Path("src/a.py").read_text() == REPAIRED
 
 
+@pytest.mark.slow
 class TestFlake8:
     def flake8(self, *arguments: str, text: str | None = None) -> list[str]:
         """Run flake8; where fixgrad is not installed as a plugin, it is named as one."""
@@ -172,6 +174,7 @@ class TestFlake8:
         assert all(re.fullmatch(r"[A-Z]{1,3}[0-9]{0,3}", r.code) for r in catalogue.rules())
 
 
+@pytest.mark.slow
 class TestPreCommit:
     @pytest.fixture
     def hooks(self, tmp_path: Path) -> Path:
@@ -222,6 +225,7 @@ class TestPreCommit:
         assert hook("fixgrad-fix", "--files", "clean.py").returncode == 0
 
 
+@pytest.mark.slow
 class TestExamples:
     def checked(self, name: str, schema: str) -> None:
         needs("check_jsonschema")

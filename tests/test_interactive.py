@@ -79,6 +79,7 @@ def played(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     return Played(capfd, monkeypatch)
 
 
+@pytest.mark.slow
 class TestAnswers:
     @pytest.mark.parametrize(
         ("answers", "code", "result"),
@@ -287,6 +288,7 @@ class TestDecisions:
         assert granted() == "nnn"
 
 
+@pytest.mark.slow
 class TestEditor:
     @pytest.fixture(autouse=True)
     def editor(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

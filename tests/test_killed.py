@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+pytestmark = pytest.mark.slow
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 @pytest.mark.parametrize(("what", "files", "least"), [("write", 50, 350), ("recover", 12, 30)])
 def test_a_kill_anywhere_leaves_each_file_old_or_new_and_the_next_run_settles_it(
     tmp_path: Path, what: str, files: int, least: int

@@ -23,6 +23,8 @@ from lsprotocol import types
 from fixgrad.lsp import paper, wire
 from tests.editor import Editor, codes, edited
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["here"]  # a fixture: an empty repository to be in
 
 HEAD = "import numpy as np\nimport torch\n\n"

@@ -17,6 +17,8 @@ from fixgrad.pipeline import Options
 from tests import variants
 from tests.variants import Variant
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 EVERY = 1 if os.environ.get("FIXGRAD_VARIANTS") == "all" else 6
 WAYS: dict[str, Callable[[str], Variant]] = {

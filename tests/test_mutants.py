@@ -15,6 +15,8 @@ from bench.killing import CASE, first_failure, forked, put
 from bench.mutants import LIVES, ROOT, Result, lived_on, table
 from bench.mutating import Mutant, mutants_of
 
+pytestmark = pytest.mark.slow
+
 TEXT = '''"""Words."""
 
 LIMIT = 3

@@ -302,6 +302,7 @@ class TestFolders:
         assert after == data.replace(old, new)
 
 
+@pytest.mark.slow
 class TestCommandLine:
     def fixgrad(
         self, folder: Path, *arguments: str, given: bytes = b""

@@ -19,6 +19,8 @@ from fixgrad.source import Source
 from fixgrad.write import encoded
 from tests.notebooks import code, jupyter, layouts, read, texts
 
+pytestmark = pytest.mark.slow
+
 IMPORTS = "import numpy as np\nimport torch"
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from fixgrad import __version__
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 DIST_INFO = f"fixgrad-{__version__}.dist-info/"
 

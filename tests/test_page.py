@@ -137,6 +137,7 @@ def every_choice(count: int) -> Iterator[tuple[int, ...]]:
     return itertools.chain.from_iterable(itertools.combinations(range(count), n) for n in sizes)
 
 
+@pytest.mark.slow
 class TestCombining:
     def test_every_choice_is_what_is_planned_for_it(self) -> None:
         """The lines that the page puts together are those of fixgrad's own patch of that choice."""
@@ -213,6 +214,7 @@ def chrome(tmp_path: Path, page: Path) -> Iterator[Any]:
         yield driver
 
 
+@pytest.mark.slow
 class TestInTheBrowser:
     @pytest.fixture
     def patch(self, chrome: Any, tmp_path: Path) -> Callable[[], bytes]:

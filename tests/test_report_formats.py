@@ -355,6 +355,7 @@ class TestStatistics:
         assert "--statistics goes with full, concise, json" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 class TestOutputFile:
     @pytest.mark.parametrize("form", FORMATS)
     def test_it_holds_what_would_be_printed(self, say: Callable[..., str], form: str) -> None:

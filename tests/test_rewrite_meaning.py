@@ -247,6 +247,7 @@ def complaint(text: str, chosen: Sequence[Chosen], seen: Counter[str]) -> str | 
     return f"check: {wrong}\n{patch.after}" if wrong else None
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from(sorted(PROGRAMS)),
     chance=st.randoms(use_true_random=False),
@@ -263,6 +264,7 @@ def test_the_rewritten_text_means_what_was_asked(
     assert complaint(text, choose(text, chance, count), Counter()) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
 @pytest.mark.parametrize(("kind", "argument"), EXPRESSIONS)
 def test_every_expression_alone(name: str, kind: str, argument: str) -> None:

@@ -12,6 +12,8 @@ from fixgrad.errors import FixgradError
 from fixgrad.project.changes import EVERY_LINE, changed_lines
 from tests.test_settings import Fixgrad, fixgrad, write
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["fixgrad"]  # a fixture: the command line
 
 HEAD = "import numpy as np\nimport torch\n\n"

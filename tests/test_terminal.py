@@ -68,6 +68,7 @@ def piped(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
+@pytest.mark.slow
 class TestWidth:
     def test_sixty_columns(self) -> None:
         written = re.sub(r"\x1b\[[0-9;]*[mK]|\r", "", on_a_terminal(*FIXGRAD))
@@ -86,6 +87,7 @@ class TestWidth:
         assert "is not tracked by autograd, but its `.grad` is read at line 5  (safe" in ran.stdout
 
 
+@pytest.mark.slow
 class TestColour:
     def test_a_terminal_is_coloured_unless_told_otherwise(self) -> None:
         assert "\x1b[1;31mFG101\x1b[0m" in on_a_terminal(*FIXGRAD)
@@ -100,6 +102,7 @@ class TestColour:
         assert "is not tracked by autograd, but its" in Path("report.txt").read_text()
 
 
+@pytest.mark.slow
 class TestBar:
     def test_it_is_drawn_and_wiped(self) -> None:
         written = on_a_terminal(sys.executable, "-c", PROGRAM, columns=80)
@@ -142,6 +145,7 @@ class TestBar:
         assert told == ["broken", "next"]
 
 
+@pytest.mark.slow
 class TestCompletion:
     @pytest.fixture
     def script(self) -> Callable[[str], str]:

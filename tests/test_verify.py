@@ -18,6 +18,8 @@ import pytest
 from fixgrad import cli
 from tests.programs import read_case
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 FIT = """\
 import numpy as np

@@ -211,6 +211,7 @@ def failing(
 CALLS = ("replace", "fsync", "open", "link", "unlink", "stat", "fchmod", "rename", "write")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 @pytest.mark.parametrize("nth", range(1, 9))
 @pytest.mark.parametrize("name", CALLS)
@@ -286,6 +287,7 @@ write([(source, Patch(source.path, source.text, "new = 2\\n", ())) for source in
 """
 
 
+@pytest.mark.slow
 def test_a_kill_anywhere_is_taken_back_by_the_next_run(here: Path) -> None:
     codes: list[int] = []
     for nth in range(200):
@@ -317,6 +319,7 @@ def killed_half_way(here: Path) -> None:
     raise AssertionError("never half written")
 
 
+@pytest.mark.slow
 def test_a_file_edited_after_a_kill_is_left_alone(here: Path) -> None:
     killed_half_way(here)
     Path("a.py").write_text("mine = 3\n")
@@ -326,6 +329,7 @@ def test_a_file_edited_after_a_kill_is_left_alone(here: Path) -> None:
     assert contents(here) == {"mine = 3\n", OLD}
 
 
+@pytest.mark.slow
 def test_another_project_is_left_alone(here: Path) -> None:
     killed_half_way(here)
     other = here.parent / "other"

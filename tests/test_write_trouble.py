@@ -22,6 +22,8 @@ from fixgrad.project import read
 from fixgrad.source import Source
 from fixgrad.write import interrupted, locks, recover, replace, write
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW = "old = 1\n" * 100, "new = 2\n" * 100
 FILES = ("a.py", "b.py", "p/c.py")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
