@@ -91,8 +91,8 @@ def _site(module: Module, call: ast.Call, scope: Scope, ordinal: int, offsets: l
     found.keyword(call)
     outer = found.climb(call)
     name = _held(module, outer)
-    if name:
-        found.later(scope, name, outer)
+    for each in (name,) if name else _unpacked(module, outer):
+        found.later(scope, each, outer)
     state = "granted" if found.cuts else "plain"
     state = "parameter" if found.parameter else "unclear" if found.unclear else state
     return Site(
@@ -106,6 +106,19 @@ def _held(module: Module, outer: ast.expr) -> str:
         if binding.value is outer and binding.kind == "=":
             return binding.name
     return ""
+
+
+def _unpacked(module: Module, outer: ast.expr) -> list[str]:
+    """Return the names that a comprehension of conversions is unpacked into: any may be granted."""
+    node, above = outer, module.parents.get(outer)
+    while isinstance(above, ast.IfExp) and node is not above.test:
+        node, above = above, module.parents.get(above)
+    if not isinstance(above, ast.ListComp | ast.GeneratorExp) or above.elt is not node:
+        return []
+    statement = module.parents.get(above)
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Tuple):
+        return []
+    return [target.id for target in statement.targets[0].elts if isinstance(target, ast.Name)]
 
 
 def _part(node: ast.AST) -> TypeGuard[ast.Attribute | ast.Subscript]:

@@ -37,6 +37,10 @@ def without_grants(text: str) -> str:
         ("x = torch.tensor(a)\nx.requires_grad_(True)\n", "x = torch.tensor(a)\npass\n"),
         ("x = torch.tensor(a)\nx.requires_grad = True\n", "x = torch.tensor(a)\npass\n"),
         (
+            "x, w = (torch.tensor(v) if v else None for v in vs)\nw.requires_grad_()\n",
+            "x, w = (torch.tensor(v) if v else None for v in vs)\npass\n",
+        ),
+        (
             "ä = torch.tensor(a)\ny = ä.double().requires_grad_()\n",
             "ä = torch.tensor(a)\ny = ä.double()\n",
         ),
@@ -55,6 +59,7 @@ def test_strips(before: str, after: str) -> None:
     [
         "x = torch.tensor(a, requires_grad=False)\n",
         "x = torch.tensor(a)\nx = f(b)\nx.requires_grad_()\n",
+        "x, w = [torch.tensor(v) + b for v in vs]\nw.requires_grad_()\n",
         "def f():\n    x = torch.tensor(a)\n\ndef g(x):\n    x.requires_grad_()\n",
     ],
 )
