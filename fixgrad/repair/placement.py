@@ -87,24 +87,31 @@ class Contexts:
         demanded = self.demanded[thing.site] if thing.site is not None else set()
         return self.ownership.is_own(thing, asked, demanded)
 
-    def _is_of_call(self, thing: Thing, asked_from: Iterable[Path]) -> bool:
+    def _is_of_call(self, thing: Thing, asked_from: Iterable[Path], depth: int = -1) -> bool:
         """Say whether a function makes a tensor for what it does itself, called with data or not.
 
         Its gradient is asked for inside the call that makes it, and no other call of the function lets
-        the tensor, or a view of it, out to where anything is done with it.
+        the tensor, or a view of it, out to where anything is done with it. With `depth`, the function
+        makes it by the call that stands there in the tensor's path.
         """
-        site, depth = thing.site, len(thing.path)
+        site, call = thing.site, thing.path[depth:][:1] if depth >= 0 else ()
+        depth = depth if call else len(thing.path)
         if site is None or not depth:
             return False
-        if any(path[:depth] != thing.path for path in asked_from):
+        if any(path[:depth] != thing.path[:depth] for path in asked_from):
             return False
         outside = {(use.path, use.thing) for use in self.graph.uses.values()}
         return not any(
-            path[: len(made.path)] != made.path
+            path[: len(around)] != around
             for path, used in outside
             for made in self._viewed(used)
             if made.site == site and made.path not in self.demanded[site]
+            for around in _frames(made.path, call)
         )
+
+    def is_made_by_call(self, thing: Thing, asked: Iterable[Use], depth: int) -> bool:
+        """Say whether a function has a helper make a tensor for what it does itself, called with data or not."""
+        return self._is_of_call(thing, [use.path for use in asked], depth)
 
     def is_used_within(self, thing: Thing, path: Path) -> bool:
         """Say whether a call computes something of a tensor already that is differentiated later.
@@ -164,6 +171,13 @@ class Contexts:
 _VIEWS = ("view", "maybe-view", "maybe-self")
 
 
+def _frames(path: Path, call: Path) -> list[Path]:
+    """Return the calls around the function in which a call of a path stands, or all where none is asked for."""
+    if not call:
+        return [path]
+    return [path[: path.index(call[0])]] if call[0] in path else []
+
+
 def place(
     contexts: Contexts,
     thing: Thing,
@@ -213,24 +227,9 @@ def _place(
         and contexts.always_demanded(thing.site, 0, None)
     ):
         return Placement(tuple(at_creation(graph, thing, step=step)))
-    for depth in range(len(thing.path) - 1, -1, -1):
-        call = thing.path[depth]
-        if call in graph.unwritten or not may(call.path):
-            continue
-        if not contexts.always_demanded(thing.site, depth, call):
-            continue
-        if contexts.is_used_within(thing, thing.path[: depth + 1]):
-            break  # the gradient by way of that would be lost
-        result = graph.calls.get((call, thing.path[:depth]))
-        if result is None or (result.is_coroutine and call not in graph.awaited):
-            continue
-        tensors = {graph.identity(t) for t in of_kind(result.value, "tensor")}
-        me = graph.identity(thing)
-        if me in tensors and tensors <= contexts.things and len(result.value) == len(tensors):
-            return Placement(tuple(at_call(graph, thing, graph.awaited.get(call, call))))
-        after = _after_statement(contexts, thing, thing.path[:depth], result.statement)
-        if after is not None:
-            return Placement((after,))
+    at = _at_a_call(contexts, thing, may, contexts.always_demanded)
+    if at is not None:
+        return at
     if (
         written
         and thing.site not in graph.passing
@@ -243,6 +242,11 @@ def _place(
         return Placement(tuple(at_creation(graph, thing, step=True)))  # harmless where it is data
     if not step:
         asked = list(asked)
+        at = _at_a_call(
+            contexts, thing, may, lambda _, depth, __: contexts.is_made_by_call(thing, asked, depth)
+        )
+        if at is not None:
+            return at
         other = _after_unpacking(contexts, thing, may) or _in_loop(contexts, thing, asked, may)
         other = other or _before_optimizer(contexts, thing, asked, may)
         other = other or _after_construction(contexts, thing, may)
@@ -250,6 +254,36 @@ def _place(
         if other is not None:
             return Placement((other,))
     return Placement(refusal="FG906" if written else "FG908")
+
+
+def _at_a_call(
+    contexts: Contexts,
+    thing: Thing,
+    may: Callable[[str], bool],
+    fits: Callable[[Site, int, Site], bool],
+) -> Placement | None:
+    """Grant what the innermost call gives back that has the tensor made for what is demanded alone."""
+    graph = contexts.graph
+    assert thing.site is not None
+    for depth in range(len(thing.path) - 1, -1, -1):
+        call = thing.path[depth]
+        if call in graph.unwritten or not may(call.path):
+            continue
+        if not fits(thing.site, depth, call):
+            continue
+        if contexts.is_used_within(thing, thing.path[: depth + 1]):
+            return None  # the gradient by way of that would be lost
+        result = graph.calls.get((call, thing.path[:depth]))
+        if result is None or (result.is_coroutine and call not in graph.awaited):
+            continue
+        tensors = {graph.identity(t) for t in of_kind(result.value, "tensor")}
+        me = graph.identity(thing)
+        if me in tensors and tensors <= contexts.things and len(result.value) == len(tensors):
+            return Placement(tuple(at_call(graph, thing, graph.awaited.get(call, call))))
+        after = _after_statement(contexts, thing, thing.path[:depth], result.statement)
+        if after is not None:
+            return Placement((after,))
+    return None
 
 
 def _is_granted(graph: FlowGraph, thing: Thing) -> bool:
