@@ -239,6 +239,8 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
         return False
     if thing.kind == "instance" and of_type.kind == "class":
         return _is_instance_of(thing, of_type)
+    if thing.kind == "instance" and of_type.kind == "external" and of_type.name in _OF_TORCH:
+        return _is_instance_of_torch(thing, of_type.name)
     if of_type.kind == "record" or _made_by(thing) is not None:
         return _is_record_of(thing, of_type)
     if of_type.kind == "class" and isinstance(thing.data, Member):
@@ -322,6 +324,20 @@ def _is_instance_of(thing: Thing, cls: Thing) -> bool | None:
         return True
     bases = [b for c in own for value in c.data.bases for b in value]
     return False if all(b.kind in ("class", "external") for b in bases) else None
+
+
+_OF_TORCH = ("torch.Tensor", "torch.nn.Parameter", "numpy.ndarray", "torch.nn.Module")
+_OF_ANYTHING = ("builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol")
+
+
+def _is_instance_of_torch(thing: Thing, name: str) -> bool | None:
+    """Say whether an object of the project's class is a tensor, an array or a module."""
+    own = classes.linear_bases(thing.data)
+    bases = [b for c in own for value in c.data.bases for b in value if b.kind != "class"]
+    others = {b.name if b.kind == "external" else "" for b in bases} - {*_OF_ANYTHING}
+    if others == {"torch.nn.Module"}:
+        return name == "torch.nn.Module"
+    return None if others else False
 
 
 def _holds_no_tensors(of_type: Thing) -> bool:

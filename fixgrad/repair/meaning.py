@@ -11,7 +11,7 @@ from fixgrad.flow.values import Path, Site, Thing
 from fixgrad.hazards import line_of
 from fixgrad.knowledge import dtype_class
 from fixgrad.repair.satisfied import made_line
-from fixgrad.repair.targets import candidates
+from fixgrad.repair.targets import candidates, stated_otherwise
 
 
 class Meaning:
@@ -35,6 +35,10 @@ class Meaning:
         line = line_of(demand.use.site)
         possible = candidates(graph, demand)
         ours = [t for t in possible if graph.is_conversion(t) or t.name.endswith("Variable")]
+        stated = stated_otherwise(graph, demand)
+        if stated:
+            thing = graph.identity(stated[0].thing)
+            return [thing], ("FG904", "the program says itself that this tensor has no gradient")
         returned = [t for t in graph.upstream([demand.thing]) if self._behind(t)]
         if returned:
             back = [t for t in returned if graph.is_conversion(t)]

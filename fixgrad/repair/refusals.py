@@ -64,8 +64,9 @@ Move the computation into the loop if it is to be differentiated, or `.detach()`
 The program says itself that this tensor has no gradient.
 
 ## When it comes
-Reserved for `requires_grad=False` or `volatile=True` written on the tensor whose gradient is asked for. Today such a
-tensor is taken at its word and not even reported.
+`requires_grad=False` or `volatile=True` is written on a tensor that an optimizer gets, or whose gradient is asked for
+otherwise, and the backward pass behind it has nothing else to differentiate. Where it has, such a tensor is taken at
+its word and not reported.
 
 ## What you can do
 Decide which of the two lines is wrong: remove `requires_grad=False`, or the demand.

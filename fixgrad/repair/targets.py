@@ -70,6 +70,14 @@ def direct_demands(graph: FlowGraph) -> list[Demand]:
     ]
 
 
+def stated_otherwise(graph: FlowGraph, root: Demand) -> list[Demand]:
+    """Return the demands of tensors behind a backward pass of which the program says they have no gradient."""
+    granted = {graph.identity(u.thing) for u in graph.of_kind("granted")}
+    stated = (graph.refused | graph.told - granted) & set(graph.upstream([root.thing]))
+    found = [d for rule in _DIRECT for d in rule.demands(graph)] if stated else []
+    return [d for d in found if graph.identity(d.thing) in stated and not d.use.careless]
+
+
 def _told_apart(graph: FlowGraph, demand: Demand) -> bool:
     """Say whether the program tells this tensor, or its gradient, from others somewhere else."""
     me = graph.identity(demand.thing)
