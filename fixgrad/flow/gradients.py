@@ -97,6 +97,7 @@ def consume(
             m.branches += len(value) > 1
             log(m, f, state, "grad", tensor, at.place, detail=detail, path=at.path)
             m.branches -= len(value) > 1
+            m.graph.read_under.setdefault((at, f.path, me), set()).add(thing.path)
             if not tested and len(value) == 1:
                 state.set((me, "#read"), True)
         if not state.get((me, "#manual")):

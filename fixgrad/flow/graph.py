@@ -96,6 +96,8 @@ class FlowGraph:
         self.turned: set[Thing] = set()  # lies in memory in another order than its axes say
         # where `.grad` is read of an object's array: how the tensors beside it are written
         self.kept_beside: dict[tuple[Site, Path, Thing], str] = {}
+        # by where a gradient was read, the calls that used it, and its tensor: the calls that read it
+        self.read_under: dict[tuple[Site, Path, Thing], set[Path]] = {}
         self.read_by_name: set[Thing] = set()  # classes whose methods may be called by any name
         self.clock = 0  # counts what is made, and the turns of loops
         self.made_at: dict[Thing, int] = {}  # when it was made last

@@ -82,10 +82,15 @@ class Contexts:
     def is_private(self, thing: Thing, asked: Iterable[Use]) -> bool:
         """Say whether a function or a class makes a tensor for itself."""
         asked = list(asked)
-        if self._is_of_call(thing, [use.path for use in asked]):
+        if self._is_of_call(thing, self._asked_from(asked)):
             return True
         demanded = self.demanded[thing.site] if thing.site is not None else set()
         return self.ownership.is_own(thing, asked, demanded)
+
+    def _asked_from(self, asked: Iterable[Use]) -> list[Path]:
+        """Return under which calls gradients were read: who is handed one uses it, and may be a caller."""
+        under, me = self.graph.read_under, self.graph.identity
+        return [p for u in asked for p in under.get((u.site, u.path, me(u.thing)), (u.path,))]
 
     def _is_of_call(self, thing: Thing, asked_from: Iterable[Path], depth: int = -1) -> bool:
         """Say whether a function makes a tensor for what it does itself, called with data or not.
@@ -111,7 +116,7 @@ class Contexts:
 
     def is_made_by_call(self, thing: Thing, asked: Iterable[Use], depth: int) -> bool:
         """Say whether a function has a helper make a tensor for what it does itself, called with data or not."""
-        return self._is_of_call(thing, [use.path for use in asked], depth)
+        return self._is_of_call(thing, self._asked_from(asked), depth)
 
     def is_used_within(self, thing: Thing, path: Path) -> bool:
         """Say whether a call computes something of a tensor already that is differentiated later.
