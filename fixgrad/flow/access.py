@@ -149,6 +149,9 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
                 return frozenset(stored)
             if name == "__dict__" and namespaces.is_record(thing):
                 return namespaces.namespace(m, f, state, [thing], place)
+            if name == "_fields" and namespaces.is_record(thing):
+                names = [constant(field) for field in state.get((thing, "#declared"), ())]
+                return frozenset((containers.make(m, f, state, place, "tuple", names),))
             if name == "grad" or name in _PLAIN_OF_ANYTHING:
                 return NUMBER if name == "shape" else UNKNOWN
             if name == "data" and _stands_for_a_tensor(state, thing):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fixgrad.flow.ir import Place
+from fixgrad.flow.namespaces import is_record
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
 from fixgrad.flow.values import NOTHING, Site, Thing, Value, of_kind
@@ -24,7 +26,8 @@ def note_parts(m: Machine, f: Frame, state: State, name: str, instance: Thing) -
 
 def note_entries(m: Machine, f: Frame, state: State, name: str, value: Value) -> None:
     """Note which tensors stand under which keys of a dict or a list that gets a name."""
-    if not any(of_kind(state.get((t, "[*]"), NOTHING), "tensor") for t in value):
+    records = any(map(is_record, value))
+    if not records and not any(of_kind(state.get((t, "[*]"), NOTHING), "tensor") for t in value):
         return
     statement = Site(f.module.path, f.statement)
     for entry, content in named(state, name, value):
@@ -45,3 +48,19 @@ def named(state: State, name: str, value: Value) -> Iterator[tuple[str, Value]]:
             if key.isdecimal() or key[1:-1].isidentifier():
                 quoted = key if key.isdecimal() else f'"{key[1:-1]}"'
                 yield f"{name}[{quoted}]", state.get((thing, field), NOTHING)
+    for thing in filter(is_record, value):
+        for field in sorted(state.get((thing, "#fields"), ())):
+            yield f"{name}.{field}", state.get((thing, field), NOTHING)
+
+
+def note_filled(m: Machine, f: Frame, state: State, statement: Place) -> None:
+    """Note the same of what a loop has filled, behind the outermost one."""
+    if f.loops or not f.filled:
+        return
+    inner, f.statement = f.statement, statement
+    for name in sorted(f.filled):
+        value = state.get((f.thing, name), NOTHING)
+        if len(value) == 1 and of_kind(value, "dict", "list"):
+            note_entries(m, f, state, name, value)
+    f.filled.clear()
+    f.statement = inner

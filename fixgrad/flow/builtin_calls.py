@@ -342,6 +342,8 @@ _COMPARED_WHOLE = ("list", "tuple", "instance")  # one of them is the result, as
 
 def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
     """sum, abs, round, pow of tensors: an operation on all of them."""
+    if len(values) == 2 and of_kind(values[1], "list", "tuple"):  # `sum(lists, [])`
+        return sequences.summed(m, f, state, containers.element_op(call.place), values[0])
     inputs = [t for v in values for t in containers.reachable(state, [v])]
     unknown = any(t.kind in _OPEN for v in values for t in containers.with_elements(state, v))
     if not inputs:

@@ -68,6 +68,8 @@ def execute_method(m: Machine, f: Frame, op: Op, state: State) -> None:
     if len(receiver) > 1 and not m.tries:
         receiver = narrow_receiver(f, op, state, receiver)
     call = call_of(m, f, op, state, receiver=f.place_of(op.args[0]))
+    if op.target == "append" and f.loops and op.args[0] in f.names:
+        f.filled.add(f.names[op.args[0]])
     m.beside = frozenset(detached_ones(m, receiver))
     f.registers[op.out] = send(m, f, state, call, receiver, op.target) or UNKNOWN
     m.beside = frozenset()
@@ -168,6 +170,9 @@ def send(m: Machine, f: Frame, state: State, call: Call, receiver: Value, name: 
 def _send(
     m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: str, strong: bool
 ) -> Value:
+    if thing.kind == "record" and name == "_make":
+        given = (call.arguments[0]._replace(name="*"),) if call.arguments else ()
+        return instances.make_record(m, f, state, call._replace(arguments=given), thing)
     tests = name.startswith("assert") and thing.kind in ("instance", "opaque")
     if tests and asserted(m, f, state, [a.value for a in call.arguments], name, call.place):
         return NONE

@@ -91,7 +91,7 @@ def compared(target: str, left: Value, right: Value) -> Value | None:
     if target in _SAMENESS:  # alike is the same: `is` asks for members, and for True and False
         same = a == b and (target[0] != "i" or type(a) is type(b))
         return TRUE if same is _SAMENESS[target] else FALSE
-    if numbers and target in _ORDERS:
+    if target in _ORDERS and (numbers or (isinstance(a, str) and isinstance(b, str))):
         return TRUE if _FUNCTIONS[target](a, b) else FALSE
     return None
 

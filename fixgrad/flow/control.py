@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fixgrad.flow import containers, definitions, generators, importing, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
+from fixgrad.flow.belongings import note_filled
 from fixgrad.flow.classes import is_always_true
 from fixgrad.flow.conditions import asked, enter_way, leave_way, note_ends
 from fixgrad.flow.failures import Net, caught, ends_program, throw
@@ -121,7 +122,7 @@ def _truth(state: State, test: Value) -> tuple[bool, bool]:
 
 
 def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
-    head, body, orelse = op.blocks
+    (head, body, orelse), place = op.blocks, f.statement
 
     def end(s: State) -> None:
         m.block(f, orelse, s)
@@ -133,16 +134,16 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
         _for(m, f, op, state, matters, end if orelse else None)
     else:
         endless = len(head) == 1 and head[0].kind == "const" and bool(head[0].constant)
-        statement = f.statement
 
         def turn(s: State) -> None:
-            f.statement = statement
+            f.statement = place
             forget_last_turn(m, f, s, op)
             m.block(f, head, s)
             if not s.dead:
                 m.block(f, body, s)
 
         m.loop(f, state, turn, matters, endless, end if orelse else None)
+    note_filled(m, f, state, place)
 
 
 def _for(
@@ -173,9 +174,8 @@ def _for(
         return
     for thing in built_by(f, op):
         state.set((thing, "#length"), "maybe")
-    whole, statement = elements_of(m, state, iterable), f.statement
+    whole, statement, may_end = elements_of(m, state, iterable), f.statement, list[Loop]()
     partial, through = parts_in(state, iterable), walked(m, iterable)
-    may_end: list[Loop] = []
 
     def turn(s: State) -> None:
         f.statement, loop = statement, m.loops[-1]

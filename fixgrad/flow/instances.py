@@ -201,10 +201,13 @@ def make_record(m: Machine, f: Frame, state: State, call: Call, thing: Thing) ->
     made = m.thing("opaque", Site(f.module.path, call.place), f.path, f"record {thing.name}", thing)
     names = list(thing.data)
     for argument in call.arguments:
-        name = argument.name or (names.pop(0) if names else "")
-        if name and name not in ("*", "**"):
-            state.set((made, name), argument.value)
-            state.add((made, "#fields"), frozenset((name,)))
+        op, given = containers.element_op(call.place), argument.value
+        listed = containers.elements(m, f, state, given, op) if argument.name == "*" else [given]
+        for value in listed or []:
+            name = argument.name.strip("*") or (names.pop(0) if names else "")
+            if name and argument.name != "**":
+                state.set((made, name), value)
+                state.add((made, "#fields"), frozenset((name,)))
     state.set((made, "#inputs"), frozenset())
     if thing.name == "named":
         state.set((made, "#declared"), tuple(thing.data))

@@ -70,13 +70,13 @@ class Frame:
         self.returns: list[tuple[Value, Changes]] = []  # from inside branches and loops
         self.last: Value | None = None  # what the function's own block returns at its end
         self.loops: list[Loop] = []
+        self.filled: set[str] = set()  # variables whose lists and dicts these fill
         self.yields: list[Value] = []
         self.yields_in_order = True  # each once: none stands in a branch or a loop
         self.statement: Place = function.place
         self.owner: Thing | None = None  # the class whose method this is, for super()
-        self.tries = 0  # how many try blocks with handlers are around
+        self.tries = self.careless = 0  # try blocks around: with handlers; that may fail unnoticed
         self.yields_in_try = False
-        self.careless = 0  # how many try blocks are around that nothing comes of if they fail
         self.names: dict[int, str] = {}  # the variable that a register was read from
         self.tests: dict[int, Test] = {}  # what a register that is a comparison asks
         self.members: dict[int, tuple[Thing, str]] = {}  # an attribute of one object of the project

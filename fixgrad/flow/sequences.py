@@ -192,3 +192,16 @@ def joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
     holds_all(m, state, made, *parted(state, (left, right)))
     sift(m, state, union(sides), frozenset((made,)), only=True)
     return frozenset((made,))
+
+
+def summed(m: Machine, f: Frame, state: State, op: Op, lists: Value) -> Value:
+    """Return the items of several lists, one behind the other."""
+    each = containers.elements(m, f, state, lists, op)
+    sources = each if each is not None else [containers.any_element(m, f, state, lists, op)]
+    inner = [containers.elements(m, f, state, source, op) for source in sources]
+    known_ones = each is not None and all(part is not None for part in inner)
+    items = [item for part in inner for item in part or []] if known_ones else None
+    anything = union(containers.any_element(m, f, state, source, op) for source in sources)
+    made = containers.make(m, f, state, op.place, "list", items, anything)
+    holds_all(m, state, made, *parted(state, sources))
+    return frozenset((made,))

@@ -8,6 +8,7 @@ from fixgrad.flow import access
 from fixgrad.flow.belongings import note_entries, note_parts
 from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Op
+from fixgrad.flow.namespaces import is_record
 from fixgrad.flow.stars import module_attribute
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import (
@@ -98,15 +99,15 @@ def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Val
         written = name[0] != "%" and name not in f.loop_variables and len(value) == 1
         if thing.kind == "external" and written:
             _remember_name(m, f, thing.name, name, owner)
-        if thing.kind in ("tensor", "array", "opaque") and name[0] != "%":
+        if written and (thing.kind in ("dict", "list", "tuple") or is_record(thing)):
+            note_entries(m, f, state, name, value)
+        elif thing.kind in ("tensor", "array", "opaque") and name[0] != "%":
             m.graph.variables[f.path, identity(thing)] = name
             if thing.kind == "tensor":
                 bound = m.graph.bound.setdefault((f.path, f.statement, name), set())
                 bound.add(identity(thing))
         elif thing.kind == "instance" and name[0] != "%":
             note_parts(m, f, state, name, thing)
-        elif thing.kind in ("dict", "list", "tuple") and written:
-            note_entries(m, f, state, name, value)
 
 
 def _remember_name(m: Machine, f: Frame, qualified: str, name: str, owner: Thing) -> None:

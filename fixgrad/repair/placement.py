@@ -149,6 +149,17 @@ class Contexts:
             self.is_used_within(thing, thing.path[:n]) for n in calls
         )
 
+    def is_only_used_behind(self, thing: Thing, statement: Site) -> bool:
+        """Say whether nothing that is differentiated is computed of a tensor in a statement."""
+        me = self.graph.identity(thing)
+        return not any(
+            _is_inside(site, statement)
+            for t in self._differentiated
+            if me in self.graph.carried.get(t, ())
+            for site in (t.site, *t.path)
+            if site
+        )
+
     def is_only_used_in(self, thing: Thing, loops: list[Site]) -> bool:
         """Say whether all that is computed of a tensor, and differentiated, is computed in loops."""
         me = self.graph.identity(thing)
@@ -350,6 +361,8 @@ def _after_display(contexts: Contexts, thing: Thing, may: Callable[[str], bool])
             continue
         names = [name for name, things in entries.items() if me in things]
         if len(names) == 1 and entries[names[0]] <= demanded:
+            if not contexts.is_only_used_behind(thing, statement):
+                return None
             grant = f"{names[0]}.requires_grad_()"
             return (Operation(span(statement), "insert-after", grant),)
     return None
