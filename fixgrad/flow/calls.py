@@ -17,6 +17,7 @@ from fixgrad.flow import (
     libraries,
     liveness,
     methods,
+    unfollowed,
 )
 from fixgrad.flow.arguments import Argument, Call, bind
 from fixgrad.flow.arms import detached_ones
@@ -227,7 +228,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         name = "requires_grad" if m.may_grant((code.module.path, function.place)) else ""
         given = [a.value for a in call.arguments]
         m.conditions.not_followed(function, union(given), m.executed)
-        made = unknown_call(m, f, state, call, [], name, callbacks=False)  # it may be one itself
+        seen = unfollowed.within_sight(state, call, code)
+        made = unknown_call(m, f, state, seen, [], name, callbacks=False)  # it may be one itself
         return without_former(state, given, made)
     site = Site(f.module.path, call.place)
     if site not in m.graph.roots and is_idle(m, state, call, code):
