@@ -93,7 +93,9 @@ def computed(
             found |= _without_tensors(m, f, state, op, left, right)
         return found
     if "array" in kinds:
-        return _array_result(m, f, state, op, left, right)
+        found = _array_result(m, f, state, op, left, right)
+        whole = any(t.kind == "array" and t.name not in NUMBERS for t in left | right)
+        return found if whole or "opaque" not in kinds else found | UNKNOWN  # it may be a tensor
     remembered = {t for t in left | right if t.kind == "number" and t.name}
     if remembered and kinds <= {"const", "number"}:
         return frozenset(remembered)

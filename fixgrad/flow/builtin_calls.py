@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import (
     access,
     classes,
+    constants,
     container_changes,
     containers,
     importing,
@@ -79,6 +81,9 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         weigh_gradient(m, f, state, call.arguments[0].value, call.place)
         return none_test(m, call.arguments[0].value, positive=True) or UNKNOWN
     values = [consume(m, f, state, a.value, a.place) for a in call.arguments]
+    folded = constants.called(name, call, values)
+    if folded is not None:
+        return folded
     handler = _HANDLERS.get(name)
     if handler is not None:
         own = _own_method(m, f, state, call, name, values)
@@ -293,10 +298,6 @@ def _range(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) 
     return sequences.numbers_from(m, f, call.place, values) or (bounds[0] if counted else WHOLE)
 
 
-def _all(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
-    return _any(m, f, state, call, values, every=True)
-
-
 def _any(
     m: Machine, f: Frame, state: State, call: Call, values: list[Value], *, every: bool = False
 ) -> Value:
@@ -380,7 +381,7 @@ _HANDLERS: dict[str, Handler] = {
     "object.__new__": _new_object,
     "map": _map,
     "range": _range,
-    "all": _all,
+    "all": partial(_any, every=True),
     "any": _any,
     "sum": _reduce,
     "max": _choose,

@@ -70,6 +70,25 @@ def computed(target: str, left: Value, right: Value) -> Value:
     return TEXT if isinstance(a, str) and target in ("+", "*") else NUMBER
 
 
+_FOLDED: dict[str, Callable[..., object]] = {
+    "float": float, "int": int, "bool": bool, "complex": complex, "abs": abs, "round": round, "min": min, "max": max,
+}  # fmt: skip
+
+
+def called(name: str, call: Call, values: list[Value]) -> Value | None:
+    """Return what a function of Python's makes of constants, None where it is not known."""
+    each = [known(value) for value in values]
+    if name not in _FOLDED or not each or any(a.name for a in call.arguments):
+        return None
+    if not all(sure and isinstance(data, int | float | complex) for sure, data in each):
+        return None
+    try:
+        made = _FOLDED[name](*(data for _, data in each))
+    except (ArithmeticError, ValueError, TypeError):
+        return None
+    return constant(made) if isinstance(made, int | float | complex) else None
+
+
 def number(target: str, left: Value, right: Value) -> Value:
     """Return what an operator makes of two numbers: a whole one, a real one, or one of any kind."""
     kinds = {_kind_of(thing) for thing in left | right}

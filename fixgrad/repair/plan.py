@@ -21,13 +21,14 @@ from fixgrad.hazards.numpy_round_trip import returned
 from fixgrad.progress import counted
 from fixgrad.repair.bounds import outside, said_at
 from fixgrad.repair.choices import undecided
+from fixgrad.repair.contexts import Contexts
 from fixgrad.repair.draft import Draft
 from fixgrad.repair.evidence import Evidence, gather
 from fixgrad.repair.forms import is_integer, preferred, suited
 from fixgrad.repair.gathering import gather_views
 from fixgrad.repair.lift import Lifts
 from fixgrad.repair.meaning import Meaning
-from fixgrad.repair.placement import Contexts, place
+from fixgrad.repair.placement import place
 from fixgrad.repair.refusals import PLACELESS
 from fixgrad.repair.responsibility import (
     belongs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fixgrad.demands import LEAF, TRACKED, Demand
+from fixgrad.demands import LEAF, TRACKED, Demand, backward_root
 from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Thing
@@ -31,6 +31,8 @@ def unmet(graph: FlowGraph, demand: Demand, target: Key) -> tuple[str, str] | No
         return "FG905", f"{line_of(early.site)} differentiates before the gradient is granted"
     uses = [u for u in same_use(graph, demand.use, kind) if _concerns(graph, u, target)]
     for use in uses:
+        if use.kind == "backward" and len(uses) > 1 and backward_root.is_bare(graph, use.thing):
+            continue  # a number where there is nothing to train
         found = _unmet_use(graph, demand, use, target)
         if found is not None:
             return found
