@@ -26,7 +26,7 @@ LONG = HEAD + (
     "weights_of_the_first_layer.sum().backward()\nprint(weights_of_the_first_layer.grad)\n"
 )
 PROGRAM = (
-    "import sys, fixgrad.cli.bar as bar\nbar.DELAY = bar._PAUSE = 0\n"
+    "import sys, fixgrad.cli.bar as bar\nbar.DELAY, bar._PAUSE = {}, 0\n"
     "from fixgrad.__main__ import main\nsys.exit(main())\n"
 )
 
@@ -61,6 +61,8 @@ def on_a_terminal(*command: str, columns: int = 60, **more: str) -> str:
 
 
 FIXGRAD = (sys.executable, "-m", "fixgrad")
+# Whether a run is long must not depend on what else the machine does.
+LONG_RUN, SHORT_RUN = ((sys.executable, "-c", PROGRAM.format(delay)) for delay in (0, 3600))
 
 
 def piped(*command: str) -> subprocess.CompletedProcess[str]:
@@ -71,14 +73,14 @@ def piped(*command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 class TestWidth:
     def test_sixty_columns(self) -> None:
-        written = re.sub(r"\x1b\[[0-9;]*[mK]|\r", "", on_a_terminal(*FIXGRAD))
+        written = re.sub(r"\x1b\[[0-9;]*[mK]|\r", "", on_a_terminal(*SHORT_RUN))
         assert max(map(len, written.split("\n"))) <= 60
         assert "\n  tracked by autograd, but its `.grad` is read at line 5" in written
         assert "     | made here\n" in written
         assert "requires_grad=True)" in re.sub(r"\n {5}(?=\S)", "", written)
 
     def test_a_wide_one_says_it_on_one_line(self) -> None:
-        written = on_a_terminal(*FIXGRAD, columns=200, NO_COLOR="1")
+        written = on_a_terminal(*SHORT_RUN, columns=200, NO_COLOR="1")
         assert "made here\n" in written
         assert re.search(r"\^ made here", written)
 
@@ -90,14 +92,14 @@ class TestWidth:
 @pytest.mark.slow
 class TestColour:
     def test_a_terminal_is_coloured_unless_told_otherwise(self) -> None:
-        assert "\x1b[1;31mFG101\x1b[0m" in on_a_terminal(*FIXGRAD)
-        assert "\x1b[" not in on_a_terminal(*FIXGRAD, NO_COLOR="1")
-        assert "\x1b[" not in on_a_terminal(*FIXGRAD, "--color", "never")
-        assert "\x1b[" not in on_a_terminal(*FIXGRAD, TERM="dumb")
+        assert "\x1b[1;31mFG101\x1b[0m" in on_a_terminal(*SHORT_RUN)
+        assert "\x1b[" not in on_a_terminal(*SHORT_RUN, NO_COLOR="1")
+        assert "\x1b[" not in on_a_terminal(*SHORT_RUN, "--color", "never")
+        assert "\x1b[" not in on_a_terminal(*SHORT_RUN, TERM="dumb")
         assert "\x1b[" not in piped(*FIXGRAD).stdout
 
     def test_a_file_is_not_coloured(self) -> None:
-        on_a_terminal(*FIXGRAD, "-o", "report.txt")
+        on_a_terminal(*SHORT_RUN, "-o", "report.txt")
         assert "\x1b" not in Path("report.txt").read_text()
         assert "is not tracked by autograd, but its" in Path("report.txt").read_text()
 
@@ -105,21 +107,21 @@ class TestColour:
 @pytest.mark.slow
 class TestBar:
     def test_it_is_drawn_and_wiped(self) -> None:
-        written = on_a_terminal(sys.executable, "-c", PROGRAM, columns=80)
+        written = on_a_terminal(*LONG_RUN, columns=80)
         drawn = re.findall(r"\r\x1b\[2K(\w+)  \[(#*)(-*)\]  (\d+)/(\d+)", written)
         assert [stage for stage, *_ in drawn if stage != "reading"][:2] == ["following", "planning"]
         assert "\r\x1b[2K\x1b[1mfit.py:3:30" in written.replace("\n", "")
 
     @pytest.mark.parametrize("arguments", [("-q",), ("--quiet", "--diff")])
     def test_quiet_draws_none(self, arguments: tuple[str, ...]) -> None:
-        assert "#" not in on_a_terminal(sys.executable, "-c", PROGRAM, *arguments, "--color=never")
+        assert "#" not in on_a_terminal(*LONG_RUN, *arguments, "--color=never")
 
     def test_a_pipe_gets_none(self) -> None:
-        ran = piped(sys.executable, "-c", PROGRAM)
+        ran = piped(*LONG_RUN)
         assert ran.stderr == "1 finding in 1 file, 1 fixable\n"
 
     def test_a_short_run_draws_none(self) -> None:
-        assert "[-" not in on_a_terminal(*FIXGRAD, NO_COLOR="1")
+        assert "[-" not in on_a_terminal(*SHORT_RUN, NO_COLOR="1")
 
     def test_the_line(self) -> None:
         assert bar.line("following", 6, 24, 80) == f"following  [{'#' * 7}{'-' * 23}]  6/24"
