@@ -218,16 +218,17 @@ class TestOthersAtWork:
         for turn in range(25):
             fill(here)
             children = []
-            for side in ("left", "right"):
-                made = patches(f"{side} = {turn}\n" * 100)
+            for made in [patches(f"{side} = {turn}\n" * 100) for side in ("left", "right")]:
                 child = os.fork()
                 if child == 0:
+                    code = 5
                     try:
                         write(made)
+                        code = 0
                     except FixgradError as error:
-                        os._exit(3 if "changed while fixgrad was at work" in str(error) else 4)
+                        code = 3 if "changed while fixgrad was at work" in str(error) else 4
                     finally:
-                        os._exit(0)
+                        os._exit(code)
                 children.append(child)
             ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
             assert sorted(ended) == [0, 3]
