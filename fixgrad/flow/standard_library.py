@@ -63,10 +63,11 @@ def _deque(m: Machine, f: Frame, state: State, call: Call) -> Value:
 
 def _checkpoint(m: Machine, f: Frame, state: State, call: Call) -> Value:
     """Call a function that is run again in the backward pass: its result is that of the function."""
-    if not call.arguments or call.arguments[0].name:
+    called = call.get(0, "function")
+    if called is None:
         return m.unknown(m, f, state, call, [], "checkpoint")
-    given = tuple(a for a in call.arguments[1:] if a.name not in _OF_CHECKPOINT)
-    return m.apply(m, f, state, Call(call.place, given), call.arguments[0].value)
+    given = tuple(a for a in call.arguments if a is not called and a.name not in _OF_CHECKPOINT)
+    return m.apply(m, f, state, Call(call.place, given), called.value)
 
 
 _OF_CHECKPOINT = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
