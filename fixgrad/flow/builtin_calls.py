@@ -25,11 +25,11 @@ from fixgrad.flow.arrays import arrays_in, read_array
 from fixgrad.flow.failures import is_exception
 from fixgrad.flow.failures import make as make_exception
 from fixgrad.flow.gradients import consume, none_of_them, none_test, weigh_gradient
-from fixgrad.flow.guards import holds_all
+from fixgrad.flow.guards import holds_all, is_not_the_element
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, dtype, log, one_of, use_values
+from fixgrad.flow.tensors import derive, dtype, identity, log, one_of, use_values
 from fixgrad.flow.type_tests import has_attribute, is_instance
 from fixgrad.flow.values import (
     FALSE,
@@ -170,7 +170,9 @@ def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value
     sure, attribute = known(plain[1].value) if len(plain) > 1 else (False, None)
     if plain and name == "getattr" and not sure:
         key = plain[1].value if len(plain) > 1 else UNKNOWN
-        return namespaces.any_field(m, state, plain[0].value, key)
+        found = namespaces.any_field(m, state, plain[0].value, key)
+        is_not_the_element(m, [t for t in map(identity, found) if t in m.graph.chosen])
+        return found
     if name == "setattr" and len(plain) > 2 and not sure:
         new = consume(m, f, state, plain[2].value, plain[2].place)
         namespaces.set_computed(m, state, plain[0].value, plain[1].value, new)

@@ -196,6 +196,9 @@ def _dict_call(
             return item_of_dict(m, f, state, call, thing, first)
         case "get" | "pop":
             if not containers.has(state, thing, first):
+                closed = items is not None and state.get((thing, "#closed"), False)
+                if name == "get" and closed and containers.field_of(first):
+                    return values[1] if len(values) > 1 else NONE  # it is not there
                 choose(m, state, thing)
             found = containers.item(state, thing, first) if values else anything
             if name == "pop":

@@ -179,16 +179,16 @@ def pick(m: Machine, state: State, thing: Thing, *, of_part: bool = False) -> No
         elif len(found) > 1:  # each turn of the loop has one of its own
             found = []
         m.graph.picked.update(t for t in found if m.graph.loops.get(t))
-        _is_not_the_element(m, found)
+        is_not_the_element(m, found)
 
 
 def choose(m: Machine, state: State, thing: Thing) -> None:
     """Note that one item is taken by what nobody knows, not each of them in turn."""
     m.graph.take_some(items := _items(state, thing), thing)
-    _is_not_the_element(m, items)
+    is_not_the_element(m, items)
 
 
-def _is_not_the_element(m: Machine, items: list[Thing]) -> None:
+def is_not_the_element(m: Machine, items: list[Thing]) -> None:
     """Note that the loop around does not take each of these in its turn: `for p in ps: print(ps[0].grad)`.
 
     A container that it puts them into gets some of them.
@@ -261,10 +261,19 @@ def _items(state: State, thing: Thing) -> list[Thing]:
 def takes_each(m: Machine, f: Frame, state: State, register: int) -> bool:
     """Say whether a key goes through all there are: a loop gives it, and no test weighs it."""
     name = f.names.get(register, "")
-    if any(_is_some_numbers(m, state, t) for t in f.iterated.get(name, NOTHING)):
+    through = f.iterated.get(name, NOTHING)
+    if any(_is_some_numbers(m, state, t) or _come_from_outside(m, state, t) for t in through):
         return False
     weighed = any((f.thing, name) in guard.names for guard in m.guards)
     return name in f.loop_variables and not weighed
+
+
+def _come_from_outside(m: Machine, state: State, thing: Thing) -> bool:
+    """Say whether a loop goes through names that nobody here knows: `for name in json.load(f)`."""
+    if thing.kind in ("list", "tuple") and not m.graph.all_of.get(thing):
+        items = state.get((thing, "[*]"), NOTHING)
+        return bool(items) and all(t.kind in ("opaque", "text") for t in items)
+    return thing.kind in ("opaque", "text") and not state.get((thing, "#inputs"))
 
 
 _ALL_NUMBERS = (".arange", ".permutation", ".argsort")

@@ -113,6 +113,18 @@ def _declared(state: State, cls: Thing) -> list[str]:
     return list(declared)
 
 
+def declared_fields(
+    m: Machine, f: Frame, state: State, place: Place, owner: Thing
+) -> list[tuple[str, Value]]:
+    """Return what `dataclasses.fields` tells of a dataclass or an instance of one: by name, an object that has it."""
+    found: list[tuple[str, Value]] = []
+    for name in _declared(state, owner.data if owner.kind == "instance" else owner):
+        field = m.thing("opaque", Site(f.module.path, place), f.path, f"field {name}")
+        state.set((field, "name"), constant(name))
+        found.append((name, frozenset((field,))))
+    return found
+
+
 def _list_fields(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> None:
     """Let the fields of a named tuple be its items."""
     if thing.kind == "opaque":

@@ -12,7 +12,7 @@ from fixgrad.flow import containers, texts
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
-from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, constant, of_kind, union
+from fixgrad.flow.values import NOTHING, UNKNOWN, Thing, Value, constant, of_kind, ordered, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
@@ -86,4 +86,7 @@ def any_field(m: Machine, state: State, value: Value, key: Value) -> Value:
     computed_ones = [frozenset(state.get((t, "*"), NOTHING)) for t in owners]
     if owners and all(computed_ones) and len(owners) == len(value):
         return union(computed_ones)  # written under computed names, read under them
+    tensors = {identity(t) for cell in fields for t in of_kind(state.get(cell, NOTHING), "tensor")}
+    if len(tensors) > 1:
+        m.graph.take_some(ordered(tensors))
     return union(state.get(cell, NOTHING) for cell in fields) | UNKNOWN

@@ -91,6 +91,17 @@ def _default_dict(m: Machine, f: Frame, state: State, call: Call) -> Value:
     return made
 
 
+def _fields(m: Machine, f: Frame, state: State, call: Call) -> Value:
+    """Return the fields of a dataclass, in the order declared."""
+    first = call.get(0, "class_or_instance")
+    owners = of_kind(first.value, "instance", "class") if first is not None else []
+    if first is None or len(owners) != 1 or len(first.value) != 1:
+        return m.unknown(m, f, state, call, [], "fields")
+    fields = instances.declared_fields(m, f, state, call.place, owners[0])
+    items = [field for _, field in fields]
+    return frozenset((containers.make(m, f, state, call.place, "tuple", items),))
+
+
 def _replace(m: Machine, f: Frame, state: State, call: Call) -> Value:
     first = call.get(0, "obj")
     things = of_kind(first.value, "instance") if first is not None else []
@@ -313,6 +324,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "collections.UserDict": _ordered_dict,
     "collections.UserList": _deque,
     "collections.defaultdict": _default_dict,
+    "dataclasses.fields": _fields,
     "dataclasses.replace": _replace,
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
