@@ -223,7 +223,9 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
     found = containers.reachable(state, [roots.value]) if roots is not None else []
     fills = row.need != "tracked"
     until = () if fills or inputs is None else _only_input(state, inputs.value)
-    backward(m, f, state, found, call.place, row.name, fills=fills, keeps=keeps, until=until)
+    unknown = of_kind(roots.value, "opaque") if roots is not None else []
+    every = list(dict.fromkeys((*found, *unknown)))
+    backward(m, f, state, every, call.place, row.name, fills=fills, keeps=keeps, until=until)
     if fills:
         return NONE
     recorded = call.may_turn_on("create_graph")
