@@ -142,7 +142,7 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
         case "module":
             return _module_attribute(m, f, state, thing, name, place)
         case "super":
-            return _super_attribute(m, f, state, thing, name)
+            return _super_attribute(m, f, state, thing, name, place)
         case "opaque":
             stored = state.get((thing, name))
             if stored:
@@ -161,8 +161,8 @@ def _attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str, plac
             return _param_groups(m, f, state, thing, place)
         case "tuple" if name in ("values", "indices") and state.get((thing, "[0]")):
             return frozenset(state.get((thing, "[0]" if name == "values" else "[1]"), NOTHING))
-        case "wrapped" if name == "setter":
-            return frozenset((m.thing("setter", None, (), "", thing),))
+        case "wrapped" if name in ("setter", "getter", "deleter"):
+            return frozenset((m.thing("setter", None, (), name, thing),))
         case "const":
             return _constant_attribute(m, f, state, thing, name, place)
         case "number" | "text" | "none-test" | "dtype" | "device":
@@ -258,6 +258,8 @@ def _bound(m: Machine, f: Frame, state: State, owner: Thing, member: Thing, plac
         kind, inner = member.name, member.data
         if kind in ("property", "cached") and cls is not owner:
             return m.apply(m, f, state, Call(place, (Argument(frozenset((owner,)), place),)), inner)
+        if kind == "property":
+            return frozenset((member,))  # for its `setter`
         if kind == "partialmethod":
             each = [t.data for t in ordered(inner)]
             bound = [(union(_bound(m, f, state, owner, t, place) for t in v), a) for v, a in each]
@@ -281,10 +283,14 @@ def _function_attribute(m: Machine, state: State, thing: Thing, name: str) -> Va
     return constant(thing.name.partition("@")[0]) if name == "__name__" else UNKNOWN
 
 
-def _super_attribute(m: Machine, f: Frame, state: State, thing: Thing, name: str) -> Value:
+def _super_attribute(
+    m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place
+) -> Value:
     owner, instance = thing.data
     for cls in linear_bases(owner)[1:]:
         found = state.get((cls, name))
+        if found and any(t.kind == "wrapped" for t in found):
+            return union(_bound(m, f, state, instance, t, place) for t in ordered(found))
         if found:
             return frozenset(
                 m.thing("method", None, (), t.name, (instance, t)) if t.kind == "function" else t

@@ -176,6 +176,7 @@ def _by_name(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value
     if name == "setattr" and len(plain) > 2 and not sure:
         new = consume(m, f, state, plain[2].value, plain[2].place)
         namespaces.set_computed(m, state, plain[0].value, plain[1].value, new)
+        namespaces.call_setters(m, f, state, call, plain[0].value, plain[1].value, new)
     if not sure or not isinstance(attribute, str):
         return m.unknown(m, f, state, call, [], name)
     if name == "setattr" and len(plain) > 2:
@@ -258,7 +259,11 @@ def _wrapped(kind: str) -> Handler:
     def wrap(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) -> Value:
         if not values:
             return UNKNOWN
-        return frozenset((m.thing("wrapped", None, f.path, kind, values[0]),))
+        made = m.thing("wrapped", Site(f.module.path, call.place), f.path, kind, values[0])
+        setter = call.get(1, "fset") if kind == "property" else None
+        if setter is not None:
+            state.set((made, "#setter"), setter.value)
+        return frozenset((made,))
 
     return wrap
 

@@ -178,6 +178,7 @@ class UnknownCallers:
                     found.append(thing)
                     for function in setters.functions_of(thing):
                         self.is_defined(function, name)
+                    found += of_kind(state.get((thing, "#setter"), NOTHING), "function")
         return found
 
     def _run_class(self, frame: Frame, cls: Thing, state: State) -> None:

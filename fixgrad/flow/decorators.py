@@ -8,7 +8,9 @@ from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.state import CONTEXT_MODES, MODE, State
 from fixgrad.flow.values import (
+    NOTHING,
     UNKNOWN,
+    Site,
     Thing,
     Value,
     of_kind,
@@ -43,8 +45,7 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
         pytest_marks.note(m, state, thing, inner)
         return inner
     if thing.kind == "setter":
-        state.set((thing.data, "#setter"), inner)
-        return frozenset((thing.data,))
+        return _with_setter(m, f, state, call, thing, inner)
     if thing.kind == "context":
         if thing.name != "set":
             return _with_mode(m, inner, thing.name)
@@ -55,6 +56,21 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
         result = m.apply(m, f, state, call, decorator)
         return result if of_kind(result, "function", "method", "partial", "instance") else inner
     return inner
+
+
+def _with_setter(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, inner: Value
+) -> Value:
+    """Return a property like another one, whose class may have a base's: `@Base.rate.setter`."""
+    of: Thing = thing.data
+    if thing.name == "deleter":
+        return frozenset((of,))
+    getter, setter = inner, state.get((of, "#setter"), NOTHING)
+    if thing.name == "setter":
+        getter, setter = of.data, inner
+    made = m.thing("wrapped", Site(f.module.path, call.place), f.path, of.name, getter)
+    state.set((made, "#setter"), setter)
+    return frozenset((made,))
 
 
 def _is_called_later(state: State, thing: Thing) -> bool:

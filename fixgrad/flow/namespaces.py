@@ -6,9 +6,12 @@ that nobody knows.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers, texts
+from fixgrad.flow.arguments import Argument, Call
+from fixgrad.flow.classes import linear_bases
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
@@ -55,6 +58,25 @@ def set_computed(m: Machine, state: State, owner: Value, key: Value, new: Value)
             state.add((thing, field), new)
         state.add((thing, "*"), new)
     m.conditions.hand_out(owner, m.executed)
+
+
+def call_setters(
+    m: Machine, f: Frame, state: State, call: Call, owner: Value, key: Value, new: Value
+) -> None:
+    """Let each property that a name which is not known may mean be set, or not."""
+    for thing in of_kind(owner, "instance"):
+        for cls in linear_bases(thing.data):
+            for name in _fields_meant(state, cls, key):
+                for member in of_kind(state.get((cls, name), NOTHING), "wrapped"):
+                    setter = state.get((member, "#setter"))
+                    given = (Argument(frozenset((thing,)), call.place), Argument(new, call.place))
+                    if setter:
+                        once = partial(_set, m, f, Call(call.place, given), setter)
+                        m.branch(f, state, [lambda s: None, once])
+
+
+def _set(m: Machine, f: Frame, call: Call, setter: Value, state: State) -> None:
+    m.apply(m, f, state, call, setter)
 
 
 def _fields_meant(state: State, thing: Thing, key: Value) -> list[str]:
