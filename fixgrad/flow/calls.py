@@ -123,6 +123,8 @@ def _applied(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Va
             return instances.call_instance(m, f, state, call, thing)
         case "method":
             return _call_method_value(m, f, state, call, thing)
+        case "external" if decorators.is_cached(call, thing):
+            return decorators.decorate(m, f, state, call, frozenset((thing,)))
         case "external":
             return libraries.call_external(m, f, state, call, thing.name)
         case "module":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixgrad.flow.ir import Function
 from fixgrad.flow.state import State
-from fixgrad.flow.values import NOTHING, Code, Thing, Value, of_kind, ordered
+from fixgrad.flow.values import NOTHING, Code, Thing, Value, known, of_kind, ordered
 
 
 def lookup_class(state: State, of_class: Thing, name: str) -> tuple[Value, Thing]:
@@ -66,3 +66,23 @@ def external_bases(of_class: Thing) -> list[str]:
         for value in cls.data.bases
         for t in of_kind(value, "external")
     ]
+
+
+def declared(state: State, cls: Thing) -> list[str]:
+    """Return the fields that a class and its bases declare, those of bases first."""
+    found: dict[str, None] = {}
+    for base in reversed(linear_bases(cls)):
+        names = state.get((base, "#declared"), ())
+        found |= dict.fromkeys(names) if names != "maybe" else {}
+    return list(found)
+
+
+def match_args(state: State, cls: Thing) -> list[str]:
+    """Return the attributes that positions of a class pattern mean."""
+    own, _ = lookup_class(state, cls, "__match_args__")
+    for written in of_kind(own, "tuple") if len(own) == 1 else ():
+        length = state.get((written, "#length"), "maybe")
+        cells = range(int(length)) if length != "maybe" else ()
+        each = [known(frozenset(state.get((written, f"[{n}]"), NOTHING))) for n in cells]
+        return [str(name) for sure, name in each if sure]
+    return declared(state, cls)

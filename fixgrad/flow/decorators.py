@@ -17,7 +17,13 @@ from fixgrad.flow.values import (
     ordered,
 )
 
-_CACHES = ("functools.cache", "functools.lru_cache", "functools.lru_cache()")
+CACHES = ("functools.cache", "functools.lru_cache", "functools.lru_cache()")
+
+
+def is_cached(call: Call, thing: Thing) -> bool:
+    """Say whether a function is given to what keeps its results: `cached = lru_cache(load)`."""
+    given = call.arguments[:1]
+    return thing.name in CACHES and any(of_kind(a.value, "function", "method") for a in given)
 
 
 def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -> Value:
@@ -32,7 +38,7 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
         if name in ("property", "staticmethod", "classmethod", "functools.cached_property"):
             kind = "cached" if "cached" in name else name
             return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
-        if name in _CACHES:
+        if name in CACHES:
             return _changed(m, inner, name, {"cached": True})
         written = m.library(thing.name)
         if written:

@@ -105,20 +105,12 @@ def fill_items(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> 
     return bool(bases)
 
 
-def _declared(state: State, cls: Thing) -> list[str]:
-    declared: dict[str, None] = {}
-    for base in reversed(classes.linear_bases(cls)):
-        names = state.get((base, "#declared"), ())
-        declared |= dict.fromkeys(names) if names != "maybe" else {}
-    return list(declared)
-
-
 def declared_fields(
     m: Machine, f: Frame, state: State, place: Place, owner: Thing
 ) -> list[tuple[str, Value]]:
     """Return what `dataclasses.fields` tells of a dataclass or an instance of one: by name, an object that has it."""
     found: list[tuple[str, Value]] = []
-    for name in _declared(state, owner.data if owner.kind == "instance" else owner):
+    for name in classes.declared(state, owner.data if owner.kind == "instance" else owner):
         field = m.thing("opaque", Site(f.module.path, place), f.path, f"field {name}")
         state.set((field, "name"), constant(name))
         found.append((name, frozenset((field,))))
@@ -131,7 +123,7 @@ def _list_fields(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -
         names = list(state.get((thing, "#declared"), ()))
     elif any(b.endswith(".NamedTuple") for b in classes.external_bases(thing.data)):
         functions = [n for n, v in _class_fields(state, thing.data) if of_kind(v, "function")]
-        names = [n for n in _declared(state, thing.data) if n not in functions]
+        names = [n for n in classes.declared(state, thing.data) if n not in functions]
     else:
         return
     values = [frozenset(state.get((thing, name), NOTHING)) or UNKNOWN for name in names]
@@ -166,7 +158,7 @@ def _fill_declared_fields(
     """Bind the arguments of a dataclass or a NamedTuple to its fields, in the order declared."""
     bases = classes.linear_bases(cls)
     makes = not m.graph.with_factories.isdisjoint(base.data.module.path for base in bases)
-    declared = _declared(state, cls) if call.arguments or makes else []
+    declared = classes.declared(state, cls) if call.arguments or makes else []
     queue, given = iter(declared), {}
     for argument in call.arguments:
         name = argument.name or next(queue, "")

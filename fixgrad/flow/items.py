@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import constants, containers, enumerations, sequences, subsets
-from fixgrad.flow.access import each
+from fixgrad.flow.access import attribute, each
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import array_item, arrays_in, new_array, take, write_array
-from fixgrad.flow.classes import lookup_class
+from fixgrad.flow.classes import lookup_class, match_args
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.exports import export, maker_of
 from fixgrad.flow.gradients import consume
@@ -42,11 +42,26 @@ if TYPE_CHECKING:
 def get_item(m: Machine, f: Frame, op: Op, state: State) -> None:
     """Execute `value[key]`."""
     value, key = f.values(op)
-    if op.target == "pattern":  # of a `case`: nothing can be written behind it
+    if op.target in ("pattern", "field"):  # of a `case`: nothing can be written behind it
         m.graph.packed.add(Site(f.module.path, op.place))
     value = containers.contents(state, consume(m, f, state, value, op.place))
-    found = each(m, f, state, value, lambda t, s: _item(m, f, s, t, key, op))
+    one = _matched if op.target == "field" else _item
+    found = each(m, f, state, value, lambda t, s: one(m, f, s, t, key, op))
     f.registers[op.out] = found or UNKNOWN
+
+
+def _matched(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) -> Value:
+    """Return what a position of a class pattern takes: `case Point(x, y)`; of `case str(s)` the whole."""
+    if thing.kind == "instance":
+        names = match_args(state, thing.data)
+    elif thing.kind == "opaque":
+        names = list(state.get((thing, "#declared"), ()))
+    else:
+        return frozenset((thing,))
+    number = known(key)[1]
+    if number < len(names):
+        return attribute(m, f, state, frozenset((thing,)), names[number], op.place)
+    return containers.carry(m, f, state, op.place, [frozenset((thing,))])
 
 
 def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) -> Value:

@@ -283,9 +283,9 @@ def _to_thread(m: Machine, f: Frame, state: State, call: Call) -> Value:
 
 def _cache(m: Machine, f: Frame, state: State, call: Call) -> Value:
     """Call `functools.lru_cache(maxsize=...)`: what it returns decorates."""
-    if any(of_kind(a.value, "function") for a in call.arguments):
-        return m.unknown(m, f, state, call, [], "lru_cache")
-    return frozenset((m.thing("external", None, (), "functools.lru_cache()"),))
+    keeping = frozenset((m.thing("external", None, (), "functools.lru_cache()"),))
+    given = any(of_kind(a.value, "function", "method") for a in call.arguments[:1])
+    return m.apply(m, f, state, call, keeping) if given else keeping
 
 
 def _wraps(m: Machine, f: Frame, state: State, call: Call) -> Value:
@@ -314,6 +314,7 @@ SPECIAL: dict[str, Callable[[Machine, Frame, State, Call], Value]] = {
     "functools.partial": _partial,
     "functools.partialmethod": _partial_method,
     "functools.wraps": _wraps,
+    "functools.cache": _cache,
     "functools.lru_cache": _cache,
     "math.prod": _product,
     "importlib.import_module": importing.import_module,

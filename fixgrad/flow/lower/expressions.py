@@ -70,6 +70,9 @@ def _call(b: Builder, node: ast.Call) -> int:
             b.changes(node.func.value)
     else:
         kind, target, first = "call", "", lower(b, node.func)
+    match node:
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):
+            b.tokens.add(f".{name}")
     module = imported_by_name(node)
     if module:
         token = f".{target}" if target else getattr(node.func, "id", "")

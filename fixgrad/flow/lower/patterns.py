@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from fixgrad.flow.lower.builder import Builder
 from fixgrad.flow.lower.expressions import lower, parts_of
@@ -38,13 +37,20 @@ def _test(b: Builder, node: ast.Match, subject: int, case: ast.match_case) -> in
             return b.emit("compare", value, "==", (subject, lower(b, value)))
         case ast.MatchAs(pattern=None) if case.guard is None:
             return b.emit("const", node, constant=True)
+        case ast.MatchSingleton(value=value) if case.guard is None:
+            return b.emit("compare", node, "is", (subject, b.emit("const", node, constant=value)))
         case (
-            ast.MatchClass(cls=cls, patterns=[], kwd_patterns=[])
-            | ast.MatchAs(pattern=ast.MatchClass(cls=cls, patterns=[], kwd_patterns=[]))
-        ) if case.guard is None:
+            ast.MatchClass(cls=cls, patterns=parts, kwd_patterns=named)
+            | ast.MatchAs(pattern=ast.MatchClass(cls=cls, patterns=parts, kwd_patterns=named))
+        ) if case.guard is None and all(map(_always_fits, [*parts, *named])):
             test = b.load("isinstance", cls)
             return b.emit("call", cls, "", (test, subject, lower(b, cls)), ("", "", ""))
     return b.emit("opaque", node, "pattern")
+
+
+def _always_fits(pattern: ast.pattern) -> bool:
+    """Say whether a pattern only gives a name to what is there."""
+    return isinstance(pattern, ast.MatchAs) and pattern.pattern is None
 
 
 def _captures(b: Builder, pattern: ast.pattern, value: int) -> None:
@@ -64,16 +70,13 @@ def _captures(b: Builder, pattern: ast.pattern, value: int) -> None:
         case ast.MatchOr():
             for part in pattern.patterns:
                 _captures(b, part, value)
-        case _:
-            for part, key in _parts(pattern):
-                if key is None:
-                    _captures(b, part, b.emit("opaque", place, "pattern", (value,)))
-                else:
-                    _captures(b, part, b.emit("index", place, "pattern", (value, lower(b, key))))
-
-
-def _parts(pattern: ast.pattern) -> Iterator[tuple[ast.pattern, ast.expr | None]]:
-    if isinstance(pattern, ast.MatchMapping):
-        yield from zip(pattern.patterns, pattern.keys, strict=True)
-    elif isinstance(pattern, ast.MatchClass):
-        yield from ((p, None) for p in [*pattern.patterns, *pattern.kwd_patterns])
+        case ast.MatchMapping():
+            for part, key in zip(pattern.patterns, pattern.keys, strict=True):
+                _captures(b, part, b.emit("index", place, "pattern", (value, lower(b, key))))
+        case ast.MatchClass():
+            for number, part in enumerate(pattern.patterns):
+                index = b.emit("const", place, constant=number)
+                _captures(b, part, b.emit("index", place, "field", (value, index)))
+            for part, name in zip(pattern.kwd_patterns, pattern.kwd_attrs, strict=True):
+                b.tokens.add(f".{name}")
+                _captures(b, part, b.emit("attr", place, name, (value,)))
