@@ -202,10 +202,10 @@ def _dict_call(
                 choose(m, state, thing)
             found = containers.item(state, thing, first) if values else anything
             if name == "pop":
-                container_changes.remove(state, thing, first, strong)
+                _take_out(m, state, thing, first, strong)
             return found | (values[1] if len(values) > 1 else NOTHING)
         case "__delitem__":
-            container_changes.remove(state, thing, first, strong)
+            _take_out(m, state, thing, first, strong)
             return NONE
         case "popitem":
             last = call.get(0, "last")
@@ -234,6 +234,14 @@ def _dict_call(
         case "copy":
             return _copy(m, f, state, call, thing)
     return UNKNOWN
+
+
+def _take_out(m: Machine, state: State, thing: Thing, key: Value, strong: bool) -> None:
+    """Take an item out of a dict; where nobody knows which, the dict has some of what it had."""
+    if containers.field_of(key) is None:
+        choose(m, state, thing)
+        state.set((thing, "#partial"), True)
+    container_changes.remove(state, thing, key, strong)
 
 
 def item_of_dict(m: Machine, f: Frame, state: State, call: Call, thing: Thing, key: Value) -> Value:

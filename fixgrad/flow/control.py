@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from fixgrad.flow import containers, definitions, generators, importing, turns
 from fixgrad.flow.arguments import Call
@@ -127,9 +128,7 @@ def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
     def end(s: State) -> None:
         m.block(f, orelse, s)
 
-    def matters(changes: Trail) -> bool:
-        return matters_to_next(m, f, op, changes)
-
+    matters = partial(matters_to_next, m, f, op)
     if op.target == "for":
         _for(m, f, op, state, matters, end if orelse else None)
     else:
@@ -175,13 +174,13 @@ def _for(
     for thing in built_by(f, op):
         state.set((thing, "#length"), "maybe")
     whole, statement, may_end = elements_of(m, state, iterable), f.statement, list[Loop]()
-    partial, through = parts_in(state, iterable), walked(m, iterable)
+    some, through = parts_in(state, iterable), walked(m, iterable)
 
     def turn(s: State) -> None:
         f.statement, loop = statement, m.loops[-1]
         forget_last_turn(m, f, s, op)
         f.registers[op.out] = element
-        loop.elements, loop.partial, loop.walked = whole, partial, through
+        loop.elements, loop.partial, loop.walked = whole, some, through
         loop.ended = frozenset(containers.reachable(s, [element])) if may_end else frozenset()
         turns.execute(m, f, op, s)
         may_end.extend([loop] if loop.breaks else [])
@@ -272,8 +271,8 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     m.tries += bool(handlers)
     net = Net(inside, op.target.split())
     m.nets.append(net)
-    begun = len(m.guards)
-    m.guards.append(weighed_by(m, f, state, op))
+    begun, guard = len(m.guards), weighed_by(m, f, state, op)
+    m.guards.append(guard)
     about = {word for name in op.names for word in name.split()}
     m.expecting_failure += "expects" in about
     f.careless += "passes" in about
@@ -311,6 +310,8 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     taken = [n for n in range(len(handlers)) if not (there and op.names[n] == "ImportError")]
     ways = [succeed, *(lambda s, n=n: fail(n, s) for n in taken)]
     m.branch(f, state, ways)
+    if any(handler[-1:] and handler[-1].kind in ("continue", "break") for handler in handlers):
+        m.guards.append(guard)  # what follows is behind the test whether the body fails
     if not state.dead:
         m.block(f, final, state)
 

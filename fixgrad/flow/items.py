@@ -94,7 +94,7 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 if parts:
                     take_part(m, state, thing, key, whole)
             elif not (m.loops and takes_each(m, f, state, op.args[1])) or sequences.lacks_some(
-                m, state, thing, key
+                m, state, thing, key, f.iterated.get(f.names.get(op.args[1], ""), NOTHING)
             ):
                 choose(m, state, thing)
             return whole if len(parts) == len(key) else whole | sequences.item(m, state, thing, key)

@@ -36,6 +36,13 @@ def _zip(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
     listed = [containers.elements(m, f, state, v, op) for v in values]
     anything = [containers.any_element(m, f, state, v, op) for v in values]
     lengths = {len(items) for items in listed if items is not None}
+    ends = [_end(m, value) for value in values]
+    lengths |= {end for end in ends if end is not None and lengths}
+    if -1 in lengths:  # how many numbers a range has is not known
+        lengths -= {-1}
+        for value in values:
+            for thing in of_kind(value, "list", "tuple"):
+                choose(m, state, thing)
     if not lengths:
         row = containers.make(m, f, state, call.place, "tuple", anything, name="row")
         return frozenset(
@@ -54,6 +61,17 @@ def _zip(m: Machine, f: Frame, state: State, call: Call, values: list[Value]) ->
         row = containers.make(m, f, state, call.place, "tuple", cells, name=f"row {n}")
         rows.append(frozenset((row,)))
     return frozenset((containers.make(m, f, state, call.place, "list", rows),))
+
+
+def _end(m: Machine, value: Value) -> int | None:
+    """Return how many numbers a range has, -1 where that is not known; None of anything else."""
+    if len(value) != 1 or not of_kind(value, "number"):
+        return None
+    (thing,) = value
+    bounds = m.graph.ranges.get(thing)
+    if bounds is None:
+        return None if thing in m.graph.counts else -1
+    return -1 if bounds.stop is None else len(range(bounds.start, bounds.stop, bounds.step))
 
 
 def _take_from(m: Machine, state: State, value: Value, items: Value) -> None:

@@ -57,12 +57,21 @@ def bounds_of(m: Machine, key: Value) -> slice | None:
     return found[0] if len(key) == 1 and found else None
 
 
-def lacks_some(m: Machine, state: State, thing: Thing, key: Value) -> bool:
-    """Say whether the items of such numbers are not all, and nobody knows which: `range(1, len(ps))`."""
+def lacks_some(m: Machine, state: State, thing: Thing, key: Value, through: Value) -> bool:
+    """Say whether the items of such numbers are not all, and nobody knows which: `range(1, len(ps))`.
+
+    `through` is what the loop that gives the number goes through.
+    """
     bounds = bounds_of(m, key)
+    if bounds is None and through and all(_has_any_end(m, t) for t in through):
+        return len(numbered(state, thing) or ()) > 1  # a list that is written out
     if bounds is None or (not bounds.start and bounds.step == 1):
         return False
     return item(m, state, thing, key) >= frozenset(state.get((thing, "[*]"), NOTHING))
+
+
+def _has_any_end(m: Machine, thing: Thing) -> bool:
+    return thing.kind == "number" and thing not in m.graph.counts
 
 
 def numbers_from(m: Machine, f: Frame, place: Place, values: list[Value]) -> Value:
