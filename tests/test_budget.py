@@ -56,3 +56,14 @@ def test_who_asks_for_gradients_has_more_of_it_in_small_projects(
         "    x = torch.from_numpy(np.ones(2))\n    print(grad(long(scaled(x)).sum(), [x]))\n"
     )
     assert found(late) == [5]
+
+
+def test_what_costs_next_to_nothing_is_followed_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small helper says that what it gives is an array, also where the budget is used up."""
+    monkeypatch.setattr("fixgrad.flow.budgets.RESERVE", 600)
+    text = (
+        "def late(keep):\n    t = torch.tensor(np.ones(3))\n    long(t)\n    long(t)\n"
+        "    x = torch.from_numpy(np.ones(2))\n    y = long(x)\n    print(grad(y.sum(), [x]))\n"
+        "    plain = lambda tensor: tensor.detach().numpy()\n    np.savez('kept', y=plain(y))\n"
+    )
+    assert found(text) == [5]

@@ -17,7 +17,8 @@ RESERVE = 5_000  # operations beyond the budget, for what converts and asks itse
 # Operations after which only what is near a conversion is followed; 140,000 lines take some 650,000.
 PATIENCE = 1_000_000
 PLENTY = 300_000  # operations of a project up to which there is time
-GENEROUS = 4  # times its budget has a root until then that asks for gradients itself
+GENEROUS = 4  # times its budget has a root until then
+SMALL = 40  # registers of a function that costs next to nothing: it is followed as long as there is a reserve
 MOST_RECURSIONS = 6  # of a function that is called with something else each time
 
 
@@ -26,9 +27,10 @@ def of_root(size: int, least: int, asking: bool, executed: int) -> int:
 
     What lies between its tensors and the gradients that it asks for itself matters more.
     """
+    times = GENEROUS if executed < PLENTY else 1
     if asking and executed < PATIENCE // 2:
-        return BUDGET * GENEROUS if executed < PLENTY else BUDGET
-    return min(BUDGET, least + 2 * size)
+        return times * BUDGET
+    return times * min(BUDGET, least + 2 * size)
 
 
 def is_root_of_its_own(m: Machine, f: Frame, call: Call, code: Code) -> bool:
@@ -43,6 +45,8 @@ def is_spent(m: Machine, f: Frame, call: Call, code: Code) -> bool:
     A comparison of two libraries comes to the one of interest after all that the other does.
     """
     if m.budget >= 0 or is_root_of_its_own(m, f, call, code):
+        return False
+    if code.function.size <= SMALL and m.budget >= -RESERVE:
         return False
     worth = (code.module.path, code.function.place) in m.productive
     return not worth or m.budget < -RESERVE or not asks(code.module, code.function)

@@ -229,10 +229,10 @@ def _differentiate(m: Machine, f: Frame, state: State, call: Call, row: Demand) 
     if fills:
         return NONE
     recorded = call.may_turn_on("create_graph")
-    of = [tracked(state, t) for t in found]
+    of = [tracked(state, t) for t in every]
     status = "maybe" if recorded and set(of) != {"no"} else "no"  # of a linear function: untracked
     gradient = make(
-        m, f, state, call.place, "gradient", is_tracked=status, inputs=found if recorded else ()
+        m, f, state, call.place, "gradient", is_tracked=status, inputs=every if recorded else ()
     )
     made = containers.make(m, f, state, call.place, "tuple", None, frozenset((gradient,)))
     return frozenset((made,))

@@ -150,7 +150,8 @@ class Linker:
             return
         self.loaded.add(path)
         frame = self._frame(path)
-        outer, self.machine.budget = self.machine.budget, budgets.BUDGET
+        own = budgets.of_root(0, budgets.BUDGET, False, self.machine.executed)
+        outer, self.machine.budget = self.machine.budget, own
         visited, self.machine.visited = self.machine.visited, set()
         if path in self.project.modules:
             self.callers.visit((path, frame.function.place))
