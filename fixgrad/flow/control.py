@@ -269,9 +269,8 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
     inside, absent = state.path(), m.absent_imports
     f.tries += bool(handlers)
     m.tries += bool(handlers)
-    net = Net(inside, op.target.split())
+    begun, guard, net = len(m.guards), weighed_by(m, f, state, op), Net(inside, op.target.split())
     m.nets.append(net)
-    begun, guard = len(m.guards), weighed_by(m, f, state, op)
     m.guards.append(guard)
     about = {word for name in op.names for word in name.split()}
     m.expecting_failure += "expects" in about

@@ -95,7 +95,9 @@ def _fields(m: Machine, f: Frame, state: State, call: Call) -> Value:
     """Return the fields of a dataclass, in the order declared."""
     first = call.get(0, "class_or_instance")
     owners = of_kind(first.value, "instance", "class") if first is not None else []
-    if first is None or len(owners) != 1 or len(first.value) != 1:
+    # What is said of fields beside their names is not known, and may sort them: `f.type is float`.
+    more = any(token in f.function.tokens for token in (".type", ".metadata", ".default", ".init"))
+    if first is None or len(owners) != 1 or len(first.value) != 1 or more:
         return m.unknown(m, f, state, call, [], "fields")
     fields = instances.declared_fields(m, f, state, call.place, owners[0])
     items = [field for _, field in fields]
