@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -50,6 +51,11 @@ def _ratio(part: int, whole: int) -> float:
 
 def run(data: Path, arguments: Sequence[str]) -> tuple[int, dict[str, Any]]:
     """Run the tests; return pytest's exit code and coverage.py's report of the files."""
+    if not sees_children():
+        raise SystemExit(
+            "coverage.py does not see what the tests start: its .pth file is not in the site-packages of this"
+            f" environment, {sysconfig.get_path('purelib')}; install coverage there"
+        )
     data.mkdir(parents=True, exist_ok=True)
     report = data / "report.json"
     environment = {**os.environ, "COVERAGE_FILE": str(data / "data"), "PWD": str(ROOT)}
@@ -64,6 +70,17 @@ def run(data: Path, arguments: Sequence[str]) -> tuple[int, dict[str, Any]]:
     if failed or measured("json", "-q", "-o", str(report)):
         raise SystemExit("coverage.py has failed; it says why above")
     return code, json.loads(report.read_text("utf-8"))["files"]
+
+
+def sees_children() -> bool:
+    """Say whether coverage.py starts in each process: with a path of another environment alone it does not."""
+    program = "import sys; sys.exit('coverage' not in sys.modules)"
+    environment = {**os.environ, "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
+                   "COVERAGE_FILE": os.devnull}  # fmt: skip
+    command = [sys.executable, "-c", program]
+    return (
+        subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    )
 
 
 def complete(file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 
@@ -194,3 +195,17 @@ class TestSpeed:
             "other                                2.00      2.50 x     2.50      7"
             in speed.table(rounds)
         )
+
+
+class TestBranches:
+    def test_it_refuses_where_programs_are_not_seen(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        branches = pytest.importorskip("bench.branches", reason="coverage is not installed")
+        python = tmp_path / "python"
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # no .pth file is read
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+        with pytest.raises(SystemExit, match=r"does not see what the tests start: its \.pth file"):
+            branches.run(tmp_path / "data", [])
+        assert not (tmp_path / "data").exists()
