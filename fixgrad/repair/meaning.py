@@ -44,6 +44,8 @@ class Meaning:
             back = [t for t in returned if graph.is_conversion(t)]
             what = f"{made_line(returned[0])} cuts the gradient on its way to other tensors"
             return back or ours, ("FG902", what)
+        if demand.use.detail.endswith("autograd.grad") and self._by(demand).isdisjoint(ours):
+            return ours, ("FG902", f"{line} differentiates by other tensors")
         trained = self._trained(demand)
         if trained is not None:
             what = f"the optimizer at {line_of(trained)} trains other tensors"
@@ -52,6 +54,12 @@ class Meaning:
             what = f"{len(possible)} tensors could be meant by the backward pass at {line}"
             return ours, ("FG901", what)
         return ours, None
+
+    def _by(self, demand: Demand) -> set[Thing]:
+        """Return the tensors by which a call of autograd.grad differentiates, and what they come from."""
+        here = demand.use.statement, demand.use.path
+        asked = [u.thing for u in self.graph.of_kind("inputs") if (u.statement, u.path) == here]
+        return set(self.graph.upstream(asked))
 
     def _behind(self, thing: Thing) -> bool:
         """Say whether a tensor has the values, without the gradient, of what could be meant."""
