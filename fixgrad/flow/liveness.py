@@ -134,7 +134,7 @@ def loop_variables(module: Module, function: Function, blocks: tuple[Block, ...]
     turn.follow(body)
     around = function.place
     inside = (f for f in module.functions if f is not function and stands_in(f.place, around))
-    read_elsewhere = frozenset[str]().union(*(f.tokens for f in inside))
+    read_elsewhere = frozenset[str]().union(*(f.tokens - f.local for f in inside))
     exposed = read_elsewhere | turn.read
     return LoopVariables(tuple(sorted(turn.written - exposed)), exposed)
 
