@@ -112,9 +112,12 @@ def attribute(m: Machine, state: State, thing: Thing, name: str) -> Value:
 
 def class_of(owner: Thing) -> Thing:
     """Return the class of an instance or of a member, and a class itself."""
+    cls: Thing = owner
     if owner.kind == "instance":
-        return owner.data  # type: ignore[no-any-return]
-    return owner.data.cls if isinstance(owner.data, Member) else owner
+        cls = owner.data
+    elif isinstance(owner.data, Member):
+        cls = owner.data.cls
+    return cls
 
 
 def as_dict(m: Machine, f: Frame, state: State, cls: Thing, place: Place) -> Value:

@@ -150,7 +150,7 @@ class Linker:
             return
         self.loaded.add(path)
         frame = self._frame(path)
-        own = budgets.of_root(0, budgets.BUDGET, False, self.machine.executed)
+        own = budgets.of_file(self.machine.executed)
         outer, self.machine.budget = self.machine.budget, own
         visited, self.machine.visited = self.machine.visited, set()
         if path in self.project.modules:

@@ -15,6 +15,7 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.enumerations import Member
 from fixgrad.flow.gradients import ARRAYS_ELSEWHERE, none_test
 from fixgrad.flow.ir import Op
+from fixgrad.flow.namespaces import is_record
 from fixgrad.flow.state import State
 from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, known, of_kind, ordered, union
 from fixgrad.flow.variables import read_variable
@@ -241,7 +242,7 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
         return _is_instance_of(thing, of_type)
     if thing.kind == "instance" and of_type.kind == "external" and of_type.name in _OF_TORCH:
         return _is_instance_of_torch(thing, of_type.name)
-    if of_type.kind == "record" or _made_by(thing) is not None:
+    if of_type.kind == "record" or is_record(thing):
         return _is_record_of(thing, of_type)
     if of_type.kind == "class" and isinstance(thing.data, Member):
         return of_type in classes.linear_bases(thing.data.cls)
@@ -262,16 +263,10 @@ def _is_of_one_type(thing: Thing, of_type: Thing) -> bool | None:
     return thing.kind == wanted
 
 
-def _made_by(thing: Thing) -> Thing | None:
-    """Return the `namedtuple` that made a thing, if one did."""
-    record: Thing | None = thing.data if thing.kind == "opaque" else None
-    return record if record is not None and record.kind == "record" else None
-
-
 def _is_record_of(thing: Thing, of_type: Thing) -> bool | None:
     """Say whether a thing is of a type, where a `namedtuple` made it, or the type is one."""
-    record = _made_by(thing)
-    if record is None:
+    record = thing.data
+    if not is_record(thing):
         return False if thing.kind in ("tensor", "array", "number", "const") else None
     if of_type.kind in ("record", "class"):
         return record is of_type
