@@ -152,3 +152,9 @@ def test_what_is_far_from_a_conversion_is_passed_over_then(
     assert "odd.py" in [patch.path for _, patch in diff(far).patches]
     monkeypatch.setattr(budgets, "PATIENCE", 0)
     assert "odd.py" not in [patch.path for _, patch in diff(far).patches]
+
+
+def test_a_number_that_takes_for_ever_to_round_is_not_computed(here: Path) -> None:
+    """The integer that it is rounded by would have a thousand million digits."""
+    outcome = diff(FAR + "\nFAR_AWAY = round(5, -1000000000)\n")
+    assert "odd.py" in [patch.path for _, patch in outcome.patches]

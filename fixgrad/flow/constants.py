@@ -70,8 +70,13 @@ def computed(target: str, left: Value, right: Value) -> Value:
     return TEXT if isinstance(a, str) and target in ("+", "*") else NUMBER
 
 
+def _to_whole(number: float) -> int:
+    return round(number)  # to given digits it may take for ever: `round(5, -10**9)`
+
+
 _FOLDED: dict[str, Callable[..., object]] = {
-    "float": float, "int": int, "bool": bool, "complex": complex, "abs": abs, "round": round, "min": min, "max": max,
+    "float": float, "int": int, "bool": bool, "complex": complex, "abs": abs, "round": _to_whole,
+    "min": min, "max": max,
 }  # fmt: skip
 
 
