@@ -70,6 +70,7 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
     guards = guarded_branches(test)
     leaves: list[Guard] = []
     question, ends = asked(m, f, state, op.args[0]), []
+    ended: list[int] = []  # the ways that nothing behind the test is reached from
     here, statement = Site(f.module.path, op.place), f.statement
 
     def way(block: int, copy: State) -> None:
@@ -87,7 +88,9 @@ def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
         narrowed = narrow(m, f, copy, op, test, holds=not block)
         note_key(copy, test, holds=not block)
         m.block(f, op.blocks[block], copy)
-        widen(copy, narrowed)
+        if not (block and ended):
+            widen(copy, narrowed)
+        ended.extend([block] if copy.dead else [])
         ends.append(leave_way(m, f, copy, known_here))
         m.arms.pop()
         del m.guards[begun]

@@ -99,15 +99,17 @@ def narrow(m: Machine, f: Frame, before: State, op: Op, test: Value, holds: bool
     failing = union(outcome.data[1] for outcome in test)
     left, out = (passing, failing) if holds else (failing, passing)
     asked = dict(_asked(m, f, before, op.constant))
+    tested = frozenset(t.data if t.name == OF_ANOTHER_TYPE else t for t in left | out)
     for cell, value in asked.items():
-        if value == left | out:
+        if value == tested and any(t.name == OF_ANOTHER_TYPE for t in left):
+            if op.target == "if":
+                replaced[cell] = value, left
+                before.set(cell, left)
+        elif value == tested:
             # one of several outcomes: `isinstance(x, A) or isinstance(x, B)`
             alone = len(test) == 1 or (holds and list(asked.values()).count(value) == 1)
             if alone and (len(test) == 1 or op.target == "if"):
                 before.set(cell, left)
-        elif value == out and {t.name for t in left} == {OF_ANOTHER_TYPE} and op.target == "if":
-            replaced[cell] = value, left
-            before.set(cell, left)
     return replaced
 
 
@@ -133,15 +135,28 @@ def widen(state: State, narrowed: Narrowed) -> None:
             state.set(cell, before)
 
 
-def _no_tensor(m: Machine, state: State, value: Value, types: list[Value]) -> Value | None:
-    """Return the outcome of asking what may be a tensor whether it is a number or an array."""
-    if len(value) != 1 or not types or not all(map(_are_plain, types)):
+def _by_library(
+    m: Machine,
+    state: State,
+    value: Value,
+    types: list[Value],
+    passes: Callable[[Thing], bool | None],
+) -> Value | None:
+    """Return the outcome of asking what may be a tensor whether it is one, or a number or an array."""
+    unknown = {t for t in value if t.kind == "opaque" and state.get((t, "#inputs"))}
+    tensors = all({t.name for t in each} == {"torch.Tensor"} for each in types)
+    if not unknown or not types or not (tensors or all(map(_are_plain, types))):
         return None
-    (thing,) = value
-    if thing.kind != "opaque" or not state.get((thing, "#inputs")):
-        return None
-    plain = m.thing("opaque", None, (), OF_ANOTHER_TYPE, thing)
-    return frozenset((m.thing("type-test", None, (), "", (frozenset((plain,)), value)),))
+
+    def others(things: Value) -> Value:
+        return frozenset(
+            m.thing("opaque", None, (), OF_ANOTHER_TYPE, t) if t in unknown else t for t in things
+        )
+
+    yes = frozenset(t for t in value if passes(t) is not False)
+    no = frozenset(t for t in value if passes(t) is not True)
+    left = (yes, others(no)) if tensors else (others(yes), no)
+    return frozenset((m.thing("type-test", None, (), "", left),))
 
 
 def _are_plain(types: Value) -> bool:
@@ -165,10 +180,6 @@ def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
         listed = containers.elements(m, f, state, types, containers.element_op(call.place))
     each = [types] if listed is None else listed
 
-    plain_or_tensor = _no_tensor(m, state, plain[0].value, each)
-    if plain_or_tensor is not None:
-        return plain_or_tensor
-
     def passes(thing: Thing) -> bool | None:
         outcomes = [_is_of_type(thing, of_type) for of_type in each]
         # A set is kept as a list too, but for what is written as one.
@@ -177,7 +188,8 @@ def is_instance(m: Machine, f: Frame, state: State, call: Call) -> Value:
             return True
         return False if all(outcome is False for outcome in outcomes) else None
 
-    return sorted_out(m, plain[0].value, passes, positive=True)
+    told = _by_library(m, state, plain[0].value, each, passes)
+    return sorted_out(m, plain[0].value, passes, positive=True) if told is None else told
 
 
 def has_attribute(m: Machine, state: State, call: Call) -> Value:
