@@ -67,3 +67,29 @@ def test_what_costs_next_to_nothing_is_followed_behind_it(monkeypatch: pytest.Mo
         "    plain = lambda tensor: tensor.detach().numpy()\n    np.savez('kept', y=plain(y))\n"
     )
     assert found(text) == [5]
+
+
+def test_what_is_not_computed_again_as_nobody_looks() -> None:
+    """What an earlier turn made is not taken for what a turn behind the end of the budget differentiates."""
+    loop = (
+        "def train(model, images, weighed):\n    w = torch.from_numpy(np.ones(2))\n"
+        "    for _ in range(9):\n        loss = lost(model, images, w, weighed)\n"
+        "        loss.backward(retain_graph=True)\n        print(w.grad)\n"
+        "        with torch.no_grad():\n            w -= 0.1 * w.grad\n"
+    )
+    lost = (
+        "def overlay(images, w):\n    kept = []\n    stacked = torch.stack([w] * 3)\n"
+        "    for k in range(len(images)):\n        kept.append(long(stacked[k]))\n"
+        "    return images * torch.stack(kept)\n\n"
+        "def lost(model, images, w, weighed):\n    if weighed:\n"
+        "        seen = overlay(images, w)\n"
+        "        loss = model.loss(seen)\n"
+        "    else:\n        seen = overlay(images, w) * 2\n        loss = model(seen)\n"
+        "    return loss\n\n"
+    )
+    assert found(lost + loop) == [18]
+    once = loop.replace("    for _", "    first = torch.stack([w] * 3)\n    for _")
+    once = once.replace(
+        "lost(model, images, w, weighed)", "(first * lost(model, images, w, 0)).sum()"
+    )
+    assert found(lost + once) == []

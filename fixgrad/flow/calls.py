@@ -230,6 +230,7 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         name = "requires_grad" if m.may_grant((code.module.path, function.place)) else ""
         given = [a.value for a in call.arguments]
         m.conditions.not_followed(function, union(given), m.executed)
+        m.graph.cut_short.add((*f.path, Site(f.module.path, call.place)))
         seen = unfollowed.within_sight(state, call, code)
         made = unknown_call(m, f, state, seen, [], name, callbacks=False)  # it may be one itself
         return without_former(state, given, made)

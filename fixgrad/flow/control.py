@@ -1,28 +1,18 @@
-"""Executes what steers a program: branches, loops, try, with, return, definitions, imports."""
+"""Executes what steers a program: loops, try, with, return, definitions, imports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-from fixgrad.flow import containers, definitions, generators, importing, turns
+from fixgrad.flow import branching, containers, definitions, generators, importing, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.belongings import note_filled
-from fixgrad.flow.classes import is_always_true
-from fixgrad.flow.conditions import asked, enter_way, leave_way, note_ends
-from fixgrad.flow.failures import Net, caught, ends_program, throw
-from fixgrad.flow.gradients import (
-    consume,
-    deny_flag,
-    expect_gradient,
-    fails_for_untracked,
-    guarded_branches,
-    weigh_gradient,
-)
+from fixgrad.flow.failures import Net, caught, throw
+from fixgrad.flow.gradients import consume, expect_gradient
 from fixgrad.flow.guards import (
     Coverage,
-    Guard,
     elements_of,
     is_weighed,
     parts_in,
@@ -33,17 +23,13 @@ from fixgrad.flow.ir import Op
 from fixgrad.flow.library import is_library
 from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
-from fixgrad.flow.membership import note_key
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.state import MODE, Changes, State, Trail, mode_inside
-from fixgrad.flow.tensors import log
-from fixgrad.flow.type_tests import narrow, widen
 from fixgrad.flow.values import (
     NONE,
     UNKNOWN,
     Site,
     Value,
-    known,
     of_kind,
     ordered,
     union,
@@ -51,78 +37,6 @@ from fixgrad.flow.values import (
 
 UNROLLED = 8  # the longest container whose loop is executed element by element
 FEW = 4  # the most numbers that a comprehension goes through like that
-
-
-def _branch(m: Machine, f: Frame, op: Op, state: State) -> None:
-    test = f.registers[op.args[0]]
-    taken, otherwise = op.blocks
-    guard = weighed_by(m, f, state, op)
-    weigh_gradient(m, f, state, test, op.place)
-    if op.target in ("and", "or"):
-        m.defaulted.update(of_kind(test, "grad"))
-    sure, value = _truth(state, test)
-    _insist_on_none(m, f, state, op, test)
-    if sure:
-        m.block(f, taken if value else otherwise, state)
-        return
-    if taken and taken[-1].kind == "collect" and fails_for_untracked(state, test):
-        return  # a comprehension that leaves out what has no gradient
-    guards = guarded_branches(test)
-    leaves: list[Guard] = []
-    question, ends = asked(m, f, state, op.args[0]), []
-    ended: list[int] = []  # the ways that nothing behind the test is reached from
-    here, statement = Site(f.module.path, op.place), f.statement
-
-    def way(block: int, copy: State) -> None:
-        f.statement = statement
-        other = op.blocks[1 - block]
-        insists = ends_program(m, other)
-        for thing in [] if insists else guards[block]:
-            copy.set((thing, "#guarded"), True)
-        for thing in guards[1 - block]:
-            copy.set((thing, "#guarded"), False)
-        begun = len(m.guards)
-        m.guards.append(guard)
-        m.arms.append((here, f.path, block))
-        known_here = enter_way(m, copy, question, block)
-        narrowed = narrow(m, f, copy, op, test, holds=not block)
-        note_key(copy, test, holds=not block)
-        m.block(f, op.blocks[block], copy)
-        if not (block and ended):
-            widen(copy, narrowed)
-        ended.extend([block] if copy.dead else [])
-        ends.append(leave_way(m, f, copy, known_here))
-        m.arms.pop()
-        del m.guards[begun]
-        if copy.dead and not ends_program(m, op.blocks[block]):
-            leaves.append(guard)
-
-    m.branches += 1
-    m.branch(f, state, [lambda s: way(0, s), lambda s: way(1, s)])
-    m.branches -= 1
-    if question is not None:
-        note_ends(m, state, question, *ends)
-    m.guards += leaves[:1]  # what follows is behind the test, too
-
-
-def _insist_on_none(m: Machine, f: Frame, state: State, op: Op, test: Value) -> None:
-    """Note that the program raises where a tensor has a gradient: `if x.grad is not None: raise`."""
-    if not ends_program(m, op.blocks[0]):
-        return
-    for thing in of_kind(test, "none-test"):
-        if thing.data[1] and len(test) == 1:
-            for tensor in thing.data[0]:
-                log(m, f, state, "no-grad-expected", tensor, op.place)
-    if known(test) == (True, False):
-        deny_flag(m, f, state, test, op.place)
-
-
-def _truth(state: State, test: Value) -> tuple[bool, bool]:
-    """Return whether the truth of a value is known, and the truth."""
-    sure, value = known(test)
-    if sure:
-        return True, bool(value)
-    return bool(test) and all(is_always_true(state, t) for t in test), True
 
 
 def _loop(m: Machine, f: Frame, op: Op, state: State) -> None:
@@ -384,7 +298,7 @@ def _inserted(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 HANDLERS: dict[str, Handler] = {
     **importing.HANDLERS,
-    "branch": _branch,
+    "branch": branching.branch,
     "loop": _loop,
     "break": _jump,
     "continue": _jump,

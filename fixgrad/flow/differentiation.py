@@ -74,11 +74,12 @@ def backward(
             if thing not in run:
                 state.set((thing, "#pending"), False)
                 continue
-            if thing in latest:
+            anew = _is_made_anew_unseen(m, thing)
+            if thing in latest and not anew:
                 _differentiate_changed(m, f, state, thing, place)
             if not keeps and _carried_over(m, state, thing, until):
                 log(m, f, state, "twice", thing, place)
-            if thing in latest and state.get((thing, "#freed")):
+            if thing in latest and not anew and state.get((thing, "#freed")):
                 log(m, f, state, "twice", thing, place)
             if leaf(state, thing) != "no" and fills:
                 state.set((thing, "#gradient"), "maybe" if unknown else "some")
@@ -100,6 +101,11 @@ def _differentiate_changed(m: Machine, f: Frame, state: State, thing: Thing, pla
         log(m, f, state, "modified", thing, place, detail=spoiled)
     if outpaced and not is_of_this_turn(m, thing):
         log(m, f, state, "outpaced", thing, place, others=outpaced)
+
+
+def _is_made_anew_unseen(m: Machine, thing: Thing) -> bool:
+    """Say whether a call that made a thing in an earlier turn was not followed in a later one."""
+    return any(thing.path[:end] in m.graph.cut_short for end in range(1, len(thing.path) + 1))
 
 
 def _carried_over(m: Machine, state: State, thing: Thing, until: Container[Thing]) -> bool:

@@ -138,6 +138,7 @@ class FlowGraph:
         self.marks: dict[Where, list[Mark]] = {}
         self.of_several_tests: set[Thing] = set()  # what fixtures make once for all tests
         self.called_here: set[Site] = set()  # functions and classes that the project calls itself
+        self.cut_short: set[Path] = set()  # calls that were not followed, be it in one turn of many
         self.stepped: set[Thing] = set()  # instances whose step() was called
         self.called: set[str] = set()  # external functions that were called
         self.with_factories: set[str] = set()  # files with fields made anew for each instance

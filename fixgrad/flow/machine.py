@@ -169,9 +169,7 @@ class Machine:
         self.elements: list[frozenset[Thing]] = []  # what the loops around go through
         self.dealt: set[Thing] = set()  # tensors of a list of unknown length, one to each known row
         self.asked: set[Thing] = set()  # gradients held by a name that a test mentions
-        self.defaulted: set[Thing] = (
-            set()
-        )  # gradients that `or` and `and` replace where there is none
+        self.defaulted: set[Thing] = set()  # gradients that `or` and `and` replace if there is none
         self.optional: set[Thing] = set()  # tensors whose gradient is read behind a test for None
         self.flag_of: dict[Thing, Thing] = {}  # by what `requires_grad` is: the tensor
         self.gradient_of: dict[Thing, Thing] = {}  # what a gradient became when it was used
