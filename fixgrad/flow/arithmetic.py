@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
 _TENSOR_LIKE = ("tensor", "opaque", "module")
+_CONTAINERS = ("tuple", "list", "dict", "set")
 _PLAIN = TensorOp("?")
 _SAMENESS = {"is": True, "==": True, "is not": False, "!=": False}
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
@@ -139,7 +140,9 @@ def _tensor_result(
     m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value, places: Sequence[Place]
 ) -> Value:
     row = tensor_operator(op.target) or _PLAIN
-    each = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in (left, right)]
+    # conservative: a tensor takes no container as its other operand, so that one is not understood
+    known_of = [UNKNOWN if all(t.kind in _CONTAINERS for t in v) else v for v in (left, right)]
+    each = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in known_of]
     inputs = [t for group in each for t in group]
     groups = [g and g + of_kind(v, "array") for g, v in zip(each, (left, right), strict=True)]
     beside: list[Thing] = []  # arrays that meet a tensor in the other operand

@@ -14,6 +14,8 @@ from fixgrad.knowledge import TensorOp
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
+_OPERANDS = 2  # of `torch.max(x, other)`
+
 
 def with_indices(call: Call, row: TensorOp) -> TensorOp:
     """Return the row of a pooling as it is where it returns the indices too."""
@@ -68,7 +70,18 @@ def several(
         return items[0]
     m.graph.packed.add(Site(f.module.path, call.place))
     packed = frozenset((containers.make(m, f, state, call.place, "tuple", items),))
-    return packed | items[0] if alone and row.returns == "tensor" else packed
+    plain = row.returns == "tensor" and (alone or _may_compare(call, row))
+    return packed | items[0] if plain else packed
+
+
+def _may_compare(call: Call, row: TensorOp) -> bool:
+    """Say whether the other argument of `torch.max(x, other)` may be a tensor, not a dimension."""
+    if row.dtype != "promote" or call.keyword("dim") or call.keyword("axis"):
+        return False
+    others = [a.value for a in call.arguments if a.name in ("", "other")]
+    if not others or call.keyword("keepdim") or len(call.arguments) > _OPERANDS:
+        return False
+    return not all(t.kind in ("const", "number") for t in others[-1])
 
 
 def _one_by_one(
