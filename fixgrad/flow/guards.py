@@ -213,12 +213,27 @@ def ask_all(
     """
     found = [identity(t) for t in ordered(frozenset(holders)) if t.kind == "tensor"]
     site = Site(f.module.path, place)
+    unsure = _whole_or_part(m, state, holders)
+    m.graph.take_some([t for t in found if t in unsure])
+    found = [t for t in found if t not in unsure]
     note_asked(m, found, holders)
-    m.graph.whole |= elements_of(m, state, value) - m.graph.sifted
+    m.graph.whole |= elements_of(m, state, value) - m.graph.sifted - unsure
     emptied = {t for t in _all_of(m, holders) if not lacks(state, t)}
     for tensor in found:
         if tensor not in m.graph.sifted and not is_weighed(m, tensor):
             m.graph.asked_of[site, f.path, tensor] = emptied
+
+
+def _whole_or_part(m: Machine, state: State, holders: set[Thing]) -> set[Thing]:
+    """Return the tensors of lists that are asked for, or only a part of them: `ps[1:] if few else ps`."""
+    asked = _all_of(m, holders)
+    cuts = [m.graph.slices[t] for t in asked if t in m.graph.slices]
+    lists = {of for of, cut in cuts if of in asked and not _takes_all(cut)}
+    return {t for of in lists for t in _items(state, of)}
+
+
+def _takes_all(cut: slice) -> bool:
+    return cut.start in (None, 0) and cut.stop is None and cut.step in (None, 1, -1)
 
 
 def holds_all(
@@ -297,11 +312,11 @@ def parts_in(state: State, value: Value) -> frozenset[Thing]:
 
 def take_part(m: Machine, state: State, thing: Thing, key: Value, part: Value) -> None:
     """Note of a slice what it is of, and that it may hold any of several tensors."""
-    if all(state.get((t, "#length"), "maybe") != "maybe" for t in part):
-        return
     cuts = [t.data for t in of_kind(key, "slice")]
     if len(cuts) == 1 and isinstance(cuts[0], slice):
         m.graph.slices.update((made, (thing, cuts[0])) for made in part)
+    if all(state.get((t, "#length"), "maybe") != "maybe" for t in part):
+        return
     some_of(m, state, thing, *part)
 
 
