@@ -85,6 +85,7 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     if tracked_ones:
         log(m, f, state, "rewrap", thing, call.place, detail=row.name, others=tracked_ones)
     _keyword(m, f, state, call, row, thing)
+    m.graph.placed.update((thing,) if call.keyword("device") else ())
     return frozenset((thing,))
 
 

@@ -185,6 +185,9 @@ class FlowGraph:
         self.read_in_forward: set[tuple[Thing, str]] = set()
         self.relocated: dict[Thing, set[str]] = {}
         self.recast: set[Thing] = set()  # tensors that the program moves or casts itself
+        self.placed: set[Thing] = (
+            set()
+        )  # tensors that the program puts on a device as it makes them
         self.of_numbers: set[Thing] = set()  # conversions of a single NumPy number
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 

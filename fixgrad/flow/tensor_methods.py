@@ -165,13 +165,16 @@ def _cast(m: Machine, f: Frame, state: State, call: Call, thing: Thing, name: st
     row = method_row(name) or TensorOp(name, alias="maybe-self")
     if moves == "yes" or (target and "unknown" not in (target, now) and target != now):
         row = row._replace(alias="copy")
-        return derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
+        made = derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
+        m.graph.placed.update((made,) if moves != "no" else ())
+        return made
     if moves == "no" and (not target or target == now != "unknown"):
         base = identity(thing)
         same = m.thing("tensor", Site(f.module.path, call.place), f.path, "same", base)
         m.graph.aliases[same] = base
         return same
     made = derive(m, f, state, call.place, row, [thing], of_dtype=target or now)
+    m.graph.placed.update((made,) if moves != "no" else ())
     if target == "unknown" and tracked(state, made) == "yes":
         state.set((made, "#tracked"), "maybe")  # a whole number has no gradient
         state.set((made, "#leaf"), "maybe")

@@ -3,9 +3,9 @@
 ## What it finds
 An attribute of an `nn.Module` that its constructor makes of a NumPy array, that `forward` uses, and that is neither
 parameter nor buffer, where the program moves or casts the module (`.to(device)`, `.cuda()`, `.half()`) but not the
-attribute. A module that is never moved in sight, a 0-dimensional constant, an attribute that is cast where it is used,
-and a class with a `to` or `_apply` of its own are no finding. What an optimizer gets or whose gradient is read belongs
-to FG101 to FG106.
+attribute. A module that is never moved in sight, a 0-dimensional constant, an attribute that is cast where it is used
+or that the program puts on a device itself, and a class with a `to` or `_apply` of its own are no finding. What an
+optimizer gets or whose gradient is read belongs to FG101 to FG106.
 
 ## Why it matters
 `Module.to` moves parameters and buffers only: the attribute stays behind, and `forward` fails on another device or
@@ -97,7 +97,10 @@ def _made_of_an_array(graph: FlowGraph, thing: Thing) -> bool:
 def _is_left_behind(graph: FlowGraph, use: Use, instance: Thing) -> bool:
     targets = graph.relocated.get(instance, set())
     floating = dtype_class(use.dtype) == "float"
-    return any(t == _DEVICE or (floating and t != use.dtype) for t in targets)
+    if any(floating and t not in (_DEVICE, use.dtype) for t in targets):
+        return True
+    made_of = graph.upstream([use.thing], through_cuts=True)
+    return _DEVICE in targets and graph.placed.isdisjoint(made_of)
 
 
 def _hazard(use: Use) -> Hazard:

@@ -265,12 +265,15 @@ def _is_over(graph: FlowGraph, target: Target, thing: Thing) -> bool:
 
 
 def _differentiated(graph: FlowGraph, targets: Mapping[Key, Target]) -> list[Thing]:
-    """Return what a backward pass runs through until it comes to the leaves that a plan makes."""
+    """Return what a backward pass runs through until it comes to leaves: those of a plan, or of the program."""
     found: dict[Thing, None] = {}
     pending = [graph.identity(u.thing) for u in graph.of_kind("backward")]
+    granted = {graph.identity(u.thing) for u in graph.of_kind("granted")}
+    asked = {graph.identity(u.thing) for u in graph.of_kind("optimizer", "grad", "inputs")}
+    own = granted & asked  # what its values come from says where it starts
     while pending:
         thing = pending.pop()
-        if thing not in found and key_of(thing) not in targets:
+        if thing not in found and thing not in own and key_of(thing) not in targets:
             found[thing] = None
             pending.extend(graph.carried.get(thing, ()))
     return sorted(found, key=lambda t: t.number)
