@@ -7,8 +7,10 @@ so a run over such files leaves no snapshot.
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import time
+from _blake2 import blake2b
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -76,7 +78,7 @@ class Snapshot:
             return None
 
     def _holds(self, known: Any) -> bool:
-        if known["files"] != self._files or known["states"] != _plain(self._states):
+        if known["files"] != _digest(self._files, self._states):
             return False
         if known["others"] != _plain(states(known["around"])):
             return False
@@ -95,8 +97,7 @@ class Snapshot:
             return
         folders = sorted(around.folders)
         known = {
-            "files": self._files,
-            "states": self._states,
+            "files": _digest(self._files, self._states),
             "around": around.files,
             "others": others,
             "folders": [
@@ -106,6 +107,15 @@ class Snapshot:
             "found": dumped((*found, problems)).decode(),
         }
         self._store.put(_KIND, {self._key: json.dumps(known, separators=(",", ":")).encode()})
+
+
+def _digest(files: Sequence[str], found: Sequence[State | None]) -> str:
+    """Return what tells these files in these states from others."""
+    paths = [path.encode("utf-8", "surrogatepass") for path in files]
+    told_apart = marshal.dumps(
+        (paths, list(found)), 2
+    )  # a later version may differ from run to run
+    return blake2b(told_apart, digest_size=20).hexdigest()
 
 
 def _plain(found: Sequence[State | None]) -> list[list[int] | None]:

@@ -63,8 +63,9 @@ def _find(
         return
     prefix = "" if path == "." else f"{path.rstrip('/')}/"
     inner = files_in(place, lambda inside: excluded(prefix + inside), gitignore=gitignore)
+    within = os.path.join(place, "")
     for inside, linked in inner:
-        target = os.path.join(place, inside)
+        target = within + inside
         yield prefix + inside, os.path.realpath(target) if linked else target, linked
 
 
@@ -127,21 +128,27 @@ def _walk(
     waiting = deque([""])
     while waiting and most > 0:
         prefix = waiting.popleft()
-        for name, is_folder in _entries(os.path.join(folder, prefix)):
+        inner = os.path.join(folder, prefix)
+        entries = _entries(inner)
+        if prefix and gitignore and _holds(inner, ".git", entries):
+            yield from _repository(inner, prefix, excluded)
+            continue
+        if prefix and _holds(inner, "pyvenv.cfg", entries):
+            continue
+        for name, kind in entries.items():
             most -= 1
             entry = prefix + name
-            if excluded(entry):
-                continue
-            if not is_folder:
-                linked = _kind_of_entry(folder, entry) if name.endswith(_PYTHON) else None
+            if kind is _FOLDER:
+                if not skipped_by_default(name) and not excluded(entry):
+                    waiting.append(entry + "/")
+            elif name.endswith(_PYTHON) and not excluded(entry):
+                linked = False if kind is _FILE else _kind_of_entry(folder, entry)
                 if linked is not None:
                     yield entry, linked
-            elif not skipped_by_default(name):
-                inner = os.path.join(folder, entry)
-                if gitignore and os.path.exists(os.path.join(inner, ".git")):
-                    yield from _repository(inner, entry + "/", excluded)
-                elif not os.path.exists(os.path.join(inner, "pyvenv.cfg")):
-                    waiting.append(entry + "/")
+
+
+def _holds(folder: str, name: str, entries: dict[str, str]) -> bool:
+    return name in entries and os.path.exists(os.path.join(folder, name))
 
 
 def _repository(
@@ -151,12 +158,22 @@ def _repository(
         yield prefix + inside, linked
 
 
-def _entries(folder: str) -> list[tuple[str, bool]]:
+_FOLDER, _FILE, _OTHER = "folder", "file", "other"
+
+
+def _entries(folder: str) -> dict[str, str]:
+    """Return what is in a folder, by its name; most systems tell its kind without being asked again."""
     try:
         with os.scandir(folder) as entries:
-            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+            return {entry.name: _kind(entry) for entry in entries}
     except OSError:
-        return []  # a folder that may not be listed, or vanished: as git does
+        return {}  # a folder that may not be listed, or vanished: as git does
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_file(follow_symlinks=False):
+        return _FILE
+    return _FOLDER if entry.is_dir(follow_symlinks=False) else _OTHER
 
 
 def _kind_of_entry(folder: str, entry: str) -> bool | None:

@@ -6,6 +6,7 @@ or where a file mentions what a given one defines. What is wrong with them is no
 
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
 import re
@@ -38,8 +39,7 @@ class Surroundings(Imports):
     ) -> None:
         self._here = os.getcwd().replace(os.sep, "/")
         self._places: dict[str, str] = {}  # by path
-        self._shown = {self._place(path): path for path in given}
-        self._given = frozenset(given)
+        self._in_order, self._given = given, frozenset(given)
         self._folders = [
             place for place in map(self._place, paths or (".",)) if os.path.isdir(place)
         ]
@@ -51,6 +51,11 @@ class Surroundings(Imports):
         self._unsaved = unsaved or {}  # texts in an editor, by place, that count for the files
         self._others: list[str] | None = None
         super().__init__(self._listed_on_disk, self._top, _Lazily(self._known_places), roots)
+
+    @functools.cached_property
+    def _shown(self) -> dict[str, str]:
+        """The given files, by place; a run that finds nothing changed never asks."""
+        return {self._place(path): path for path in self._in_order}
 
     def _place(self, path: str) -> str:
         found = self._places.get(path)

@@ -190,7 +190,7 @@ class _Inner:
 
     def __call__(self, paths: Sequence[str]) -> dict[str, Options]:
         """Return by folder what they say of its files, for those files that they count for."""
-        folders = sorted({os.path.dirname(os.path.abspath(path)) for path in paths})
+        folders = sorted(set(map(os.path.abspath, {os.path.dirname(path) for path in paths})))
         found = filter(None, map(self._around, folders))
         return {folder.replace(os.sep, "/"): options for folder, options in found}
 
