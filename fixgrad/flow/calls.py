@@ -253,7 +253,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     else:
         value = _execute(m, f, state, call, code, (*f.path, site))
     awaited = function.kind == "coroutine"
-    m.graph.calls[site, f.path] = CallResult(value, Site(f.module.path, f.statement), awaited)
+    statement = Site(f.module.path, f.statement)
+    m.graph.calls[site, f.path] = CallResult(value, statement, awaited, call.written)
     return value
 
 

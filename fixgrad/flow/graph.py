@@ -44,6 +44,9 @@ class CallResult(NamedTuple):
     value: Value
     statement: Site
     is_coroutine: bool  # it is no value before someone awaits it
+    written: bool = (
+        True  # the expression there is this call, and not one of `map` with the function
+    )
 
 
 _LONGEST_CHAIN = 50  # of views and copies between a tensor and where it is looked at

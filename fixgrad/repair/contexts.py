@@ -158,14 +158,22 @@ class Contexts:
         """Return what the backward passes of the program go through."""
         return self.graph.upstream(use.thing for use in self.graph.of_kind("backward"))
 
+    @functools.cached_property
+    def _aliases(self) -> dict[Thing, list[Thing]]:
+        """Return by tensor the expressions that give it back: `x.float()` of what is float32."""
+        found: dict[Thing, list[Thing]] = defaultdict(list)
+        for alias in self.graph.aliases:
+            found[self.graph.identity(alias)].append(alias)
+        return found
+
     def _viewed(self, thing: Thing) -> list[Thing]:
-        """Return a tensor and those that it is a view of, nearest first."""
+        """Return a tensor and those that it is a view of, by each expression that gives it."""
         graph, found = self.graph, [self.graph.identity(thing)]
         for seen in found:
             made = graph.made.get(seen)
             if made is not None and made.alias in _VIEWS:
                 found += [t for t in graph.carried.get(seen, ()) if t not in found]
-        return found
+        return [*found, *(alias for seen in found for alias in self._aliases.get(seen, ()))]
 
 
 _VIEWS = ("view", "maybe-view", "maybe-self")

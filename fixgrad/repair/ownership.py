@@ -80,7 +80,10 @@ class Ownership:
     @functools.cached_property
     def _made_at(self) -> dict[Site | None, list[Thing]]:
         found: dict[Site | None, list[Thing]] = defaultdict(list)
-        for thing in self.graph.made:
+        for thing in (
+            *self.graph.made,
+            *self.graph.aliases,
+        ):  # what `.float()` leaves as it is, too
             if thing.kind == "tensor":
                 found[thing.site].append(thing)
         return found
