@@ -27,6 +27,7 @@ from fixgrad.flow.values import (
     NOTHING,
     NUMBER,
     UNKNOWN,
+    Member,
     Site,
     Thing,
     Value,
@@ -174,7 +175,7 @@ def _constant_attribute(
     m: Machine, f: Frame, state: State, thing: Thing, name: str, place: Place
 ) -> Value:
     found = enumerations.attribute(m, state, thing, name)
-    if found or not isinstance(thing.data, enumerations.Member):
+    if found or not isinstance(thing.data, Member):
         return found or UNKNOWN
     members, _ = lookup_class(state, thing.data.cls, name)
     return union(_bound(m, f, state, thing, t, place) for t in ordered(members)) or UNKNOWN

@@ -173,10 +173,10 @@ def text_call(m: Machine, f: Frame, state: State, call: Call, text: str, name: s
 
 
 def letters(thing: Thing, key: Value) -> Value:
-    """Return a letter, or a part, of a text that is known."""
+    """Return a letter, or a part, of a text that is known; an item of a tuple that is."""
     cuts = [t.data for t in of_kind(key, "slice") if isinstance(t.data, slice)]
     sure, number = known(key)
-    if not isinstance(thing.data, str) or not (sure or len(cuts) == len(key) == 1):
+    if not isinstance(thing.data, str | tuple) or not (sure or len(cuts) == len(key) == 1):
         return UNKNOWN
     try:
         return constant(thing.data[number if sure else cuts[0]])

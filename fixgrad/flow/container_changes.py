@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers, sequences
+from fixgrad.flow import containers, keys, sequences
 from fixgrad.flow.arguments import Argument
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
@@ -106,7 +106,7 @@ def _pop_end(state: State, thing: Thing, number: int) -> Value:
 def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
     """Take an item out of a dict."""
     items = containers.known_items(state, thing)
-    field = containers.field_of(key)
+    field = keys.field_of(state, key)
     if field is None:
         state.set((thing, "#sure"), frozenset())
     else:
@@ -118,14 +118,14 @@ def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
     order = state.get((thing, "#order"), ())
     state.set((thing, "#order"), tuple(name for name in order if name != field))
     if items is not None:
-        state.set((thing, "[*]"), union(v for k, v in items if containers.field_of(k) != field))
+        state.set((thing, "[*]"), union(v for k, v in items if keys.field_of(state, k) != field))
 
 
 def move_to_end(
     state: State, thing: Thing, key: Value, last: Argument | None, strong: bool
 ) -> None:
     """Let an item of a dict be the last, or the first."""
-    field = containers.field_of(key)
+    field = keys.field_of(state, key)
     sure, end = known(last.value) if last is not None else (True, True)
     if field is None or not sure or not strong:  # which one stands where is not known any more
         state.add((thing, "[*]"), UNKNOWN)
@@ -160,7 +160,7 @@ def pour(state: State, thing: Thing, others: list[Thing]) -> None:
     for name in dict.fromkeys(names):
         value = union(state.get((other, name), NOTHING) for other in others)
         sure = all(name in state.get((other, "#sure"), frozenset()) for other in others)
-        containers.set_item(state, thing, containers.KEYS[name], value, sure)
+        containers.set_item(state, thing, keys.behind(name), value, sure)
     for other in others:
         state.add((thing, "[*]"), state.get((other, "[*]"), NOTHING))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers, iteration, sequences, subsets
+from fixgrad.flow import container_changes, containers, iteration, keys, sequences, subsets
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import consume
@@ -197,7 +197,7 @@ def _dict_call(
         case "get" | "pop":
             if not containers.has(state, thing, first):
                 closed = items is not None and state.get((thing, "#closed"), False)
-                if name == "get" and closed and containers.field_of(first):
+                if name == "get" and closed and keys.field_of(state, first):
                     return values[1] if len(values) > 1 else NONE  # it is not there
                 choose(m, state, thing)
             found = containers.item(state, thing, first) if values else anything
@@ -238,7 +238,7 @@ def _dict_call(
 
 def _take_out(m: Machine, state: State, thing: Thing, key: Value, strong: bool) -> None:
     """Take an item out of a dict; where nobody knows which, the dict has some of what it had."""
-    if containers.field_of(key) is None:
+    if keys.field_of(state, key) is None:
         choose(m, state, thing)
         state.set((thing, "#partial"), True)
     container_changes.remove(state, thing, key, strong)
@@ -248,10 +248,10 @@ def item_of_dict(m: Machine, f: Frame, state: State, call: Call, thing: Thing, k
     """Read an item of a dict; a `defaultdict` makes the one that is missing."""
     factory = frozenset(state.get((thing, "#default"), NOTHING))
     if factory and not containers.has(state, thing, key):
-        sure = containers.known_items(state, thing) is not None and containers.field_of(key)
+        sure = containers.known_items(state, thing) is not None and keys.field_of(state, key)
         found = NOTHING if sure else frozenset(state.get((thing, "[*]"), NOTHING))
         made = found | m.apply(m, f, state, Call(call.place), factory)
-        if containers.field_of(key) is None:
+        if keys.field_of(state, key) is None:
             state.add((thing, "[*]"), made)
         else:
             containers.set_item(state, thing, key, made, True)

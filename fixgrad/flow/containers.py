@@ -13,6 +13,7 @@ from fixgrad.flow import texts
 from fixgrad.flow.arrays import array_item, hold, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op, Place
+from fixgrad.flow.keys import behind, field_of
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import derive, identity
 from fixgrad.flow.values import (
@@ -83,19 +84,6 @@ def _are_spent(state: State, items: Value) -> bool:
     return any(state.get((identity(t), "#freed")) for t in items if t.kind == "tensor")
 
 
-KEYS: dict[str, Value] = {}  # the key behind the name of a cell
-
-
-def field_of(key: Value) -> str | None:
-    """Return the cell of an item whose key is known."""
-    sure, value = known(key)
-    if not (sure and isinstance(value, str | int)):
-        return None
-    field = f"[{value!r}]"
-    KEYS.setdefault(field, key)
-    return field
-
-
 def put(state: State, thing: Thing, field: str, value: Value, strong: bool) -> None:
     (state.set if strong else state.add)((thing, field), value)
     state.add((thing, "#fields"), frozenset((field,)))
@@ -140,7 +128,7 @@ def set_item(state: State, thing: Thing, key: Value, value: Value, strong: bool)
     """Write an item."""
     if thing.name in ("namespace", "variables"):
         _write_through(state, thing, key, value)
-    field = _index(state, thing, key) if thing.kind == "list" else field_of(key)
+    field = _index(state, thing, key) if thing.kind == "list" else field_of(state, key)
     if field is not None:
         again = strong and bool(state.get((thing, field)))
         whole = again and _all_known(state, thing)
@@ -159,7 +147,7 @@ def _index(state: State, thing: Thing, key: Value) -> str | None:
     """Return the cell of a list's item, counted from the end too."""
     sure, number = known(key)
     if not (sure and isinstance(number, int) and number < 0):
-        return field_of(key)
+        return field_of(state, key)
     length = state.get((thing, "#length"), "maybe")
     return f"[{int(length) + number}]" if length != "maybe" else None
 
@@ -172,13 +160,13 @@ def _one_by_one(state: State, thing: Thing) -> Value:
 
 def has(state: State, thing: Thing, key: Value) -> bool:
     """Say whether a dict certainly has an item of this key."""
-    field = field_of(key)
+    field = field_of(state, key)
     return field is not None and bool(state.get((thing, field)))
 
 
 def item(state: State, thing: Thing, key: Value) -> Value:
     """Read an item."""
-    field = field_of(key)
+    field = field_of(state, key)
     if thing.name == "variables" and field is not None:
         owners, name = state.get((thing, "#owner"), ()), str(known(key)[1])
         return union(state.get((t, name), NOTHING) for t in owners) or UNKNOWN
@@ -264,8 +252,8 @@ def elements(m: Machine, f: Frame, state: State, value: Value, op: Op) -> list[V
     if len(value) != 1:
         return None
     (thing,) = value
-    if thing.kind == "const" and isinstance(thing.data, str):
-        return [constant(letter) for letter in thing.data[:MOST_ITEMS]]
+    if thing.kind == "const" and isinstance(thing.data, str | tuple):
+        return [constant(part) for part in thing.data[:MOST_ITEMS]]
     if thing.kind == "dict":
         items = known_items(state, thing)
         return None if items is None else [key for key, _ in items]
@@ -277,7 +265,7 @@ def known_items(state: State, thing: Thing) -> list[tuple[Value, Value]] | None:
     if not _all_known(state, thing):
         return None
     fields = fields_in_order(state, thing)
-    return [(KEYS[name], frozenset(state.get((thing, name), NOTHING))) for name in fields]
+    return [(behind(name), frozenset(state.get((thing, name), NOTHING))) for name in fields]
 
 
 def _all_known(state: State, thing: Thing) -> bool:

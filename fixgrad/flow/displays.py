@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers, sequences
+from fixgrad.flow import container_changes, containers, keys, sequences
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.guards import holds_all, parted
 from fixgrad.flow.ir import Op
@@ -110,7 +110,7 @@ def _fill_at_once(state: State, thing: Thing, op: Op, values: list[Value]) -> bo
         held = values[1::2]
     else:
         for key, value in zip(values[::2], values[1::2], strict=True):
-            field = containers.field_of(key)
+            field = keys.field_of(state, key)
             if field is None:
                 return False
             items[field] = value

@@ -6,7 +6,6 @@ or number that it also is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
@@ -17,6 +16,7 @@ from fixgrad.flow.values import (
     NOTHING,
     TEXT,
     UNKNOWN,
+    Member,
     Thing,
     Value,
     constant,
@@ -31,17 +31,6 @@ if TYPE_CHECKING:
 _PLAIN = ("enum.Enum",)
 _MIXED = ("enum.IntEnum", "enum.StrEnum", "builtins.int", "builtins.str", "builtins.float")
 _NO_MEMBERS = ("function", "wrapped", "class", "instance")  # methods, properties, descriptors
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """A member of a plain `Enum`: equal to itself alone, and true."""
-
-    cls: Thing
-    name: str
-
-    def __repr__(self) -> str:
-        return f"{self.cls.name}.{self.name}"
 
 
 def is_enumeration(cls: Thing) -> bool:

@@ -26,6 +26,7 @@ from fixgrad.flow.values import (
     Site,
     Thing,
     Value,
+    constant,
     known,
     of_kind,
     ordered,
@@ -210,6 +211,8 @@ def _element(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
         return frozenset((derive(m, f, state, op.place, row, [thing], name=name),))
     if thing.kind == "array":
         return frozenset((array_item(m, f, state, thing, UNKNOWN, op),))
+    if thing.kind == "const" and not op.target.startswith("*"):  # a key of a dict that is a tuple
+        return constants.letters(thing, constant(int(op.target)))
     if thing.kind in ("dict", "number"):
         return UNKNOWN if thing.kind == "dict" else NUMBER
     return containers.carry(m, f, state, op.place, [frozenset((thing,))], op.target)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import constants, containers
+from fixgrad.flow import constants, keys
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import special
 from fixgrad.flow.state import State
@@ -27,7 +27,7 @@ def contained(m: Machine, f: Frame, op: Op, state: State, item: Value, holder: V
     tables = of_kind(holder, "dict")
     if len(tables) != 1 or len(holder) != 1:
         return constants.contained(m, f, op, state, item, holder)
-    found, field = _has_key(m, f, state, tables[0], item), containers.field_of(item)
+    found, field = _has_key(m, f, state, tables[0], item), keys.field_of(state, item)
     if found is None and field is not None:
         data = (tables[0], field, op.target == "in")
         return frozenset((m.thing("key-test", None, (), "", data),))
@@ -48,7 +48,7 @@ def _answer(op: Op, found: bool | None) -> Value:
 
 
 def _has_key(m: Machine, f: Frame, state: State, thing: Thing, key: Value) -> bool | None:
-    field = containers.field_of(key)
+    field = keys.field_of(state, key)
     if field is None:
         return None
     if field in state.get((thing, "#sure"), frozenset()):

@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import classes, containers
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.enumerations import Member
 from fixgrad.flow.gradients import ARRAYS_ELSEWHERE, none_test
 from fixgrad.flow.ir import Op
 from fixgrad.flow.namespaces import is_record
 from fixgrad.flow.state import State
-from fixgrad.flow.values import FALSE, TRUE, UNKNOWN, Thing, Value, known, of_kind, ordered, union
+from fixgrad.flow.values import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    Member,
+    Thing,
+    Value,
+    known,
+    of_kind,
+    ordered,
+    union,
+)
 from fixgrad.flow.variables import read_variable
 from fixgrad.knowledge import array_method, tensor_method
 

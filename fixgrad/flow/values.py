@@ -7,6 +7,7 @@ expression makes under one chain of calls; what can change about it is kept in t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -153,6 +154,17 @@ def summed_up(value: Value) -> Value:
     for thing in ordered(value):
         one_each.setdefault(type(thing.data) if thing.kind == "const" else thing, thing)
     return value if len(one_each) == len(value) else NUMBER.union(one_each.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A member of a plain `Enum`: equal to itself alone, and true."""
+
+    cls: Thing
+    name: str
+
+    def __repr__(self) -> str:
+        return f"{self.cls.name}.{self.name}"
 
 
 class Code(NamedTuple):
