@@ -52,6 +52,8 @@ def _is_written(m: Machine, f: Frame, op: Op, state: State) -> bool:
     if op.kind == "method":
         return "external" in [t.kind for t in f.registers[op.args[0]]]
     name = f.names.get(op.args[0])
+    if name is None:  # `CONVERTERS[kind](a)`
+        return False
     for thing in f.registers[op.args[0]]:
         key = (f.module.path, thing.name)
         local = [n for _, n in m.graph.local_names.get(key, ())]

@@ -59,7 +59,7 @@ def _parsed(source: Source) -> ast.Module:
 
 
 def _module(tree: ast.Module, source: Source) -> Module:
-    unit = Unit(source, _lower_function, _lower_class, lower_body)
+    unit = Unit(source, tree, _lower_function, _lower_class, lower_body)
     unit.functions.append(None)
     b = Builder(unit, unit.scope("module", tree, None), "", tree)
     lower_body(b, tree.body)

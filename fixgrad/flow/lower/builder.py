@@ -54,11 +54,14 @@ class Unit:
     def __init__(
         self,
         source: Source,
+        tree: ast.Module,
         lower_function: LowerFunction,
         lower_class: LowerClass,
         lower_body: LowerBody,
     ) -> None:
         self.columns = Columns(source)
+        self.tree = tree
+        self._texts: dict[str, set[str]] | None = None
         self.has_walrus = ":=" in source.text
         self.has_yield = "yield" in source.text
         self.lower_class = lower_class
@@ -68,9 +71,36 @@ class Unit:
         self.comprehensions = 0
         self.imports: list[Import] = []
 
+    def texts_of(self, name: str) -> set[str]:
+        """Return the texts that variables and parameters of this name are given where they are written out."""
+        if self._texts is None:
+            self._texts = _texts(self.tree)
+        return self._texts.get(name, set())
+
     def scope(self, kind: str, node: ast.AST, outer: Scope | None) -> Scope:
         """Return the scope of a function, class or module."""
         return Scope(kind, local_names(node, self.has_walrus), outer)
+
+
+def _texts(tree: ast.Module) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                found.setdefault(name, set()).add(text)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
+                found.setdefault(name, set()).add(text)
+            case ast.arguments():
+                given = zip(
+                    reversed((*node.posonlyargs, *node.args)), reversed(node.defaults), strict=False
+                )
+                for parameter, value in (
+                    *given,
+                    *zip(node.kwonlyargs, node.kw_defaults, strict=True),
+                ):
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                        found.setdefault(parameter.arg, set()).add(value.value)
+    return found
 
 
 class Builder:

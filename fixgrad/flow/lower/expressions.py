@@ -73,6 +73,8 @@ def _call(b: Builder, node: ast.Call) -> int:
     match node:
         case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Constant(value=str(name)), *_]):
             b.tokens.add(f".{name}")
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.Name(id=name), *_]):
+            b.tokens.update(f".{text}" for text in b.unit.texts_of(name))
     module = imported_by_name(node)
     if module:
         token = f".{target}" if target else getattr(node.func, "id", "")
