@@ -61,7 +61,9 @@ def backward(
     `again` is said of a pass that is recorded itself, so that a gradient has a gradient; `until` are
     the tensors at which it ends, the only ones of which a gradient is asked.
     """
+    this_pass = frozenset(((Site(f.module.path, place), f.path),))
     for root in roots:
+        freed: list[Thing] = []
         reached = upstream(state, [root])
         unknown = any(t.kind != "tensor" for t in reached)
         latest = set(upstream(state, [root], latest=True, until=until))
@@ -77,18 +79,36 @@ def backward(
             anew = _is_made_anew_unseen(m, thing)
             if thing in latest and not anew:
                 _differentiate_changed(m, f, state, thing, place)
-            if not keeps and _carried_over(m, state, thing, until):
-                log(m, f, state, "twice", thing, place)
-            if thing in latest and not anew and state.get((thing, "#freed")):
-                log(m, f, state, "twice", thing, place)
+                if any(state.get((thing, field)) for field in _GONE):
+                    log(m, f, state, "twice", thing, place)
             if leaf(state, thing) != "no" and fills:
                 state.set((thing, "#gradient"), "maybe" if unknown else "some")
                 if again:
                     state.set((thing, "#twofold"), True)
             elif state.get((thing, "#saves")) == "yes" and not keeps:
-                freed = (Site(f.module.path, place), f.path)
-                state.add((thing, "#freed"), frozenset((freed,)))
+                freed.append(thing)
+                state.add((thing, "#freed"), this_pass)
             state.set((thing, "#pending"), False)
+        for thing in _in_front_of(state, freed, run):
+            state.add((thing, "#run"), this_pass)
+
+
+_GONE = ("#freed", "#run", "#after")
+
+
+def _in_front_of(state: State, freed: list[Thing], run: Iterable[Thing]) -> list[Thing]:
+    """Return what a backward pass has come through on its way to what it has freed."""
+    results: dict[Thing, list[Thing]] = {}
+    for thing in run if freed else ():
+        for source in state.get((thing, "#inputs"), NOTHING):
+            results.setdefault(source, []).append(thing)
+    found = dict.fromkeys(freed)
+    pending = list(freed)
+    for thing in pending:  # it grows meanwhile
+        new = [t for t in results.get(thing, ()) if t not in found]
+        found.update(dict.fromkeys(new))
+        pending += new
+    return [t for t in found if t.kind == "tensor"]
 
 
 def _differentiate_changed(m: Machine, f: Frame, state: State, thing: Thing, place: Place) -> None:
@@ -106,17 +126,6 @@ def _differentiate_changed(m: Machine, f: Frame, state: State, thing: Thing, pla
 def _is_made_anew_unseen(m: Machine, thing: Thing) -> bool:
     """Say whether a call that made a thing in an earlier turn was not followed in a later one."""
     return any(thing.path[:end] in m.graph.cut_short for end in range(1, len(thing.path) + 1))
-
-
-def _carried_over(m: Machine, state: State, thing: Thing, until: Container[Thing]) -> bool:
-    """Say whether a tensor of a loop is computed from itself: from the graph of the turn before."""
-    depth = m.graph.loops.get(thing, 0)
-    if not 0 < depth <= len(m.loops) or leaf(state, thing) != "no":
-        return False
-    if state.get((thing, "#saves")) != "yes":
-        return False  # `f = f + step` keeps nothing that is freed
-    inputs = state.get((thing, "#inputs"), ())
-    return thing in upstream(state, inputs, until=until)
 
 
 def may_run_backward(state: State, things: Iterable[Thing]) -> None:

@@ -13,7 +13,15 @@ from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Place
 from fixgrad.flow.memory import move, on_the_same_memory
 from fixgrad.flow.state import MODE, State
-from fixgrad.flow.tensors import dtype, identity, leaf, log, recorded, tracked
+from fixgrad.flow.tensors import (
+    dtype,
+    identity,
+    leaf,
+    log,
+    passed_through,
+    recorded,
+    tracked,
+)
 from fixgrad.flow.values import Thing, ordered
 from fixgrad.knowledge import dtype_class
 
@@ -207,6 +215,7 @@ def _become_derived(state: State, thing: Thing, operands: list[list[Thing]], uns
     state.set((thing, "#leaf"), {"yes": "no"}.get(tracked(state, thing), "maybe"))
     inputs = frozenset(identity(t) for group in operands for t in group)
     state.add((thing, "#inputs"), inputs - {thing})
+    state.add((thing, "#after"), passed_through(state, inputs))
     state.set((thing, "#earlier"), state.get((thing, "#earlier"), frozenset()) - inputs)
 
 

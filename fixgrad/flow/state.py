@@ -57,9 +57,9 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 
 _SETS = {
-    "#base", "#collate", "#cut", "#default", "#displaced", "#fields", "#freed", "#hooks", "#inner",
+    "#after", "#base", "#collate", "#cut", "#default", "#displaced", "#fields", "#freed", "#hooks", "#inner",
     "#inputs", "#items", "#longest", "#made", "#outdated", "#outpaced", "#owner", "#parameter", "#params",
-    "#parts", "#perhaps", "#present", "#repeats", "#returned", "#samples", "#setter", "#source",
+    "#parts", "#perhaps", "#present", "#repeats", "#returned", "#run", "#samples", "#setter", "#source",
     "#storage",
 }  # fmt: skip
 _TUPLES = {"#declared", "#order", "#stars"}
@@ -88,6 +88,7 @@ class Lost:
         self.paths = paths
         self.turns = turns
         self._first: dict[Cell, Any] | None = None
+        self._names: dict[int, set[Thing]] = {}
         self._known: dict[tuple[int, bool], set[Thing]] = {}
 
     def is_lost(self, cell: Cell) -> bool:
@@ -98,6 +99,21 @@ class Lost:
         young = self._is_young(cell[0], "#dtype")
         stale = [n for n, path in enumerate(self.paths) if path.get(cell, old)]
         return not any(cell[0] in self._held(n, young) for n in stale)
+
+    def of_holders(self, cell: Cell, old: Any) -> Any:
+        """Return what the paths say together on which something holds a tensor.
+
+        What is only in a list may be one of an earlier turn, where another path has a name for the last one.
+        """
+        none: Any = frozenset()
+        found = [path.get(cell, old) for path in self.paths]
+        each = [none if value is ABSENT else value for value in found]
+        if all(value == each[0] for value in each):
+            return found[0]
+        young = self._is_young(cell[0], "#dtype")
+        paths = [n for n in range(len(each)) if cell[0] in self._held(n, young)]
+        named = [n for n in paths if cell[0] in self._named(n)]
+        return none.union(*(each[n] for n in named or paths))
 
     def _before(self) -> dict[Cell, Any]:
         """Return what the cells that the trail has written held when it began."""
@@ -132,6 +148,17 @@ class Lost:
             self._known[number, young] = found
         return found
 
+    def _named(self, number: int) -> set[Thing]:
+        """Return what stands on a path in variables, attributes and under keys."""
+        found = self._names.get(number)
+        if found is None:
+            path = self.paths[number]
+            cells = {**self._before(), **path}
+            names = (c for c in cells if c[1][0] != "#" and c[1] != "[*]")
+            held = (path.get(c, self.cells.get(c, ())) for c in names if not _is_sequence(c[0]))
+            found = self._names[number] = set().union(*held)
+        return found
+
     def _stands_alone(self, holder: Thing | None, young: bool) -> bool:
         """Say whether a holder is there though nothing holds it; of one that is older, nobody asks."""
         if holder is None or holder.kind not in _HELD_BY_OTHERS:
@@ -149,6 +176,10 @@ class Lost:
             new = inputs - earlier - found
             found |= new
             pending.extend(new)
+
+
+def _is_sequence(thing: Thing | None) -> bool:
+    return thing is not None and thing.kind in ("list", "tuple")
 
 
 _HELD_BY_OTHERS = ("list", "tuple", "dict", "instance", "opaque")  # gone when nothing holds them
@@ -282,6 +313,12 @@ class State:
             field = cell[1]
             old = cells.get(cell, ABSENT)
             new: Any = ABSENT
+            if field == "#run":
+                new = lost.of_holders(cell, old)
+                if new is not ABSENT and new != old:
+                    trail.append((cell, old))
+                    cells[cell] = new
+                continue
             if old is ABSENT and field not in _SPEAKS_FOR_OTHERS:
                 for path in paths:
                     found = path.get(cell, ABSENT)

@@ -4,7 +4,9 @@ The facts of a tensor are cells: #tracked and #leaf ("yes", "no", "maybe"), #dty
 computed from; #earlier what of these only an earlier one of its expression was), #cut (what it was
 computed from without a gradient), #storage (arrays and tensors whose
 memory it shares), #base (the tensor that autograd says it is a view of; #loose where it may be a copy),
-#perhaps (what it may be itself), #gradient, #read (its gradient was taken), #freed, #stale.
+#perhaps (what it may be itself), #gradient, #read (its gradient was taken), #freed, #stale;
+#run the backward passes that have freed what is behind it, #after those that had done so behind what it was
+computed from when it was.
 """
 
 from __future__ import annotations
@@ -122,6 +124,7 @@ _FRESH: tuple[tuple[str, object], ...] = (
     ("#guarded", False), ("#spoiled", "no"), ("#saves", "no"), ("#base", frozenset()),
     ("#loose", False), ("#outgrown", False), ("#twofold", False), ("#outpaced", frozenset()),
     ("#read", False), ("#present", frozenset()), ("#told", "no"),
+    ("#run", frozenset()), ("#after", frozenset()),
 )  # fmt: skip
 
 
@@ -142,6 +145,7 @@ def make(
     """Make the tensor of an expression, forgetting what an earlier turn of a loop made there."""
     thing = m.thing("tensor", Site(f.module.path, place), f.path, name)
     inputs, storage = list(inputs), ordered(set(storage))
+    after = passed_through(state, inputs)
     earlier: frozenset[Thing] = frozenset()
     if state.get((thing, "#dtype")) is not None:
         # An earlier turn of a loop made it too: what was computed from that one is still around.
@@ -154,6 +158,8 @@ def make(
     state.set((thing, "#dtype"), of_dtype)
     state.set((thing, "#tracked"), is_tracked)
     state.set((thing, "#leaf"), {"no": "yes", "yes": "no"}.get(is_tracked, "maybe"))
+    if after:
+        state.set((thing, "#after"), after)
     state.set((thing, "#earlier"), earlier - set(inputs))
     inputs += ordered(earlier)
     state.set((thing, "#inputs"), frozenset(inputs))
@@ -164,6 +170,12 @@ def make(
     made = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
     _remember(m, thing, made, inputs, storage)
     return thing
+
+
+def passed_through(state: State, things: Iterable[Thing]) -> frozenset[object]:
+    """Return the backward passes that have freed what is behind some tensors."""
+    none: frozenset[object] = frozenset()
+    return none.union(*(state.get((t, "#run"), none) for t in things))
 
 
 def _remember(
