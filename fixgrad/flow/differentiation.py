@@ -89,7 +89,8 @@ def backward(
                 freed.append(thing)
                 state.add((thing, "#freed"), this_pass)
             state.set((thing, "#pending"), False)
-        for thing in _in_front_of(state, freed, run):
+        # Only what a loop makes again is computed of what it was itself.
+        for thing in _in_front_of(state, freed, run) if m.loops else ():
             state.add((thing, "#run"), this_pass)
 
 

@@ -7,7 +7,7 @@ the overlays changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from fixgrad.flow.values import Thing, widened
@@ -88,7 +88,9 @@ class Lost:
         self.paths = paths
         self.turns = turns
         self._first: dict[Cell, Any] | None = None
-        self._names: dict[int, set[Thing]] = {}
+        self._common: tuple[set[Thing], set[Thing]] | None = None
+        self._changed: list[Cell] = []
+        self._by_path: dict[int, tuple[set[Thing], set[Thing]]] = {}
         self._known: dict[tuple[int, bool], set[Thing]] = {}
 
     def is_lost(self, cell: Cell) -> bool:
@@ -110,10 +112,12 @@ class Lost:
         each = [none if value is ABSENT else value for value in found]
         if all(value == each[0] for value in each):
             return found[0]
-        young = self._is_young(cell[0], "#dtype")
-        paths = [n for n in range(len(each)) if cell[0] in self._held(n, young)]
-        named = [n for n in paths if cell[0] in self._named(n)]
-        return none.union(*(each[n] for n in named or paths))
+        every = range(len(each))
+        holding = [n for n in every if cell[0] in self._contents(n)[0]]
+        if not holding and any(cell[0] in self._contents(n)[1] for n in every):
+            young = self._is_young(cell[0], "#dtype")
+            holding = [n for n in every if each[n] and cell[0] in self._held(n, young)]
+        return none.union(*(each[n] for n in holding))
 
     def _before(self) -> dict[Cell, Any]:
         """Return what the cells that the trail has written held when it began."""
@@ -148,15 +152,18 @@ class Lost:
             self._known[number, young] = found
         return found
 
-    def _named(self, number: int) -> set[Thing]:
-        """Return what stands on a path in variables, attributes and under keys."""
-        found = self._names.get(number)
+    def _contents(self, number: int) -> tuple[set[Thing], set[Thing]]:
+        """Return what stands on a path in variables, attributes and under keys, and what in lists."""
+        if self._common is None:
+            changed = {cell for path in self.paths for cell in path}
+            kept = {cell for cell, _ in self.trail} - changed
+            self._changed = [*changed]
+            self._common = _contents(kept, self.cells, {})
+        found = self._by_path.get(number)
         if found is None:
             path = self.paths[number]
-            cells = {**self._before(), **path}
-            names = (c for c in cells if c[1][0] != "#" and c[1] != "[*]")
-            held = (path.get(c, self.cells.get(c, ())) for c in names if not _is_sequence(c[0]))
-            found = self._names[number] = set().union(*held)
+            names, items = _contents(self._changed, self.cells, path)
+            found = self._by_path[number] = names | self._common[0], items | self._common[1]
         return found
 
     def _stands_alone(self, holder: Thing | None, young: bool) -> bool:
@@ -178,10 +185,19 @@ class Lost:
             pending.extend(new)
 
 
-def _is_sequence(thing: Thing | None) -> bool:
-    return thing is not None and thing.kind in ("list", "tuple")
+def _contents(of: Iterable[Cell], cells: Changes, path: Changes) -> tuple[set[Thing], set[Thing]]:
+    """Return what cells hold on a path under names, and what as items of lists and tuples."""
+    names: set[Thing] = set()
+    items: set[Thing] = set()
+    for cell in of:
+        holder, field = cell
+        if field[0] != "#":
+            listed = field == "[*]" or (holder is not None and holder.kind in _SEQUENCES)
+            (items if listed else names).update(path[cell] if cell in path else cells.get(cell, ()))
+    return names, items
 
 
+_SEQUENCES = ("list", "tuple")
 _HELD_BY_OTHERS = ("list", "tuple", "dict", "instance", "opaque")  # gone when nothing holds them
 _HOLDS = ("#items",)
 
