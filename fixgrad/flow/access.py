@@ -324,6 +324,7 @@ def write_attribute(
 ) -> None:
     """Write an attribute of whatever a value may be."""
     strong = len(owner) == 1
+    m.graph.held.update(map(identity, of_kind(new, "tensor")))
     for thing in ordered(owner):
         if thing.kind == "tensor":
             tensor_attributes.write(m, f, state, thing, name, new, place, strong)

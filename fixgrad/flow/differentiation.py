@@ -89,9 +89,10 @@ def backward(
                 freed.append(thing)
                 state.add((thing, "#freed"), this_pass)
             state.set((thing, "#pending"), False)
-        # Only what a loop makes again is computed of what it was itself.
+        # Only what a loop makes again is computed of what it was itself, if something has kept that.
         for thing in _in_front_of(state, freed, run) if m.loops else ():
-            state.add((thing, "#run"), this_pass)
+            if thing in m.graph.held:
+                state.add((thing, "#run"), this_pass)
 
 
 _GONE = ("#freed", "#run", "#after")

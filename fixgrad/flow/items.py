@@ -153,6 +153,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
     owner, key, new = f.values(op)
     new = consume(m, f, state, new, op.place)
     sift(m, state, new, owner)
+    m.graph.held.update(map(identity, of_kind(new, "tensor")))
     if f.loops and op.args[0] in f.names:
         f.filled.add(f.names[op.args[0]])
     strong = len(owner) == 1

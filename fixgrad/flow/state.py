@@ -156,7 +156,7 @@ class Lost:
         """Return what stands on a path in variables, attributes and under keys, and what in lists."""
         if self._common is None:
             changed = {cell for path in self.paths for cell in path}
-            kept = {cell for cell, _ in self.trail} - changed
+            kept = (cell for cell, _ in self.trail if cell[1][0] != "#" and cell not in changed)
             self._changed = [*changed]
             self._common = _contents(kept, self.cells, {})
         found = self._by_path.get(number)

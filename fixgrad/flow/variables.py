@@ -106,6 +106,7 @@ def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Val
             if thing.kind == "tensor":
                 bound = m.graph.bound.setdefault((f.path, f.statement, name), set())
                 bound.add(identity(thing))
+                m.graph.held.add(identity(thing))
         elif thing.kind == "instance" and name[0] != "%":
             note_parts(m, f, state, name, thing)
 
