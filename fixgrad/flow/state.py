@@ -105,7 +105,7 @@ class Lost:
     def of_holders(self, cell: Cell, old: Any) -> Any:
         """Return what the paths say together on which something holds a tensor.
 
-        What is only in a list may be one of an earlier turn, where another path has a name for the last one.
+        What is only in a list may be one of an earlier turn, where another path has a variable for the last one.
         """
         none: Any = frozenset()
         found = [path.get(cell, old) for path in self.paths]
@@ -153,7 +153,7 @@ class Lost:
         return found
 
     def _contents(self, number: int) -> tuple[set[Thing], set[Thing]]:
-        """Return what stands on a path in variables, attributes and under keys, and what in lists."""
+        """Return what variables hold on a path, and what objects and containers do."""
         if self._common is None:
             changed = {cell for path in self.paths for cell in path}
             kept = (cell for cell, _ in self.trail if cell[1][0] != "#" and cell not in changed)
@@ -186,18 +186,17 @@ class Lost:
 
 
 def _contents(of: Iterable[Cell], cells: Changes, path: Changes) -> tuple[set[Thing], set[Thing]]:
-    """Return what cells hold on a path under names, and what as items of lists and tuples."""
+    """Return what variables among cells hold on a path, and what objects and containers do."""
     names: set[Thing] = set()
     items: set[Thing] = set()
     for cell in of:
         holder, field = cell
         if field[0] != "#":
-            listed = field == "[*]" or (holder is not None and holder.kind in _SEQUENCES)
-            (items if listed else names).update(path[cell] if cell in path else cells.get(cell, ()))
+            inner = holder is not None and holder.kind in _HELD_BY_OTHERS
+            (items if inner else names).update(path[cell] if cell in path else cells.get(cell, ()))
     return names, items
 
 
-_SEQUENCES = ("list", "tuple")
 _HELD_BY_OTHERS = ("list", "tuple", "dict", "instance", "opaque")  # gone when nothing holds them
 _HOLDS = ("#items",)
 
