@@ -98,15 +98,40 @@ def _each_concluded(
     parts = [every[number] for number in new]
     if kept is not None:
         parts = [_with_bodies(part, kept) for part in parts]
-    found = crew.spread(lambda p: _concluded(p, policy), parts, [part.size for part in parts])
+    waste = _Waste()
+    sizes = [part.size for part in parts]
+    found = crew.spread(lambda part: _concluded(part, policy, waste), parts, sizes)
     fresh = dict(zip(new, found, strict=True))
     if kept is not None:
         kept.keep_concluded((every[n].content(), _to_keep(each)) for n, each in fresh.items())
     return [known[number] if number in known else fresh[number] for number in range(len(every))]
 
 
-def _concluded(part: Part, policy: Policy) -> Analysis:
-    return _at_ease(lambda: conclude([part.followed()], policy))
+_WORTH_COLLECTING = 400_000  # characters that were followed, of which nothing is asked any more
+
+
+class _Waste:
+    """What is left of parts that were followed: all of it hangs together, so that only a collection frees it."""
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def add(self, size: int) -> None:
+        """Note how large a part was that is done with."""
+        self._size += size
+
+    def clear(self) -> None:
+        """Free it where it is much; after the last part nobody asks for that."""
+        if self._size >= _WORTH_COLLECTING:
+            self._size = 0
+            gc.collect()
+
+
+def _concluded(part: Part, policy: Policy, waste: _Waste) -> Analysis:
+    waste.clear()
+    found = _at_ease(lambda: conclude([part.followed()], policy))
+    waste.add(part.size)
+    return found
 
 
 def _recalled(every: Sequence[Part], kept: Kept) -> dict[int, Analysis]:

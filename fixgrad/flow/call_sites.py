@@ -16,7 +16,7 @@ def call_of(m: Machine, f: Frame, op: Op, state: State, *, receiver: Place | Non
     arguments: list[Argument] = []
     planned = f.overlay.get(op.place, ()) if f.overlay else ()
     dropped = {o.argument for o in planned if o.kind == "drop-keyword"}
-    registers, places = f.registers, f.function.places
+    registers, places = f.registers, f.places
     for register, name in zip(op.args[1:], op.names[1:], strict=True):
         value, place = registers[register], places[register]
         if name in dropped:

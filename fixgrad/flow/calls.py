@@ -292,7 +292,7 @@ def _execute(
     value = returned = m.enter(frame, state)
     m.running.pop()
     if frame.private is not None:
-        state.forget(mark, owner)
+        m.conditions.forget(owner, state.forget(mark, owner))
     if code.mode:
         state.set(MODE, mode)
     if function.kind == "generator":

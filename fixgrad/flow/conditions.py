@@ -7,7 +7,7 @@ compares and the variables that it names; it holds until one of these is given a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fixgrad.flow.classes import lookup_class
@@ -71,6 +71,13 @@ class Conditions:
             for token in function.tokens:
                 if token[0] == "." and token[-1] == "=":
                     self.bound_at[thing, token[1:-1]] = executed
+
+    def forget(self, owner: Thing, variables: Iterable[Variable]) -> None:
+        """Forget when variables of an owner were set, which nothing can ask for any more."""
+        bound_at = self.bound_at
+        for variable in variables:
+            if variable[0] is owner:
+                bound_at.pop(variable, None)
 
     def hand_out(self, value: Value, executed: int) -> None:
         """Note that code which is not followed may set any attribute of an object."""

@@ -15,6 +15,7 @@ nothing outside itself, and is a pure function of the file's text. It does not k
 from __future__ import annotations
 
 import marshal
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -56,12 +57,12 @@ class Parameter(NamedTuple):
 class Function:
     """A function, lambda, class body or module body.
 
-    Most functions of a project are never followed, so what stands in them may wait in packed form.
+    Most functions of a project are never followed, or not now, so what stands in them may wait in packed form.
     """
 
     __slots__ = (
-        "_body", "_packed", "_places", "assigns", "defaults", "encloses", "kind", "local", "name",
-        "parameters", "place", "size", "tokens",
+        "_code", "_packed", "assigns", "defaults", "encloses", "kind", "local", "name", "parameters",
+        "place", "size", "tokens",
     )  # fmt: skip
 
     def __init__(
@@ -83,39 +84,67 @@ class Function:
         self.local, self.tokens = local, tokens
         self.encloses, self.assigns, self.size = encloses, assigns, size
         self._packed = code if isinstance(code, bytes) else b""
-        self._body, self._places = ((), ()) if isinstance(code, bytes) else code
+        self._code = None if isinstance(code, bytes) else code
 
     @property
     def is_bare(self) -> bool:
         """Whether what stands in it was left out."""
-        return self.size > 0 and not self._packed and not self._places
+        return self.size > 0 and self._code is not None and not (self._packed or self._code[1])
 
     @property
     def body(self) -> Block:
         """The operations."""
-        if self._packed:
-            self._unpack()
-        return self._body
+        return (self._code or self._unpacked())[0]
 
     @property
     def places(self) -> tuple[Place, ...]:
         """By register: where its value is written."""
-        if self._packed:
-            self._unpack()
-        return self._places
+        return (self._code or self._unpacked())[1]
 
     def packed(self) -> bytes:
         """Return the body and the places as bytes; ValueError where they hold what has no such form."""
-        return self._packed or marshal.dumps((_plain(self._body), self._places))
+        if self._packed or self._code is None:
+            return self._packed
+        return marshal.dumps((_plain(self._code[0]), self._code[1]))
 
     def pack(self) -> None:
         """Keep what stands in it as bytes until someone asks."""
         self._packed = self.packed()
-        self._body, self._places = (), ()
+        self._code = None
 
-    def _unpack(self) -> None:
-        body, self._places = marshal.loads(self._packed)
-        self._body, self._packed = _block(body), b""
+    def _unpacked(self) -> tuple[Block, tuple[Place, ...]]:
+        """Unpack it; what was unpacked the longest ago waits in packed form again."""
+        body, places = marshal.loads(self._packed)
+        code = self._code = _block(body), places
+        _room.take(self)
+        return code
+
+    def let_go(self) -> None:
+        """Forget the operations; whoever executes them has hold of them."""
+        self._code = None
+
+
+MOST_UNPACKED = 40_000  # registers of functions that are there in both forms
+
+
+class _Room:
+    """The functions that were unpacked last."""
+
+    def __init__(self) -> None:
+        self._there: deque[Function] = deque()
+        self._size = 0
+
+    def take(self, function: Function) -> None:
+        """Add one, in the place of the oldest."""
+        self._there.append(function)
+        self._size += function.size
+        while self._size > MOST_UNPACKED and len(self._there) > 1:
+            oldest = self._there.popleft()
+            self._size -= oldest.size
+            oldest.let_go()
+
+
+_room = _Room()
 
 
 def _plain(block: Block) -> tuple[tuple[Any, ...], ...]:

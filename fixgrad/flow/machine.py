@@ -65,7 +65,8 @@ class Frame:
         self.function = function
         self.outer = outer  # frames of the functions around it, innermost first
         self.path = path
-        self.registers: list[Value] = [NOTHING] * len(function.places)
+        self.places = function.places  # by register: where its value is written
+        self.registers: list[Value] = [NOTHING] * len(self.places)
         self.top: State | None = None  # the state of the function's own block
         self.returns: list[tuple[Value, Changes]] = []  # from inside branches and loops
         self.last: Value | None = None  # what the function's own block returns at its end
@@ -91,7 +92,7 @@ class Frame:
 
     def place_of(self, register: int) -> Place:
         """Return where a register's value is written."""
-        return self.function.places[register]
+        return self.places[register]
 
 
 class Loop:

@@ -285,8 +285,11 @@ class State:
                 cells[cell] = old
         del trail[mark:]
 
-    def forget(self, mark: int, owner: Thing) -> None:
-        """Drop the cells of an owner that were written since a mark: nothing can ask for them."""
+    def forget(self, mark: int, owner: Thing) -> Iterable[Cell]:
+        """Drop the cells of an owner that were written since a mark: nothing can ask for them.
+
+        Return the cells that were written since then.
+        """
         cells, trail = self.cells, self.trail
         kept: Trail = []
         seen: set[Cell] = set()
@@ -302,6 +305,7 @@ class State:
             else:
                 cells[cell] = entry[1]
         trail[mark:] = kept
+        return seen
 
     def apply(self, changes: Changes) -> None:
         """Write the changes that a path made."""
