@@ -21,6 +21,7 @@ from fixgrad.flow import (
 from fixgrad.flow.array_dtypes import operator_dtype
 from fixgrad.flow.arrays import (
     NUMBERS,
+    has_objects,
     hold,
     make_array,
     present_in,
@@ -96,7 +97,9 @@ def computed(
     if "array" in kinds:
         found = _array_result(m, f, state, op, left, right)
         whole = any(t.kind == "array" and t.name not in NUMBERS for t in left | right)
-        return found if whole or "opaque" not in kinds else found | UNKNOWN  # it may be a tensor
+        either = any(of_kind(v, "array") and of_kind(v, "opaque") for v in (left, right))
+        sure = "opaque" not in kinds or (whole and not either)
+        return found if sure else found | UNKNOWN  # it may be a tensor
     remembered = {t for t in left | right if t.kind == "number" and t.name}
     if remembered and kinds <= {"const", "number"}:
         return frozenset(remembered)
@@ -140,9 +143,7 @@ def _tensor_result(
     m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value, places: Sequence[Place]
 ) -> Value:
     row = tensor_operator(op.target) or _PLAIN
-    # conservative: a tensor takes no container as its other operand, so that one is not understood
-    known_of = [UNKNOWN if all(t.kind in _CONTAINERS for t in v) else v for v in (left, right)]
-    each = [[t for t in ordered(v) if t.kind in _TENSOR_LIKE] for v in known_of]
+    each = [_operand(state, v) for v in (left, right)]
     inputs = [t for group in each for t in group]
     groups = [g and g + of_kind(v, "array") for g, v in zip(each, (left, right), strict=True)]
     beside: list[Thing] = []  # arrays that meet a tensor in the other operand
@@ -164,6 +165,15 @@ def _tensor_result(
         state.add((made, "#present"), present_in(m, state, beside) - {made})
         m.graph.cut.setdefault(made, set()).update(sources_of(state, beside) - {made})
     return frozenset((made,))
+
+
+def _operand(state: State, value: Value) -> list[Thing]:
+    """Return what of an operand may carry a gradient."""
+    # conservative: a tensor takes no container as its other operand, so that one is not understood
+    strange = all(t.kind in _CONTAINERS for t in value)
+    if strange or has_objects(state, of_kind(value, "array")):
+        value |= UNKNOWN
+    return [t for t in ordered(value) if t.kind in _TENSOR_LIKE]
 
 
 def _dtype(state: State, row: TensorOp, left: Value, right: Value) -> str:

@@ -49,6 +49,18 @@ def named_dtype(value: Value) -> str:
     return (dtype_of(name) or UNKNOWN_DTYPE) if sure and isinstance(name, str) else UNKNOWN_DTYPE
 
 
+def is_of_objects(row: ArrayCall, call: Call) -> bool:
+    """Say whether a call makes an array of objects: `np.empty(3, dtype=object)`."""
+    given = call.perhaps(dtype_position(row.name), "dtype") or ()
+    named = [
+        t.name if t.kind == "external" else t.data for t in given if t.kind in ("external", "const")
+    ]
+    return any(name in _OBJECTS for name in named)
+
+
+_OBJECTS = ("builtins.object", "numpy.object_", "O", "object")
+
+
 def call_dtype(state: State, row: ArrayCall, inputs: list[Thing], call: Call | None) -> str:
     """Return the dtype of the array that a call makes."""
     if call is None:

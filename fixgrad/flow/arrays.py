@@ -1,7 +1,8 @@
 """What happens to one array: made, read, written, converted.
 
 Facts of an array are cells: #dtype; #made, the tensors converted from it; #parts, those of its views; #cut, the
-tensors whose values it holds; #storage, the tensors whose memory it shares; #overwritten, a tensor's update changed it.
+tensors whose values it holds; #storage, the tensors whose memory it shares; #overwritten, a tensor's update changed it;
+#objects, its items may be objects, tensors among them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import layout
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.array_dtypes import call_dtype
+from fixgrad.flow.array_dtypes import call_dtype, is_of_objects
 from fixgrad.flow.graph import Computed
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.memory import move
@@ -19,6 +20,8 @@ from fixgrad.flow.renewal import made_now, present_values
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import dtype, identity, log, tracked
 from fixgrad.flow.values import (
+    NOTHING,
+    UNKNOWN,
     Site,
     Thing,
     Value,
@@ -53,6 +56,7 @@ def new_array(
     hold(m, state, thing, effect, inputs)
     state.set((thing, "#storage"), frozenset(storage) - {thing})
     state.set((thing, "#overwritten"), False)
+    state.set((thing, _OBJECTS), has_objects(state, inputs))
     return thing
 
 
@@ -70,11 +74,29 @@ def make_array(
     shared: set[Thing] = set()
     if row.alias in ("view", "self", "maybe-self", "maybe-view") and inputs:
         shared = {inputs[0], *state.get((inputs[0], "#storage"), ())}
-    return new_array(
+    made = new_array(
         m, f, state, place,
         of_dtype=call_dtype(state, row, inputs, call),
         inputs=inputs, storage=shared, name=name, effect=row.name,
     )  # fmt: skip
+    if call is not None and is_of_objects(row, call):
+        state.set((made, _OBJECTS), True)
+    return made
+
+
+_OBJECTS = "#objects"
+
+
+def has_objects(state: State, arrays: Iterable[Thing]) -> bool:
+    """Say whether one of these arrays may hold objects, or is computed of one that does."""
+    return any(state.get((array, _OBJECTS)) for array in arrays)
+
+
+def keep_objects(state: State, array: Thing, items: Value) -> None:
+    """Note that what is written into an array of who knows what is kept as it is: a tensor, for one."""
+    if dtype(state, array) == "unknown" and of_kind(items, "tensor", "opaque", "instance"):
+        for thing in (array, *state.get((array, "#storage"), ())):
+            state.set((thing, _OBJECTS), True)
 
 
 NUMBERS = ("scalar", "reduced")  # the names of arrays that are single numbers
@@ -168,13 +190,14 @@ def write_array(m: Machine, f: Frame, state: State, thing: Thing, place: Place) 
 
 def array_item(
     m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op, name: str = ""
-) -> Thing:
-    """Return `array[key]`: a view, or a copy, or a number; taken as a view."""
+) -> Value:
+    """Return `array[key]`: a view, or a copy, or a number; taken as a view. Of some arrays it may be any object."""
     read_array(m, f, state, thing, op.place)
     row = ArrayCall("numpy.ndarray.__getitem__", dtype="same", alias="view")
     if state.get((thing, ROW)) == "yes" and key and all(map(_is_index, key)):
         name = NUMBERS[0]
-    return make_array(m, f, state, op.place, row, [thing], name=name)
+    made = make_array(m, f, state, op.place, row, [thing], name=name)
+    return frozenset((made,)) | (UNKNOWN if has_objects(state, [thing]) else NOTHING)
 
 
 ROW = "#row"  # "yes" of an array that is known to have one dimension

@@ -235,7 +235,7 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
         made = unknown_call(m, f, state, seen, [], name, callbacks=False)  # it may be one itself
         return without_former(state, given, made)
     site = Site(f.module.path, call.place)
-    if site not in m.graph.roots and is_idle(m, state, call, code):
+    if site not in m.graph.roots and is_idle(m, f, state, call, code):
         return UNKNOWN
     where = (code.module.path, function.place)
     m.entered.add(where)

@@ -289,11 +289,8 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
             row, name = row._replace(alias="view"), f"element of {thing.number}"
             found.append(frozenset((derive(m, f, state, op.place, row, [thing], name=name),)))
         elif thing.kind == "array":
-            found.append(
-                frozenset(
-                    (array_item(m, f, state, thing, UNKNOWN, op, f"element of {thing.number}"),)
-                )
-            )
+            name = f"element of {thing.number}"
+            found.append(array_item(m, f, state, thing, UNKNOWN, op, name))
         elif thing.kind == "module":
             found.append(frozenset(state.get((thing, "#inner"), NOTHING)) or value)
         elif thing.kind in ("const", "number", "text"):

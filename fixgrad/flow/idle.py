@@ -9,20 +9,22 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.differentiation import may_run_backward
 from fixgrad.flow.library import is_library
 from fixgrad.flow.state import State
+from fixgrad.flow.tokens import asks
 from fixgrad.flow.values import NOTHING, Code, Thing, Value, of_kind
 
 if TYPE_CHECKING:
-    from fixgrad.flow.machine import Machine
+    from fixgrad.flow.machine import Frame, Machine
 
 MOST_ENTRIES = 8  # of a long function by calls that bring no converted data
 LARGE, MOST_IN_LARGE = 200_000, 4  # operations, after which as many entries must do
 _SHORT = 30  # operations: entering is cheaper than asking
 
 
-def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
+def is_idle(m: Machine, f: Frame, state: State, call: Call, code: Code) -> bool:
     """Say whether a call cannot matter: no converted data goes in, none is made inside.
 
-    A long function that converts is entered by its first calls only, unless they bring such data.
+    A long function that converts is entered by its first calls only, unless they bring such data or
+    stand in a function that asks for gradients itself.
     """
     function = code.function
     where = (code.module.path, function.place)
@@ -30,7 +32,8 @@ def is_idle(m: Machine, state: State, call: Call, code: Code) -> bool:
         return False
     if where in m.productive:
         m.entries[where] += 1
-        if m.entries[where] <= (MOST_ENTRIES if m.executed < LARGE else MOST_IN_LARGE):
+        most = MOST_ENTRIES if m.executed < LARGE else MOST_IN_LARGE
+        if m.entries[where] <= most or asks(f.module, f.function):
             return False
     values = values_inside(m, state, call, code)
     if any(_may_bring_data(m, t) for v in values for t in v):

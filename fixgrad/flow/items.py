@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import constants, containers, enumerations, sequences, subsets
 from fixgrad.flow.access import attribute, each
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.arrays import array_item, arrays_in, new_array, take, write_array
+from fixgrad.flow.arrays import array_item, arrays_in, keep_objects, new_array, take, write_array
 from fixgrad.flow.classes import lookup_class, match_args
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.exports import export, maker_of
@@ -78,7 +78,7 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 m.graph.steered.setdefault(made, set()).update(identity(t) for t in indices)
             return frozenset((made,))
         case "array":
-            return frozenset((array_item(m, f, state, thing, key, op),))
+            return array_item(m, f, state, thing, key, op)
         case "dict":
             if not (containers.has(state, thing, key) or takes_each(m, f, state, op.args[1])):
                 choose(m, state, thing)
@@ -172,6 +172,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             write_array(m, f, state, thing, op.place)
             if thing.kind == "array":
                 take(m, state, thing, new)
+                keep_objects(state, thing, containers.with_elements(state, new))
             # An array takes the values, a dict of somebody else's keeps the tensor as it is.
             opaque = thing.kind == "opaque"
             named = opaque and all(k.kind == "text" or isinstance(k.data, str) for k in key)
@@ -211,7 +212,7 @@ def _element(m: Machine, f: Frame, state: State, thing: Thing, op: Op) -> Value:
         row, name = row._replace(alias="view"), f"element {op.target} of {thing.number}"
         return frozenset((derive(m, f, state, op.place, row, [thing], name=name),))
     if thing.kind == "array":
-        return frozenset((array_item(m, f, state, thing, UNKNOWN, op),))
+        return array_item(m, f, state, thing, UNKNOWN, op)
     if thing.kind == "const" and not op.target.startswith("*"):  # a key of a dict that is a tuple
         return constants.letters(thing, constant(int(op.target)))
     if thing.kind in ("dict", "number"):

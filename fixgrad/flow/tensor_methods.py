@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype, weak_dtype
-from fixgrad.flow.arrays import arrays_in, new_array, read_array
+from fixgrad.flow.arrays import arrays_in, has_objects, new_array, read_array
 from fixgrad.flow.conversions import new_like
 from fixgrad.flow.differentiation import backward
 from fixgrad.flow.gradients import consume
@@ -341,8 +341,10 @@ def _gathered(
             continue
         unknown |= any(t.kind in _MAY_HOLD_LEAVES for t in containers.given(state, value))
         listed |= bool(of_kind(containers.with_elements(state, value), "opaque", "module"))
+        arrays = arrays_in(state, value)
+        unknown |= has_objects(state, arrays)
         operands += _operands(state, value)
-        for array in arrays_in(state, value):
+        for array in arrays:
             read_array(m, f, state, array, argument.place)
     return [group for group in operands if group], unknown or (listed and not any(operands))
 
