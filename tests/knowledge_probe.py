@@ -31,6 +31,7 @@ DTYPES = (
 )
 KINDS = ("tensor", "tuple", "scalar", "other")
 TWICE = "backward through the graph a second time"
+WRITTEN = "modified by an inplace operation"
 
 
 class Variant(NamedTuple):
@@ -71,6 +72,7 @@ class Run(NamedTuple):
     wrote: bool
     saves: bool
     forgets: bool
+    keeps: bool
     crosses: bool
     wanted: str | None  # the dtype that an argument names
     dtypes: tuple[str, ...]  # one for each output
@@ -212,6 +214,27 @@ def forgets(call: Call, recipe: str, variant: Variant, alone: int | None = None)
     return bool(outputs)
 
 
+def keeps(call: Call, recipe: str, variant: Variant) -> bool:
+    """Say whether a backward fails once what the call returned has been written."""
+    torch.manual_seed(0)
+    leaves: list[torch.Tensor] = []
+    positional, named = tracked(arguments(recipe, variant), leaves)
+    return fails_once_written(call(*positional, **named), leaves)
+
+
+def fails_once_written(result: Any, leaves: list[torch.Tensor]) -> bool:
+    """Say whether a backward from a tensor fails once it has been written."""
+    if not isinstance(result, torch.Tensor) or not result.requires_grad:
+        return False
+    with torch.no_grad():
+        result.copy_(result.clone())
+    try:
+        gradients(result, leaves)
+    except RuntimeError as error:
+        return WRITTEN in str(error)
+    return False
+
+
 def crosses(call: Call, recipe: str, variant: Variant) -> bool:
     """Say whether each of at most two tensors may be written where the other needs no gradient."""
     given = tensors(arguments(recipe, variant))
@@ -265,6 +288,7 @@ def run(call: Call, number: int, recipe: str, variant: Variant) -> Run:
         wrote,
         saves(outputs, leaves),
         forgets(call, recipe, variant),
+        keeps(call, recipe, variant),
         crosses(call, recipe, variant),
         str(wanted[0]).removeprefix("torch.") if wanted else None,
         tuple(str(o.dtype).removeprefix("torch.") for o in outputs),
@@ -341,6 +365,7 @@ def measure(call: Call, recipes: list[str]) -> Table:
         "returns": next(kind for kind in KINDS if kind in kinds),
         "saves": saving,
         "forgets": saving and forgetting,
+        "keeps": saving and all(r.keeps for r in grads if r.saves),
         "crosses": saving and not forgetting and all(r.crosses for r in grads),
         "dtype": dtype_of(runs, len(recipes)),
         "guarded": writes and guarded(call, recipes[0]),

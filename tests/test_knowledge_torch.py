@@ -124,6 +124,14 @@ def forward(module: Any, recipe: str) -> tuple[torch.Tensor, list[torch.Tensor]]
     return first, probe.tensors(module(*positional, **named))
 
 
+def keeps(module: Any, recipe: str) -> bool:
+    """Say whether a backward through a module fails once its result has been written."""
+    leaves = list(module.parameters())
+    positional, named = probe.arguments(recipe, probe.PLAIN)
+    first = probe.tracked(positional[0], leaves)
+    return probe.fails_once_written(module(first, *positional[1:], **named), leaves)
+
+
 MODULES = [(name, row) for name, row in table("modules").items() if "skip" not in row]
 
 
@@ -141,9 +149,11 @@ def test_module_class(name: str, row: Table) -> None:
             for training in (False, True):
                 first, results = forward(module.train(training), recipe)
                 relations |= {probe.relation(result, first) for result in results}
+        kept = keeps(module.train(), probe.recipes_of({"call": row["forward"]})[0])
     assert bool(list(module.parameters())) == said.parameters
     assert ("yes" if results[0].requires_grad else "no") == said.grad
     assert alias_of(relations) == said.alias
+    assert kept == said.keeps
     parameters = list(inspect.signature(type(module)).parameters)
     assert (parameters.index("inplace") if "inplace" in parameters else None) == said.inplace
 

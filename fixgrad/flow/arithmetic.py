@@ -10,6 +10,7 @@ from fixgrad.flow import (
     constants,
     container_changes,
     containers,
+    descendants,
     exports,
     layout,
     membership,
@@ -36,7 +37,7 @@ from fixgrad.flow.protocols import negated, operated
 from fixgrad.flow.scalars import bring_values, without_names
 from fixgrad.flow.sharing import write_in_place
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import derive, dtype, identity, log, passed_through, tracked
+from fixgrad.flow.tensors import derive, dtype, identity, log, tracked
 from fixgrad.flow.values import (
     FALSE,
     NOTHING,
@@ -218,7 +219,10 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
     old, new = (consume(m, f, state, v, op.place) for v in f.values(op))
     result: set[Thing] = set()
     # Of a number the change makes a tensor, `total = 0.0; total += loss`, which later turns change in place.
-    passed = [(identity(t), passed_through(state, [identity(t)])) for t in of_kind(old, "tensor")]
+    passed = [
+        (identity(t), descendants.passed_through(state, [identity(t)]))
+        for t in of_kind(old, "tensor")
+    ]
     m.alternatives += len(old) > 1
     for thing in ordered(old):
         if thing.kind == "tensor":

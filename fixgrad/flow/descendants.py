@@ -7,7 +7,7 @@ there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from fixgrad.flow.state import State
@@ -42,3 +42,9 @@ def forget(m: Machine, state: State, source: Thing, which: str) -> None:
 def _parts(m: Machine, source: Thing, which: str) -> list[str]:
     known = len(m.graph.descendants.get((source, which), ()))
     return [f"{which}.{part}" for part in range(-(-known // _PART))]
+
+
+def passed_through(state: State, things: Iterable[Thing]) -> frozenset[object]:
+    """Return the backward passes that have freed what is behind some tensors."""
+    none: frozenset[object] = frozenset()
+    return none.union(*(state.get((t, "#run"), none) for t in things))

@@ -91,7 +91,7 @@ def call_module(m: Machine, f: Frame, state: State, call: Call, thing: Thing) ->
         for tensor in of_kind(call.arguments[0].value, "tensor"):
             write_in_place(m, f, state, tensor, [], call.place, BY_KEYWORD)
         return call.arguments[0].value
-    effect = TensorOp(row.name, grad=row.grad, alias=row.alias, saves=True)
+    effect = TensorOp(row.name, grad=row.grad, alias=row.alias, saves=True, keeps=row.keeps)
     everything = list(dict.fromkeys([*inputs, *(identity(t) for t in owned)]))
     operands = [of_kind(a.value, "tensor") for a in call.arguments]
     operands += [[t] for t in everything if not any(t in group for group in operands)]

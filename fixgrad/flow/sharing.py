@@ -18,7 +18,6 @@ from fixgrad.flow.tensors import (
     identity,
     leaf,
     log,
-    passed_through,
     recorded,
     tracked,
 )
@@ -215,7 +214,7 @@ def _become_derived(state: State, thing: Thing, operands: list[list[Thing]], uns
     state.set((thing, "#leaf"), {"yes": "no"}.get(tracked(state, thing), "maybe"))
     inputs = frozenset(identity(t) for group in operands for t in group)
     state.add((thing, "#inputs"), inputs - {thing})
-    state.add((thing, "#after"), passed_through(state, inputs))
+    state.add((thing, "#after"), descendants.passed_through(state, inputs))
     state.set((thing, "#earlier"), state.get((thing, "#earlier"), frozenset()) - inputs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers
+from fixgrad.flow import containers, descendants
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype, weak_dtype
 from fixgrad.flow.arrays import arrays_in, has_objects, new_array, read_array
@@ -249,7 +249,10 @@ def by_row(
     if row.inplace and inputs:
         if not row.guarded:
             _write(m, f, state, call, operands, name)
-            bring_values(m, state, identity(inputs[0]), (a.value for a in call.arguments))
+            me = identity(inputs[0])
+            bring_values(m, state, me, (a.value for a in call.arguments))
+            if row.keeps and tracked(state, me) != "no":
+                descendants.enter(m, state, me, "#consumers", me)
         return frozenset(operands[0])
     out = call.keyword("out")
     if out is not None:

@@ -145,7 +145,7 @@ def make(
     """Make the tensor of an expression, forgetting what an earlier turn of a loop made there."""
     thing = m.thing("tensor", Site(f.module.path, place), f.path, name)
     inputs, storage = list(inputs), ordered(set(storage))
-    after = passed_through(state, inputs)
+    after = descendants.passed_through(state, inputs)
     earlier: frozenset[Thing] = frozenset()
     if state.get((thing, "#dtype")) is not None:
         # An earlier turn of a loop made it too: what was computed from that one is still around.
@@ -170,12 +170,6 @@ def make(
     made = Made(effect or name, str(state.get(MODE, "on")), of_dtype, alias)
     _remember(m, thing, made, inputs, storage)
     return thing
-
-
-def passed_through(state: State, things: Iterable[Thing]) -> frozenset[object]:
-    """Return the backward passes that have freed what is behind some tensors."""
-    none: frozenset[object] = frozenset()
-    return none.union(*(state.get((t, "#run"), none) for t in things))
 
 
 def _remember(
@@ -242,6 +236,8 @@ def derive(
     if is_tracked != "no":
         saved = _saved(state, row, inputs, operands)
         _enter_graph(m, state, thing, inputs, saved)
+        if row.keeps:
+            descendants.enter(m, state, thing, "#consumers", thing)
     if m.loops and operands is not None:
         _replaced_in_a_loop(m, state, thing, operands)
     return thing

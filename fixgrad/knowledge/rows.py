@@ -36,6 +36,7 @@ class TensorOp(NamedTuple):
     returns: str = "tensor"
     saves: bool = False  # a second backward through it raises
     forgets: bool = False  # it saves no values of what it was given: these may be written
+    keeps: bool = False  # it saves its result: that may not be written
     crosses: bool = (
         False  # of each of its two tensors it saves values for the other's gradient only
     )
@@ -119,6 +120,7 @@ class ModuleClass(NamedTuple):
     grad: str = "yes"
     alias: str = "copy"  # as in `TensorOp`, against the first tensor it is called with
     inplace: int | None = None  # position of the argument that lets it write its input
+    keeps: bool = False  # it saves its result, as in `TensorOp`
 
 
 class Callback(NamedTuple):
