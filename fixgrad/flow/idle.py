@@ -27,7 +27,7 @@ def is_idle(m: Machine, f: Frame, state: State, call: Call, code: Code) -> bool:
     """Say whether a call cannot matter: no converted data goes in, none is made inside.
 
     A long function that converts is entered by its first calls only, unless they bring such data or
-    stand in a function that asks for gradients itself.
+    stand, in a project that is not large, in a function that asks for gradients itself.
     """
     function = code.function
     where = (code.module.path, function.place)
@@ -39,8 +39,9 @@ def is_idle(m: Machine, f: Frame, state: State, call: Call, code: Code) -> bool:
             return False
     if where in m.productive:
         m.entries[where] += 1
-        most = MOST_ENTRIES if m.executed < LARGE else MOST_IN_LARGE
-        if m.entries[where] <= most or asks(f.module, f.function):
+        small = m.executed < LARGE
+        asked = small and asks(f.module, f.function)
+        if asked or m.entries[where] <= (MOST_ENTRIES if small else MOST_IN_LARGE):
             return False
     values = values_inside(m, state, call, code)
     if any(_may_bring_data(m, t) for v in values for t in v):
