@@ -15,6 +15,7 @@ nothing outside itself, and is a pure function of the file's text. It does not k
 from __future__ import annotations
 
 import marshal
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
@@ -83,7 +84,7 @@ class Function:
         self.parameters, self.defaults = parameters, defaults
         self.local, self.tokens = local, tokens
         self.encloses, self.assigns, self.size = encloses, assigns, size
-        self._packed = code if isinstance(code, bytes) else b""
+        self._packed = code if isinstance(code, bytes) else b""  # it may be compressed as well
         self._code = None if isinstance(code, bytes) else code
 
     @property
@@ -104,17 +105,17 @@ class Function:
     def packed(self) -> bytes:
         """Return the body and the places as bytes; ValueError where they hold what has no such form."""
         if self._packed or self._code is None:
-            return self._packed
+            return _as_dumped(self._packed)
         return marshal.dumps((_plain(self._code[0]), self._code[1]))
 
     def pack(self) -> None:
-        """Keep what stands in it as bytes until someone asks."""
-        self._packed = self.packed()
+        """Keep what stands in it as few bytes until someone asks."""
+        self._packed = zlib.compress(self.packed(), 1)
         self._code = None
 
     def _unpacked(self) -> tuple[Block, tuple[Place, ...]]:
         """Unpack it; what was unpacked the longest ago waits in packed form again."""
-        body, places = marshal.loads(self._packed)
+        body, places = marshal.loads(_as_dumped(self._packed))
         code = self._code = _block(body), places
         _room.take(self)
         return code
@@ -124,7 +125,12 @@ class Function:
         self._code = None
 
 
-MOST_UNPACKED = 40_000  # registers of functions that are there in both forms
+def _as_dumped(data: bytes) -> bytes:
+    """Return what `marshal` wrote, which does not begin as what is compressed."""
+    return zlib.decompress(data) if data.startswith(b"x") else data
+
+
+MOST_UNPACKED = 20_000  # registers of functions that are there in both forms
 
 
 class _Room:

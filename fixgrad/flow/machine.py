@@ -151,9 +151,8 @@ class Machine:
         self.expecting_failure = self.absent_imports = 0  # imports of what may not be installed
         # where a display's items stand, and the names of those that are attributes: "self.x"
         self.item_places: dict[tuple[Thing, int], tuple[Place, str]] = {}
-        self.put_places: dict[
-            tuple[Thing, Thing], Site
-        ] = {}  # what is appended to a list, and where
+        # what is appended to a list, and where
+        self.put_places: dict[tuple[Thing, Thing], Site] = {}
         self.stack: list[Function] = []
         self.running: list[tuple[Function, list[Value]]] = []  # the calls, with what was given
         self.entries: Counter[tuple[str, Place]] = Counter()
@@ -162,7 +161,6 @@ class Machine:
         self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.nets: list[Net] = []  # these, and what was raised in them
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
-        self.branches = 0  # how many undecided branches are around
         self.arms: list[Arm] = []  # the ways of undecided branches that are being followed
         self.conditions = Conditions()
         self.beside: frozenset[Thing] = frozenset()  # tensors in whose place a detached one may be
@@ -177,7 +175,8 @@ class Machine:
         self.gradient_of_all: dict[
             Thing, dict[Thing, None]
         ] = {}  # the same where one place reads several
-        self.nested = self.calling_back = 0  # calls being made; unknown code that calls back
+        # undecided branches that are around; calls being made; unknown code that calls back
+        self.branches = self.nested = self.calling_back = 0
         # choices between things being followed; when methods that nobody calls were begun to be tried
         self.alternatives = self.tried_since = 0
         self.visited: set[Where] = set()  # functions entered below the running root
@@ -186,6 +185,7 @@ class Machine:
         self.variables: dict[Where, frozenset[str]] = {}  # by function
         self.named_in: dict[Thing, dict[str, None]] = {}  # by file: the names it was given
         self._things: dict[tuple[object, ...], Thing] = {}
+        self._sites: dict[Site | None, Site | None] = {}  # each once, as they are many
         self._instances: dict[Thing, list[Thing]] = {}  # by class of the project
         self.expression_overlay: dict[str, dict[Place, list[Operation]]] = {}
         self.statement_overlay: dict[str, dict[Place, list[Operation]]] = {}
@@ -209,8 +209,9 @@ class Machine:
         key = (kind, site, path, name, data if told_apart else None)
         found = self._things.get(key)
         if found is None:
+            site = self._sites.setdefault(site, site)
             found = Thing(kind, site, path, name, data, len(self._things) + 1)
-            self._things[key] = found
+            self._things[kind, site, path, name, key[4]] = found
             if kind == "instance" and isinstance(data, Thing):
                 self._instances.setdefault(data, []).append(found)
         return found
