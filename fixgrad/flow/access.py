@@ -335,6 +335,8 @@ def write_attribute(
         elif thing.kind in ("instance", "class", "file", "opaque", "module", "function"):
             if thing.name == "unknown" or _written_by_class(m, f, state, thing, name, new, place):
                 continue
+            if submodules.refuses(state, thing, name, new):
+                continue  # the program ends here
             if strong:
                 state.set((thing, name), new)
             else:

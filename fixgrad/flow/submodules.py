@@ -63,6 +63,21 @@ def is_module(thing: Thing) -> bool:
     return any(base.startswith("torch.nn.") for base in external_bases(thing.data))
 
 
+_NO_PARAMETERS = ("tensor", "array", "number", "list", "tuple", "dict", "text")
+
+
+def refuses(state: State, thing: Thing, name: str, new: Value) -> bool:
+    """Say whether torch raises: what holds a parameter can be given another, or None, and nothing else."""
+    held = state.get((thing, name), NOTHING)
+    if not held or not new or not is_module(thing) or not all(map(_is_parameter, held)):
+        return False
+    return all(t.kind in _NO_PARAMETERS and not _is_parameter(t) for t in new)
+
+
+def _is_parameter(thing: Thing) -> bool:
+    return thing.kind == "tensor" and thing.name == "torch.nn.Parameter"
+
+
 def _held(state: State, thing: Thing) -> list[tuple[str, Value]]:
     """Return the modules that a module holds, by name in the order of their making, "" for any name."""
     found: list[tuple[str, Value]] = []
