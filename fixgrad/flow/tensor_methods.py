@@ -249,6 +249,7 @@ def by_row(
     if row.inplace and inputs:
         if not row.guarded:
             _write(m, f, state, call, operands, name)
+            m.graph.impure.update(identity(t) for t in operands[0] if unknown)
             me = identity(inputs[0])
             bring_values(m, state, me, (a.value for a in call.arguments))
             if row.keeps and tracked(state, me) != "no":
