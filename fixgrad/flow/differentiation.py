@@ -81,6 +81,8 @@ def backward(
                 _differentiate_changed(m, f, state, thing, place)
                 if any(state.get((thing, field)) for field in _GONE):
                     log(m, f, state, "twice", thing, place)
+            if thing in m.graph.underivable:
+                log(m, f, state, "underivable", thing, place)
             if leaf(state, thing) != "no" and fills:
                 state.set((thing, "#gradient"), "maybe" if unknown else "some")
                 if again:

@@ -124,6 +124,7 @@ class FlowGraph:
         self.listed: dict[tuple[Site, str], set[Thing]] = {}
         self.taken_out: dict[tuple[Site, str], set[Thing]] = {}
         self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
+        self.underivable: set[Thing] = set()  # tracked, and made by what has no derivative
         self.held: set[Thing] = set()  # tensors that a variable, an attribute or an item has held
         # by the calls, the statement and the name that it binds: the tensors
         self.bound: dict[tuple[Path, Place, str], set[Thing]] = {}

@@ -236,6 +236,8 @@ def derive(
     if is_tracked != "no":
         saved = _saved(state, row, inputs, operands)
         _enter_graph(m, state, thing, inputs, saved)
+        if (grad or row.grad) == "error":
+            m.graph.underivable.add(thing)
         if row.keeps:
             descendants.enter(m, state, thing, "#consumers", thing)
     if m.loops and operands is not None:

@@ -34,6 +34,7 @@ class Use(NamedTuple):
       modified       a tensor that autograd saved was changed in place before the backward pass
       outpaced       differentiated, but computed before a leaf that it comes from was moved; `others`
       twice          a second backward pass through a graph that is gone
+      underivable    a backward pass through what torch has no derivative of
       array-grad     `.grad` is read of an array; `others` are the tensors made of it
       array-backward  `.backward()` is called on an array; `others` are the tensors its values are of
       array-flag     `requires_grad` is set on an array, or `.requires_grad_()` called on it

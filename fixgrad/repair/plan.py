@@ -24,6 +24,7 @@ from fixgrad.repair.choices import undecided
 from fixgrad.repair.contexts import Contexts
 from fixgrad.repair.draft import Draft
 from fixgrad.repair.evidence import Evidence, gather
+from fixgrad.repair.failing import failing
 from fixgrad.repair.forms import is_integer, preferred, suited
 from fixgrad.repair.gathering import gather_views
 from fixgrad.repair.lift import Lifts
@@ -38,7 +39,7 @@ from fixgrad.repair.responsibility import (
     responsible,
 )
 from fixgrad.repair.ripples import RIPPLES
-from fixgrad.repair.satisfied import made_line, partial_cuts, unmet
+from fixgrad.repair.satisfied import partial_cuts, unmet
 from fixgrad.repair.simulate import Key, key_of, simulate, upstream_keys
 from fixgrad.repair.targets import (
     Target,
@@ -251,21 +252,9 @@ class Planner(Draft):
         forms = {t: self.form(t) for t in self.active()}
         keys = caused(self.base, forms, self.evidence.paths)
         keys = {**lifted_keys(graph, forms), **keys}
-        before = {(u.kind, u.site, u.path) for u in self.base.of_kind("twice", "modified")}
-        for use in graph.of_kind("twice"):
+        for use, code, reason in failing(graph, self.base):
             for target in responsible(graph, use.thing, keys):
-                if (use.kind, use.site, use.path) not in before and target not in self.refused:
-                    where = made_line(use.thing)
-                    reason = (
-                        f"{where} is computed once and differentiated again at {line_of(use.site)}"
-                    )
-                    self.refused[target] = ("FG903", reason)
-                    changed = True
-        for use in graph.of_kind("modified"):
-            for target in responsible(graph, use.thing, keys):
-                if (use.kind, use.site, use.path) not in before and target not in self.refused:
-                    reason = f"a tensor that autograd still needs is changed in place before {line_of(use.site)}"
-                    code = "FG910" if use.detail == "yes" else "FG909"
+                if target not in self.refused:
                     self.refused[target] = (code, reason)
                     changed = True
         for rule in RIPPLES:

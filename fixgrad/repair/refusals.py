@@ -131,8 +131,8 @@ The tracked tensor would break a line that fixgrad cannot mend.
 
 ## When it comes
 The plan was followed through the program as it would be, and a line then raises or gives another result: an in-place
-write to what autograd still needs, a gradient read of a computed tensor, an export to NumPy of what is not always a
-tensor.
+write to what autograd still needs, a backward pass through what torch has no derivative of (`x // 2`), a gradient read
+of a computed tensor, an export to NumPy of what is not always a tensor.
 
 ## What you can do
 Look at the named line: write it out of place, read the gradient of the tensor that is made of data, or `.detach()`
