@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fixgrad.flow.handed_on import TorchNames
 from fixgrad.flow.ir import Module, Place
 from fixgrad.flow.names import Find, Names, Unit, closure, unit_name
-from fixgrad.flow.tokens import CONVERSIONS, DEMANDS, EXPORT, GRANTS
+from fixgrad.flow.tokens import DEMANDS, EXPORT, GRANTS, MAKERS
 
 if TYPE_CHECKING:
     from fixgrad.knowledge.models import Models
@@ -230,7 +230,7 @@ def _torch_units(modules: Mapping[str, Module], named: Names, find: Find) -> set
     """Return the units that mention something of torch."""
     found: set[Unit] = set()
     units = named.by_file()
-    torch = TorchNames(modules, find, CONVERSIONS)
+    torch = TorchNames(modules, find, MAKERS)
     for path, module in modules.items():
         own = (entry for entry in module.imports if torch.of_torch(path, *entry[1:]))
         names = {local for local, _, _ in own}
@@ -245,16 +245,16 @@ def converting_units(modules: Mapping[str, Module], named: Names, find: Find) ->
     """Return the units that write a conversion."""
     found: set[Unit] = set()
     units = named.by_file()
-    torch = TorchNames(modules, find, CONVERSIONS)
+    torch = TorchNames(modules, find, MAKERS)
     for path, module in modules.items():
-        names = {"." + name for name in CONVERSIONS}
+        names = {"." + name for name in MAKERS}
         uses_torch = False
         for local, name, member in module.imports:
             if torch.of_torch(path, name, member):
                 uses_torch = True
-                if member in CONVERSIONS or member == "*":
+                if member in MAKERS or member == "*":
                     names.add(local)
-                    names |= CONVERSIONS if member == "*" else set()
+                    names |= MAKERS if member == "*" else set()
         if uses_torch:
             found.update(u for u in units.get(path, ()) if not names.isdisjoint(named.tokens[u]))
     return found

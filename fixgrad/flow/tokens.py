@@ -10,6 +10,7 @@ CONVERSIONS = frozenset(
         "HalfTensor", "BFloat16Tensor", "frombuffer", "from_dlpack", "Variable", "new_tensor",
     )
 )  # fmt: skip
+MAKERS = CONVERSIONS | {"DataLoader"}  # whose batches may be made of arrays
 DEMANDS = frozenset(
     (
         ".grad", ".backward", ".register_hook", ".retain_grad", ".add_param_group", ".optim",
