@@ -45,9 +45,6 @@ LIMITS = {
         "from torch.utils.data import DataLoader, TensorDataset\n"
         "((x,),) = DataLoader(TensorDataset(torch.from_numpy(np.ones((1, 2)))))"
     ),
-    "turns arrays into tensors itself": (
-        "from torch.utils.data import DataLoader\nfor x in DataLoader([np.ones(2)]):\n    break"
-    ),
     "ProcessPoolExecutor": (
         "from concurrent.futures import ProcessPoolExecutor\n"
         "def f(x):\n    (x**2).sum().backward()\n    return x.grad\n"
