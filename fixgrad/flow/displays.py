@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import container_changes, containers, keys, sequences
 from fixgrad.flow.gradients import consume
-from fixgrad.flow.guards import holds_all, parted
+from fixgrad.flow.guards import holds_all
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, Site, Thing, Value, known, of_kind, summed_up, union
@@ -69,7 +69,9 @@ def _sequence(m: Machine, f: Frame, op: Op, state: State, values: list[Value]) -
         if names[-1] != "*":
             sequences.end(state, made, [*items, *behind])
     if "*" in names:
-        stars, singles = parted(state, [v for v, n in zip(values, names, strict=True) if n == "*"])
+        stars, singles = sequences.parted(
+            state, [v for v, n in zip(values, names, strict=True) if n == "*"]
+        )
         singles += [v for v, n in zip(values, names, strict=True) if n != "*"]
         holds_all(m, state, made, stars, singles)
     return made

@@ -228,8 +228,7 @@ def _whole_or_part(m: Machine, state: State, holders: set[Thing]) -> set[Thing]:
     """Return the tensors of lists that are asked for, or only a part of them: `ps[1:] if few else ps`."""
     asked = _all_of(m, holders)
     cuts = [m.graph.slices[t] for t in asked if t in m.graph.slices]
-    lists = {of for of, cut in cuts if of in asked and not _takes_all(cut)}
-    return {t for of in lists for t in _items(state, of)}
+    return {t for of, c in cuts if of in asked and not _takes_all(c) for t in _items(state, of)}
 
 
 def _takes_all(cut: slice) -> bool:
@@ -247,16 +246,6 @@ def holds_all(
         m.graph.singly.setdefault(made, set()).update(
             alone.difference(reachable(state, [frozenset(held)]))
         )
-
-
-def parted(state: State, lists: Iterable[Value]) -> tuple[list[Value], list[Value]]:
-    """Return the lists of unknown length among some, and the others, whose items are known one by one."""
-    whole: list[Value] = []
-    known: list[Value] = []
-    for value in lists:
-        sure = all(state.get((t, "#length"), "maybe") != "maybe" for t in value)
-        (known if sure else whole).append(value)
-    return whole, known
 
 
 def _all_of(m: Machine, holders: set[Thing]) -> set[Thing]:

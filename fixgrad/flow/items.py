@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import constants, containers, enumerations, sequences, subsets
 from fixgrad.flow.access import attribute, each
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.arrays import array_item, arrays_in, keep_objects, new_array, take, write_array
+from fixgrad.flow.arrays import (
+    array_item,
+    arrays_in,
+    has_objects,
+    keep_objects,
+    new_array,
+    take,
+    write_array,
+)
 from fixgrad.flow.classes import lookup_class, match_args
 from fixgrad.flow.container_methods import item_of_dict
 from fixgrad.flow.exports import export, maker_of
@@ -98,7 +106,12 @@ def _item(m: Machine, f: Frame, state: State, thing: Thing, key: Value, op: Op) 
                 m, state, thing, key, f.iterated.get(f.names.get(op.args[1], ""), NOTHING)
             ):
                 choose(m, state, thing)
-            return whole if len(parts) == len(key) else whole | sequences.item(m, state, thing, key)
+            if len(parts) == len(key):
+                return whole
+            found = sequences.item(m, state, thing, key)
+            if known(key)[0]:
+                subsets.take_one(m, state, thing, found)
+            return whole | found
         case "instance":
             own = special(m, f, state, op.place, thing, "__getitem__", (key,))
             if own is not None:
@@ -170,6 +183,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             bring_values(m, state, identity(thing), (new,))
         elif thing.kind in ("array", "opaque"):
             write_array(m, f, state, thing, op.place)
+            kept = thing.kind == "array" and has_objects(state, [thing])  # as they are
             if thing.kind == "array":
                 take(m, state, thing, new)
                 keep_objects(state, thing, containers.with_elements(state, new))
@@ -179,7 +193,7 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
             if opaque and maker_of(thing):
                 named = opaque = False
             detail = "[]=?" if opaque else "[]="
-            for tensor in () if named else of_kind(new, "tensor"):
+            for tensor in () if named or kept else of_kind(new, "tensor"):
                 log(m, f, state, "export", tensor, f.place_of(op.args[2]), detail=detail)
             if opaque:
                 containers.escape(state, thing, [new])

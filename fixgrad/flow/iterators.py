@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.flow import builtin_calls, containers, iteration, sequences
 from fixgrad.flow.arguments import Argument, Call
-from fixgrad.flow.guards import choose, holds_all, lose, parted, sort_out
+from fixgrad.flow.guards import choose, holds_all, lose, sort_out
 from fixgrad.flow.protocols import iterated
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, NUMBER, UNKNOWN, Site, Value, known, of_kind, union
@@ -57,7 +57,7 @@ def _joined(m: Machine, f: Frame, state: State, call: Call, sources: list[Value]
         anything |= some
     made = _listed(m, f, state, call, items, anything)
     for thing in made:
-        holds_all(m, state, thing, *parted(state, sources or ()))
+        holds_all(m, state, thing, *sequences.parted(state, sources or ()))
     return made
 
 

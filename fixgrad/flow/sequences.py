@@ -7,10 +7,11 @@ item, where it was appended just now and stands nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
-from fixgrad.flow.guards import holds_all, parted, sift, some_of
+from fixgrad.flow.guards import holds_all, sift, some_of
 from fixgrad.flow.ir import Op, Place
 from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, UNKNOWN, Site, Thing, Value, known, of_kind, union
@@ -182,6 +183,16 @@ def begin_like(state: State, made: Thing, value: Value) -> None:
         begin(state, made, *halves(state, value))
 
 
+def parted(state: State, lists: Iterable[Value]) -> tuple[list[Value], list[Value]]:
+    """Return the lists of unknown length among some, and the others, whose items are known one by one."""
+    whole: list[Value] = []
+    known: list[Value] = []
+    for value in lists:
+        sure = all(state.get((t, "#length"), "maybe") != "maybe" for t in value)
+        (known if sure else whole).append(value)
+    return whole, known
+
+
 def joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value) -> Value:
     """Return the list or tuple that `left + right` is, or `left * number`."""
     sides = [side if of_kind(side, "list", "tuple") else NOTHING for side in (left, right)]
@@ -189,6 +200,8 @@ def joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
     anything = union(containers.any_element(m, f, state, side, op) for side in sides if side)
     one, other = each
     items = one + other if one is not None and other is not None and op.target != "*" else None
+    if op.target == "*":
+        items = _repeated(one if one is not None else other, left if one is None else right)
     kind = "tuple" if of_kind(left, "tuple") else "list"
     made = containers.make(m, f, state, op.place, kind, items, anything)
     if items is None and op.target == "+":
@@ -198,9 +211,22 @@ def joined(m: Machine, f: Frame, state: State, op: Op, left: Value, right: Value
         begin(state, made, first, others | union(other or []))
         if other:
             end(state, made, [*first, others, *other])
+        elif other is None and len(right) == 1:
+            last = state.get((next(iter(right)), "#last"), NOTHING)
+            end(state, made, [*first, halves(state, left)[1], last] if last else [])
+    elif items is None:
+        end(state, made, (one if one is not None else other) or [])
     holds_all(m, state, made, *parted(state, (left, right)))
     sift(m, state, union(sides), frozenset((made,)), only=True)
     return frozenset((made,))
+
+
+def _repeated(items: list[Value] | None, times: Value) -> list[Value] | None:
+    """Return the items of `[w] * 2`, where it is known how often they stand there and that is few times."""
+    sure, number = known(times)
+    if items is None or not sure or not isinstance(number, int) or isinstance(number, bool):
+        return None
+    return items * number if len(items) * number <= containers.MOST_ITEMS else None
 
 
 def summed(m: Machine, f: Frame, state: State, op: Op, lists: Value) -> Value:

@@ -12,7 +12,7 @@ from fixgrad.flow.arguments import Call
 from fixgrad.flow.guards import lose
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
-from fixgrad.flow.tensors import identity
+from fixgrad.flow.tensors import identity, tracked
 from fixgrad.flow.values import NONE, NOTHING, Thing, Value, known, of_kind, ordered
 
 if TYPE_CHECKING:
@@ -125,6 +125,15 @@ def write_slice(
     container_changes.shuffle(state, thing)
     state.add((thing, "[*]"), containers.any_element(m, f, state, new, op))
     lose(state, thing)
+
+
+def take_one(m: Machine, state: State, thing: Thing, found: Value) -> None:
+    """Note that one item is taken by its position, where some that may stand there have a gradient: `sorted(ps)[0]`."""
+    if state.get((thing, "#length"), "maybe") != "maybe":
+        return
+    inside = {identity(t) for t in of_kind(found, "tensor")}
+    if len({tracked(state, t) for t in inside}) > 1:
+        m.graph.take_some(ordered(inside), thing)
 
 
 def keep_last(m: Machine, state: State, thing: Thing) -> None:

@@ -25,6 +25,11 @@ def undecided(graph: FlowGraph, targets: Iterable[Target]) -> dict[Target, tuple
         for demand in target.demands:
             if _is_open(graph, demand):
                 meant[demand.use.kind, demand.use.site].add(graph.identity(demand.thing))
+    for use in graph.of_kind(*{kind for kind, _ in meant}):
+        me = graph.identity(use.thing)
+        taken = me in graph.chosen and not graph.is_certain(use.site, use.path, me)
+        if taken and use.tracked != "no" and (use.kind, use.site) in meant:
+            meant[use.kind, use.site].add(me)  # it may be this one, which has a gradient
     found: dict[Target, tuple[str, str]] = {}
     for target in targets:
         opened = [d for d in target.demands if len(meant[d.use.kind, d.use.site]) > 1]
