@@ -117,7 +117,23 @@ class Lost:
         if not holding and any(cell[0] in self._contents(n)[1] for n in every):
             young = self._is_young(cell[0], "#dtype")
             holding = [n for n in every if each[n] and cell[0] in self._held(n, young)]
-        return none.union(*(each[n] for n in holding))
+        anew = [n for n in holding if self._is_new_there(cell[0], n, holding)]
+        return none.union(*(each[n] for n in anew or holding))
+
+    def _is_new_there(self, thing: Thing | None, number: int, holding: list[int]) -> bool:
+        """Say whether a path makes a tensor and gives it a name that has it on no other: `total = 0.0` there."""
+        if len(holding) < 2 or (thing, "#inputs") not in self.paths[number]:
+            return False
+        others = [self.paths[n] for n in holding if n != number]
+        return any(
+            thing in self._content(cell, self.paths[number])
+            and not any(thing in self._content(cell, path) for path in others)
+            for cell in self._changed
+            if cell[1][0] != "#" and cell[0] is not None and cell[0].kind not in _HELD_BY_OTHERS
+        )
+
+    def _content(self, cell: Cell, path: Changes) -> Any:
+        return path[cell] if cell in path else self.cells.get(cell, ())
 
     def _before(self) -> dict[Cell, Any]:
         """Return what the cells that the trail has written held when it began."""
