@@ -98,8 +98,8 @@ def _each_concluded(
     parts = [every[number] for number in new]
     if kept is not None:
         parts = [_with_bodies(part, kept) for part in parts]
-    waste = _Waste()
     sizes = [part.size for part in parts]
+    waste = _Waste(sum(sizes))
     found = crew.spread(lambda part: _concluded(part, policy, waste), parts, sizes)
     fresh = dict(zip(new, found, strict=True))
     if kept is not None:
@@ -113,16 +113,17 @@ _WORTH_COLLECTING = 400_000  # characters that were followed, of which nothing i
 class _Waste:
     """What is left of parts that were followed: all of it hangs together, so that only a collection frees it."""
 
-    def __init__(self) -> None:
-        self._size = 0
+    def __init__(self, to_come: int) -> None:
+        self._size, self._to_come = 0, to_come
 
     def add(self, size: int) -> None:
         """Note how large a part was that is done with."""
         self._size += size
+        self._to_come -= size
 
     def clear(self) -> None:
-        """Free it where it is much; after the last part nobody asks for that."""
-        if self._size >= _WORTH_COLLECTING:
+        """Free it where it is much, and as much is to come: it takes a tenth of the time."""
+        if _WORTH_COLLECTING <= self._size <= 2 * self._to_come:
             self._size = 0
             gc.collect()
 
