@@ -25,7 +25,8 @@ _CONTAINER_BASES = {
     "builtins.list": "builtins.list", "builtins.dict": "builtins.dict", "builtins.tuple": "builtins.list",
     "collections.OrderedDict": "builtins.dict", "collections.UserDict": "builtins.dict",
     "collections.UserList": "builtins.list", "collections.deque": "collections.deque",
-    "collections.defaultdict": "collections.defaultdict",
+    "collections.defaultdict": "collections.defaultdict", "typing.TypedDict": "builtins.dict",
+    "typing_extensions.TypedDict": "builtins.dict",
 }  # fmt: skip
 
 
