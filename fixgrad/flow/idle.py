@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
-from fixgrad.flow.budgets import PLENTY
 from fixgrad.flow.differentiation import may_run_backward
 from fixgrad.flow.library import is_library
 from fixgrad.flow.state import State
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 8  # of a long function by calls that bring no converted data
 LARGE, MOST_IN_LARGE = 200_000, 4  # operations, after which as many entries must do
 _SHORT = 30  # operations: entering is cheaper than asking
-# A function that converts nothing still says what it returns: arrays, numbers, a setting.
-_MODERATE, FEW = 250, 2  # its operations, and how often it is entered in a small project
+# A function that converts nothing still says what it returns: arrays, numbers, a setting. In a small
+# project, one of so many operations is entered so often.
+_SMALL, _MODERATE, FEW = 50_000, 250, 2
 
 
 def is_idle(m: Machine, f: Frame, state: State, call: Call, code: Code) -> bool:
@@ -33,7 +33,7 @@ def is_idle(m: Machine, f: Frame, state: State, call: Call, code: Code) -> bool:
     where = (code.module.path, function.place)
     if function.size < _SHORT or is_library(code.module.path):
         return False
-    if where not in m.productive and function.size < _MODERATE and m.executed < PLENTY:
+    if where not in m.productive and function.size < _MODERATE and m.executed < _SMALL:
         m.entries[where] += 1
         if m.entries[where] <= FEW:
             return False
