@@ -12,6 +12,7 @@ from fixgrad.edits import Operation
 from fixgrad.flow import (
     access,
     arithmetic,
+    augmented,
     budgets,
     calls,
     control,
@@ -51,7 +52,7 @@ HANDLERS: dict[str, Handler] = {
     "collect": guards.collect,
     "finish": iteration.finish,
     "binary": arithmetic.binary,
-    "inplace": arithmetic.inplace,
+    "inplace": augmented.inplace,
     "unary": arithmetic.unary,
     "compare": arithmetic.compare,
     "format": arithmetic.formatted,

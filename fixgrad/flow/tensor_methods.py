@@ -84,13 +84,7 @@ def tensor_method(
 
 
 def _set_flag(
-    m: Machine,
-    f: Frame,
-    state: State,
-    call: Call,
-    thing: Thing,
-    flag: Value | None,
-    strong: bool,
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, flag: Value | None, strong: bool
 ) -> Value:
     sure, on = known(flag) if flag is not None else (True, True)
     if sure:
