@@ -236,7 +236,7 @@ def derive(
     if is_tracked != "no":
         saved = _saved(state, row, inputs, operands)
         _enter_graph(m, state, thing, inputs, saved)
-        if (grad or row.grad) == "error":
+        if (grad or row.grad) == "error" and is_tracked == "yes":
             m.graph.underivable.add(thing)
         if row.keeps:
             descendants.enter(m, state, thing, "#consumers", thing)
