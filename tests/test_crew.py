@@ -145,7 +145,7 @@ class TestFailures:
     def test_a_bug_of_ours_is_told_as_without_workers(
         self, twelve: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def buggy(part: Any, policy: Any) -> Any:
+        def buggy(*given: Any) -> Any:
             raise ZeroDivisionError
 
         monkeypatch.setattr("fixgrad.analysis._concluded", buggy)
