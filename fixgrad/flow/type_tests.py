@@ -112,7 +112,7 @@ def narrow(m: Machine, f: Frame, before: State, op: Op, test: Value, holds: bool
     tested = frozenset(t.data if t.name == OF_ANOTHER_TYPE else t for t in left | out)
     for cell, value in asked.items():
         if value == tested and any(t.name == OF_ANOTHER_TYPE for t in left):
-            if op.target == "if":
+            if op.target == "if" and len(test) == 1:
                 replaced[cell] = value, left
                 before.set(cell, left)
         elif value == tested:
