@@ -129,7 +129,8 @@ def _differentiate_changed(m: Machine, f: Frame, state: State, thing: Thing, pla
 
 def _is_made_anew_unseen(m: Machine, thing: Thing) -> bool:
     """Say whether a call that made a thing in an earlier turn was not followed in a later one."""
-    return any(thing.path[:end] in m.graph.cut_short for end in range(1, len(thing.path) + 1))
+    cut_short, path = m.graph.cut_short, thing.path
+    return bool(cut_short) and any(path[:end] in cut_short for end in range(1, len(path) + 1))
 
 
 def may_run_backward(state: State, things: Iterable[Thing]) -> None:

@@ -44,9 +44,7 @@ class CallResult(NamedTuple):
     value: Value
     statement: Site
     is_coroutine: bool  # it is no value before someone awaits it
-    written: bool = (
-        True  # the expression there is this call, and not one of `map` with the function
-    )
+    written: bool = True  # the expression there is this call; not where `map` makes it
 
 
 _LONGEST_CHAIN = 50  # of views and copies between a tensor and where it is looked at
@@ -190,9 +188,7 @@ class FlowGraph:
         self.read_in_forward: set[tuple[Thing, str]] = set()
         self.relocated: dict[Thing, set[str]] = {}
         self.recast: set[Thing] = set()  # tensors that the program moves or casts itself
-        self.placed: set[Thing] = (
-            set()
-        )  # tensors that the program puts on a device as it makes them
+        self.placed: set[Thing] = set()  # tensors that are made on a device the program names
         self.of_numbers: set[Thing] = set()  # conversions of a single NumPy number
         self.aliases: dict[Thing, Thing] = {}  # a no-op link -> the tensor it returns
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.differentiation import may_run_backward
+from fixgrad.flow.graph import Where
 from fixgrad.flow.library import is_library
 from fixgrad.flow.state import State
 from fixgrad.flow.tokens import asks
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 8  # of a long function by calls that bring no converted data
 LARGE, MOST_IN_LARGE = 200_000, 4  # operations, after which as many entries must do
 _SHORT = 30  # operations: entering is cheaper than asking
-# A function that converts nothing still says what it returns: arrays, numbers, a setting. In a small
-# project, one of so many operations is entered so often.
-_SMALL, _MODERATE, FEW = 50_000, 250, 2
+# What a function returns that converts nothing is arrays, numbers, a setting: there is time to ask in projects of
+# so many operations, of functions of so many, and so often.
+_SMALL, _MODERATE, _FEW = 50_000, 250, 2
 
 
 def is_idle(m: Machine, f: Frame, state: State, call: Call, code: Code) -> bool:
@@ -33,16 +34,8 @@ def is_idle(m: Machine, f: Frame, state: State, call: Call, code: Code) -> bool:
     where = (code.module.path, function.place)
     if function.size < _SHORT or is_library(code.module.path):
         return False
-    if where not in m.productive and function.size < _MODERATE and m.executed < _SMALL:
-        m.entries[where] += 1
-        if m.entries[where] <= FEW:
-            return False
-    if where in m.productive:
-        m.entries[where] += 1
-        small = m.executed < LARGE
-        asked = small and asks(f.module, f.function)
-        if asked or m.entries[where] <= (MOST_ENTRIES if small else MOST_IN_LARGE):
-            return False
+    if _is_entered(m, f, code, where):
+        return False
     values = values_inside(m, state, call, code)
     if any(_may_bring_data(m, t) for v in values for t in v):
         return False
@@ -58,6 +51,20 @@ def is_idle(m: Machine, f: Frame, state: State, call: Call, code: Code) -> bool:
         m.passed_over.add(where)
     may_run_backward(state, inside)
     return True
+
+
+def _is_entered(m: Machine, f: Frame, code: Code, where: Where) -> bool:
+    """Say whether a function is entered whatever it is given: by its first calls, and where its caller asks."""
+    if where in m.productive:
+        small = m.executed < LARGE
+        most = MOST_ENTRIES if small else MOST_IN_LARGE
+        asked = small and asks(f.module, f.function)
+    elif code.function.size < _MODERATE and m.executed < _SMALL:
+        most, asked = _FEW, False
+    else:
+        return False
+    m.entries[where] += 1
+    return asked or m.entries[where] <= most
 
 
 _HOLDERS = ("instance", *containers.CONTAINERS)

@@ -13,14 +13,7 @@ from fixgrad.flow.gradients import moved_by_gradient
 from fixgrad.flow.ir import Place
 from fixgrad.flow.memory import move, on_the_same_memory
 from fixgrad.flow.state import MODE, State
-from fixgrad.flow.tensors import (
-    dtype,
-    identity,
-    leaf,
-    log,
-    recorded,
-    tracked,
-)
+from fixgrad.flow.tensors import dtype, identity, leaf, log, recorded, tracked
 from fixgrad.flow.values import Thing, ordered
 from fixgrad.knowledge import dtype_class
 

@@ -80,10 +80,8 @@ class Ownership:
     @functools.cached_property
     def _made_at(self) -> dict[Site | None, list[Thing]]:
         found: dict[Site | None, list[Thing]] = defaultdict(list)
-        for thing in (
-            *self.graph.made,
-            *self.graph.aliases,
-        ):  # what `.float()` leaves as it is, too
+        # What `.float()` leaves as it is has an expression of its own, too.
+        for thing in (*self.graph.made, *self.graph.aliases):
             if thing.kind == "tensor":
                 found[thing.site].append(thing)
         return found

@@ -122,11 +122,9 @@ def _at_a_call(
         if contexts.is_used_within(thing, thing.path[: depth + 1]):
             return None  # the gradient by way of that would be lost
         result = graph.calls.get((call, thing.path[:depth]))
-        if (
-            result is None
-            or not result.written
-            or (result.is_coroutine and call not in graph.awaited)
-        ):
+        if result is None or not result.written:
+            continue
+        if result.is_coroutine and call not in graph.awaited:
             continue
         tensors = {graph.identity(t) for t in of_kind(result.value, "tensor")}
         me = graph.identity(thing)
