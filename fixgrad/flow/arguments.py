@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fixgrad.flow.ir import Function, Place
 from fixgrad.flow.values import DEFAULT_FALSE, FALSE, NOTHING, UNKNOWN, Value, is_constant, union
+
+if TYPE_CHECKING:
+    from fixgrad.flow.machine import Frame
+    from fixgrad.flow.state import State
+
+Within: TypeAlias = "Callable[[Frame, State, Value], None]"
 
 
 class Argument(NamedTuple):
@@ -25,6 +32,8 @@ class Call(NamedTuple):
     direct: bool = False  # the called function's name stands at this place
     written: bool = False  # the expression at this place is this call, by whatever name
     parts: int = 0  # how many names its result is unpacked into, where that is written
+    manages: bool = False  # a `with` statement is about it
+    within: Within | None = None  # follows the block of that statement
 
     def positional(self) -> list[Argument]:
         """Return the plain positional arguments before any star."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import containers, sequences
+from fixgrad.flow import containers, managers, sequences
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op, Place
@@ -44,7 +44,8 @@ def call_of(m: Machine, f: Frame, op: Op, state: State, *, receiver: Place | Non
         arguments.append(Argument(value, place, name))
     direct = _is_written(m, f, op, state)
     parts = op.constant if isinstance(op.constant, int) else 0
-    return Call(op.place, tuple(arguments), receiver, direct, True, parts)
+    manages = op.constant == managers.WRITTEN
+    return Call(op.place, tuple(arguments), receiver, direct, True, parts, manages)
 
 
 def _is_written(m: Machine, f: Frame, op: Op, state: State) -> bool:

@@ -16,6 +16,7 @@ from fixgrad.flow import (
     instances,
     libraries,
     liveness,
+    managers,
     methods,
     unfollowed,
 )
@@ -213,6 +214,8 @@ def enter(m: Machine, f: Frame, state: State, call: Call, thing: Thing) -> Value
     """Call a function of the project: execute its body with the arguments bound."""
     code: Code = thing.data
     function = code.function
+    if code.manager and call.manages:
+        return managers.waiting(m, f, call, thing)
     if m.models is not None:
         name = m.models.name_of(code.module.path, function.name)
         skip = 1 if "." in function.name and call.arguments else 0
@@ -282,6 +285,7 @@ def _execute(
     function = code.function
     owner = m.thing("frame", Site(code.module.path, function.place), path, function.name)
     frame = Frame(owner, code.module, function, code.frames, path)
+    frame.within = call.within
     liveness.forget_locals(m, state, frame)  # what an earlier call left
     mark = len(state.trail)
     _bind_parameters(m, frame, state, call, code)

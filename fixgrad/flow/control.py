@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from fixgrad.flow import branching, containers, definitions, generators, importing, turns
+from fixgrad.flow import branching, containers, definitions, generators, importing, managers, turns
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.belongings import note_filled
@@ -234,17 +234,20 @@ def _try(m: Machine, f: Frame, op: Op, state: State) -> None:
 
 def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
     context = f.registers[op.args[0]]
+    if managers.waits(context):
+        managers.follow(m, f, op, state)
+        return
     f.registers[op.out] = context
-    managers = of_kind(context, "context")
+    torch_managers = of_kind(context, "context")
     before = state.get(MODE, "on")
-    fails = any(t.name == "raises" for t in managers)
+    fails = any(t.name == "raises" for t in torch_managers)
     fails = fails or any(t.name == "generator in try" for t in of_kind(context, "list"))
     m.expecting_failure += fails
     # `nullcontext() if training else torch.no_grad()` may leave recording as it is
-    modes = {mode_inside(before, t.name) if t in managers else before for t in context}
-    if modes != {before} and not any(manager.name == "set" for manager in managers):
+    modes = {mode_inside(before, t.name) if t in torch_managers else before for t in context}
+    if modes != {before} and not any(manager.name == "set" for manager in torch_managers):
         state.set(MODE, modes.pop() if len(modes) == 1 else "maybe")
-    for manager in managers:
+    for manager in torch_managers:
         if manager.name == "set":
             before = manager.data[1]
     instances = of_kind(context, "instance")
@@ -260,7 +263,7 @@ def _with(m: Machine, f: Frame, op: Op, state: State) -> None:
         for name in ("__exit__", "__aexit__"):
             special(m, f, state, op.place, instance, name, (NONE, NONE, NONE))
     m.expecting_failure -= fails
-    if managers or any(is_library(t.data.data.module.path) for t in instances):  # ExitStack
+    if torch_managers or any(is_library(t.data.data.module.path) for t in instances):  # ExitStack
         state.set(MODE, before)
     if fails:
         state.dead = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixgrad.flow import libraries, pytest_marks
+from fixgrad.flow import libraries, managers, pytest_marks
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.machine import Frame, Machine
@@ -40,6 +40,8 @@ def decorate(m: Machine, f: Frame, state: State, call: Call, decorator: Value) -
             return frozenset((m.thing("wrapped", None, f.path, kind, inner),))
         if name in CACHES:
             return _changed(m, inner, name, {"cached": True})
+        if name in managers.DECORATORS:
+            return _changed(m, inner, name, {"manager": True})
         written = m.library(thing.name)
         if written:
             return m.apply(m, f, state, call, written)

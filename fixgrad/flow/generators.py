@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 def yielded(m: Machine, f: Frame, op: Op, state: State) -> None:
     values = f.values(op)
+    f.registers[op.out] = UNKNOWN
     if op.target == "from":
         source = values[0]
         values = _yielded_from(m, f, state, op, source)
     sift(m, state, union(values))
+    if f.within is not None:
+        f.within(f, state, union(values))
+        return
     f.yields.extend(values)
     f.yields_in_order = f.yields_in_order and state is f.top
     f.yields_in_try = f.yields_in_try or f.tries > 0
     if f.top is not None:  # a generator may never be asked for more
         f.returns.append((NONE, state.changes(f.top.mark)))
-    f.registers[op.out] = UNKNOWN
     if op.target == "from":
         returned = union(state.get((t, "#returned"), NOTHING) for t in source)
         f.registers[op.out] = returned or UNKNOWN

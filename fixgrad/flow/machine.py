@@ -12,20 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from fixgrad.edits import Operation
-from fixgrad.flow.arguments import Call
+from fixgrad.flow.arguments import Call, Within
 from fixgrad.flow.conditions import Conditions
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Block, Function, Module, Op, Place
 from fixgrad.flow.state import MODE, Changes, State, Trail
-from fixgrad.flow.values import (
-    NONE,
-    NOTHING,
-    Path,
-    Site,
-    Thing,
-    Value,
-    union,
-)
+from fixgrad.flow.values import NONE, NOTHING, Path, Site, Thing, Value, union
 
 if TYPE_CHECKING:
     from fixgrad.flow.arms import Arm
@@ -74,10 +66,11 @@ class Frame:
         self.filled: set[str] = set()  # variables whose lists and dicts these fill
         self.yields: list[Value] = []
         self.yields_in_order = True  # each once: none stands in a branch or a loop
+        self.yields_in_try = False
         self.statement: Place = function.place
         self.owner: Thing | None = None  # the class whose method this is, for super()
         self.tries = self.careless = 0  # try blocks around: with handlers; that may fail unnoticed
-        self.yields_in_try = False
+        self.within: Within | None = None  # follows, at a `yield`, the `with` block that it is for
         self.names: dict[int, str] = {}  # the variable that a register was read from
         self.tests: dict[int, Test] = {}  # what a register that is a comparison asks
         self.members: dict[int, tuple[Thing, str]] = {}  # an attribute of one object of the project

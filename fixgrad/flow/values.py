@@ -178,3 +178,4 @@ class Code(NamedTuple):
     bases: tuple[Value, ...] = ()
     mode: str = ""  # "no_grad" under @torch.no_grad()
     cached: bool = False  # the same call returns the same object, under @lru_cache
+    manager: bool = False  # a generator that `with` runs, under @contextmanager

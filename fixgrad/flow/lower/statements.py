@@ -212,6 +212,8 @@ def _with_items(b: Builder, node: ast.With | ast.AsyncWith, items: list[ast.with
         return
     item, rest = items[0], items[1:]
     context = lower(b, item.context_expr)
+    if isinstance(item.context_expr, ast.Call) and b.ops[-1].out == context:
+        b.ops[-1] = b.ops[-1]._replace(constant="with")
     entered = len(b.places)
     b.places.append(b.unit.columns.place(item.context_expr))
     with b.block() as ops:
