@@ -27,17 +27,6 @@ WAYS: dict[str, Callable[[str], Variant]] = {
     "function": variants.in_a_function,
     "files": variants.in_two_files,
 }
-UNSEEN = "a class that nothing names is entered only where it stands in the file itself"
-UNCALLED = (
-    "a method that nothing here calls is entered only where its class stands in the file itself"
-)
-MISSING = {
-    ("function", "cls_helper_shared_with_uncalled_method"): UNSEEN,
-    ("function", "cls_state_for_pickle_leaves_for_numpy"): UNCALLED,
-    ("function", "cls_test_class_that_may_be_skipped"): UNSEEN,
-    ("function", "cls_unit_test_numpy_layer"): UNSEEN,
-    ("function", "pre_unittest_mixed_asserts"): UNSEEN,
-}
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -60,9 +49,7 @@ def tried() -> Iterator[object]:
         for way, write in WAYS.items():
             variant = write(text)
             if variant is not None:
-                reason = MISSING.get((way, name))
-                marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-                yield pytest.param(way, text, variant, id=f"{way}-{name}", marks=marks)
+                yield pytest.param(way, text, variant, id=f"{way}-{name}")
 
 
 @pytest.mark.parametrize(("way", "text", "variant"), list(tried()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixgrad.flow import instances
 from fixgrad.flow.ir import Op
+from fixgrad.flow.library import is_library
 from fixgrad.flow.machine import Frame, Machine
 from fixgrad.flow.state import State
 from fixgrad.flow.values import Code, Site, Value, union
@@ -41,6 +42,8 @@ def make_class(m: Machine, f: Frame, op: Op, state: State) -> None:
     data = Code(f.module, code, frames, (), (), bases)
     thing = m.thing("class", site, f.path, code.name, data)
     f.registers[op.out] = frozenset((thing,))
+    if frames and not is_library(f.module.path):
+        m.inner_classes[thing] = None
     body = Frame(thing, f.module, code, frames, f.path)
     m.visited.add((f.module.path, code.place))
     m.enter(body, state)

@@ -106,6 +106,7 @@ class Linker:
             self._execute(path)
         self.globals.set(MODE, "on")
         self._change_beforehand()
+        before, self.machine.inner_classes = self.machine.inner_classes, {}
         roots = [root for path in wanted for root in self._roots(path)]
         for frame, thing in counted("following", roots):
             where = self.callers.where(thing)
@@ -117,9 +118,24 @@ class Linker:
                 self.callers.visit(where)
                 state = self.globals.path()
                 self.callers.run(frame, thing, state)
+                self._call_inner_classes(state)
                 state.undo()
+        self.machine.inner_classes = before
+        self._call_inner_classes(self.globals.path(), of_bodies=True)
         self._allow_for_more()
         return self.machine.graph
+
+    def _call_inner_classes(self, state: State, *, of_bodies: bool = False) -> None:
+        """Call what nothing has called of the classes that functions made, where these still stand.
+
+        Someone may: a base class that hears of them, a library that their objects were given to.
+        """
+        found, self.machine.inner_classes = self.machine.inner_classes, {}
+        for cls in found if self.machine.executed <= budgets.PATIENCE else ():
+            frame = self._frame(cls.data.module.path)
+            if of_bodies:
+                self.callers.visit((frame.module.path, frame.function.place))
+            self.callers.run(frame, cls, state)
 
     def _is_too_far(self, where: Where) -> bool:
         """Say whether a root is passed over as the project has taken long enough already."""

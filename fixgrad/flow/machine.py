@@ -139,7 +139,8 @@ class Machine:
         self.graph = FlowGraph()
         self.models: Models | None = None  # what the user's settings say of calls
         self.entered: set[Where] = set()  # functions executed
-        self.executed = 0  # operations, from all roots
+        # operations, from all roots; how many try blocks with handlers are around, in all functions
+        self.executed = self.tries = 0
         self.passed_over: set[Where] = set()  # functions that call others, and were not executed
         self.expecting_failure = self.absent_imports = 0  # imports of what may not be installed
         # where a display's items stand, and the names of those that are attributes: "self.x"
@@ -151,7 +152,6 @@ class Machine:
         self.entries: Counter[tuple[str, Place]] = Counter()
         self.saved: set[Thing] = set()  # tracked tensors that torch.save has written
         self.cached: dict[tuple[object, ...], Value] = {}  # results of @lru_cache
-        self.tries = 0  # how many try blocks with handlers are around, in all functions
         self.nets: list[Net] = []  # these, and what was raised in them
         self.own_variable = False  # `.grad` is being read of a variable of the function's own
         self.arms: list[Arm] = []  # the ways of undecided branches that are being followed
@@ -180,6 +180,7 @@ class Machine:
         self._things: dict[tuple[object, ...], Thing] = {}
         self._sites: dict[Site | None, Site | None] = {}  # each once, as they are many
         self._instances: dict[Thing, list[Thing]] = {}  # by class of the project
+        self.inner_classes: dict[Thing, None] = {}  # those that functions have made
         self.expression_overlay: dict[str, dict[Place, list[Operation]]] = {}
         self.statement_overlay: dict[str, dict[Place, list[Operation]]] = {}
         self._spread(overlay)
