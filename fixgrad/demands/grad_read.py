@@ -44,4 +44,6 @@ WHAT = "its `.grad` is read"
 
 def demands(graph: FlowGraph) -> Iterator[Demand]:
     """Yield the reads of gradients that cannot be there."""
-    yield from untracked(graph, "grad", CODE, LEAF, WHAT)
+    for demand in untracked(graph, "grad", CODE, LEAF, WHAT):
+        if demand.use.gradient == "none":  # it may be there from before: `x.requires_grad_(False)`
+            yield demand
