@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import fixgrad
-from fixgrad.flow.state import _COMMON, _SETS, _TUPLES, join_facts
+from fixgrad.flow.joining import _COMMON, _SETS, _TUPLES, join_facts
 
 # read without what stands for nothing: where they are, they are there from the start
 ALWAYS_THERE = {"#samples", "#setter"}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from fixgrad.flow.classes import lookup_class
 from fixgrad.flow.ir import Function, Op
-from fixgrad.flow.state import ABSENT, Cell, State
+from fixgrad.flow.joining import ABSENT, Cell
+from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, Thing, Value, known, of_kind
 
 if TYPE_CHECKING:

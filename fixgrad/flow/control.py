@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from fixgrad.flow import branching, containers, definitions, generators, importing, managers, turns
@@ -20,11 +20,13 @@ from fixgrad.flow.guards import (
     weighed_by,
 )
 from fixgrad.flow.ir import Op
+from fixgrad.flow.joining import Changes
 from fixgrad.flow.library import is_library
 from fixgrad.flow.liveness import built_by, forget_last_turn, matters_to_next
 from fixgrad.flow.machine import Frame, Handler, Loop, Machine
 from fixgrad.flow.protocols import iterated, special
-from fixgrad.flow.state import MODE, Changes, State, Trail, mode_inside
+from fixgrad.flow.state import MODE, State, mode_inside
+from fixgrad.flow.trail import Entry
 from fixgrad.flow.values import (
     NONE,
     UNKNOWN,
@@ -67,7 +69,7 @@ def _for(
     f: Frame,
     op: Op,
     state: State,
-    matters: Callable[[Trail], bool],
+    matters: Callable[[Sequence[Entry]], bool],
     end: Callable[[State], None] | None,
 ) -> None:
     targets = turns.variables_of(op)

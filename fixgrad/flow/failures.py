@@ -10,8 +10,9 @@ from fixgrad.flow import containers
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.classes import external_bases, linear_bases
 from fixgrad.flow.ir import Block
+from fixgrad.flow.joining import Changes
 from fixgrad.flow.lower.handlers import PASSED_ON
-from fixgrad.flow.state import Changes, State
+from fixgrad.flow.state import State
 from fixgrad.flow.values import NOTHING, UNKNOWN, Site, Thing, Value, of_kind, union
 
 if TYPE_CHECKING:

@@ -6,11 +6,13 @@ Those of a function that has returned; and those that a turn of a loop writes be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fixgrad.flow.ir import Block, Function, Module, Op, stands_in
-from fixgrad.flow.state import ABSENT, Changes, State, Trail
+from fixgrad.flow.joining import ABSENT, Changes
+from fixgrad.flow.state import State
+from fixgrad.flow.trail import Entry
 from fixgrad.flow.values import NOTHING, Thing, Value
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def forget_last_turn(m: Machine, f: Frame, state: State, op: Op) -> None:
             state.set((f.thing, name), NOTHING)
 
 
-def matters_to_next(m: Machine, f: Frame, op: Op | None, changes: Trail) -> bool:
+def matters_to_next(m: Machine, f: Frame, op: Op | None, changes: Sequence[Entry]) -> bool:
     """Say whether what a turn of a loop has changed may make the next one another.
 
     Given are the cells that changed and what they held before. What the turn itself has made, the next one

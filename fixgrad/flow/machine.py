@@ -16,7 +16,9 @@ from fixgrad.flow.arguments import Call, Within
 from fixgrad.flow.conditions import Conditions
 from fixgrad.flow.graph import FlowGraph, Where
 from fixgrad.flow.ir import Block, Function, Module, Op, Place
-from fixgrad.flow.state import MODE, Changes, State, Trail
+from fixgrad.flow.joining import Changes
+from fixgrad.flow.state import MODE, State
+from fixgrad.flow.trail import Entry
 from fixgrad.flow.values import NONE, NOTHING, Path, Site, Thing, Value, union
 
 if TYPE_CHECKING:
@@ -314,7 +316,7 @@ class Machine:
         f: Frame,
         state: State,
         turn: Callable[[State], None],
-        matters: Callable[[Trail], bool],
+        matters: Callable[[Sequence[Entry]], bool],
         endless: bool,
         orelse: Callable[[State], None] | None = None,
     ) -> None:

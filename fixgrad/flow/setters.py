@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import liveness
 from fixgrad.flow.ir import SETS, Function, Module
+from fixgrad.flow.joining import Changes
 from fixgrad.flow.names import unit_name
-from fixgrad.flow.state import MODE, Changes, State
+from fixgrad.flow.state import MODE, State
 from fixgrad.flow.tokens import GRANTS
 from fixgrad.flow.values import Thing, of_kind
 

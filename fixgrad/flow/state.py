@@ -8,15 +8,21 @@ the overlays changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
-from fixgrad.flow.values import Thing, widened
+from fixgrad.flow.joining import (
+    ABSENT,
+    RENEWED,
+    SPEAKS_FOR_OTHERS,
+    UNLESS_SET,
+    Cell,
+    Changes,
+    join_facts,
+)
+from fixgrad.flow.lost import Lost
+from fixgrad.flow.trail import Entry, Trail, holds
+from fixgrad.flow.values import Thing
 
-Cell: TypeAlias = tuple[Thing | None, str]
-Changes: TypeAlias = dict[Cell, Any]
-Trail: TypeAlias = list[tuple[Cell, Any]]
-
-ABSENT = object()
 MODE: Cell = (None, "#mode")  # "on", "off", "inference", "maybe": whether autograd records
 
 
@@ -33,206 +39,6 @@ def mode_inside(before: str, context: str) -> str:
     return CONTEXT_MODES.get(context, before)
 
 
-def join_facts(field: str, one: Any, other: Any) -> Any:
-    """Join what two paths say of one cell."""
-    if one is ABSENT or one is other:
-        return other
-    if other is ABSENT or one == other:
-        return one
-    if field[0] != "#" or field in _SETS:
-        if other <= one:
-            return one
-        return one | other if field[0] == "#" else widened(one | other)
-    if field in _COMMON:
-        return one & other
-    if field in _FLAGS:
-        return True
-    if field in _BOTH:
-        return False
-    if field in _TUPLES:
-        return one if len(one) >= len(other) else other
-    if "." in field:  # a part of a set that may grow long
-        return one | other
-    return _DISAGREE.get(field, "maybe")
-
-
-_SETS = {
-    "#after", "#base", "#collate", "#cut", "#default", "#displaced", "#fields", "#freed", "#hooks", "#inner",
-    "#inputs", "#items", "#longest", "#made", "#outdated", "#outpaced", "#owner", "#parameter", "#params",
-    "#parts", "#perhaps", "#present", "#repeats", "#returned", "#run", "#samples", "#setter", "#source",
-    "#storage",
-}  # fmt: skip
-_TUPLES = {"#declared", "#order", "#stars"}
-_FLAGS = {"#loose", "#manual", "#more", "#outgrown", "#overwritten", "#stale", "#twofold"}
-_BOTH = {"#closed", "#guarded", "#read"}
-_COMMON = {"#earlier", "#last", "#sure"}
-_UNLESS_SET: dict[str, Any] = {
-    "#last": frozenset(),
-    "#read": False,
-}  # what a path says that does not mention it
-# Of what one path makes anew, though the other does not come to it, the other says nothing.
-_RENEWED: dict[str, Any] = {"#outpaced": frozenset(), "#spoiled": "no"}
-_SPEAKS_FOR_OTHERS = frozenset((*_UNLESS_SET, *_RENEWED))  # what is said where a path says nothing
-_DISAGREE = {"#dtype": "unknown"}
-
-
-class Lost:
-    """Tells which tensors nothing holds any more on the paths that do not make them anew.
-
-    What an earlier turn of a loop did to such a tensor no longer matters.
-    """
-
-    def __init__(self, state: State, paths: list[Changes], *, turns: bool) -> None:
-        self.cells = state.cells
-        self.trail = state.trail
-        self.paths = paths
-        self.turns = turns
-        self._first: dict[Cell, Any] | None = None
-        self._common: tuple[set[Thing], set[Thing]] | None = None
-        self._changed: list[Cell] = []
-        self._by_path: dict[int, tuple[set[Thing], set[Thing]]] = {}
-        self._known: dict[tuple[int, bool], set[Thing]] = {}
-
-    def is_lost(self, cell: Cell) -> bool:
-        """Say whether nothing holds a tensor on the paths where an earlier fact of it still stands."""
-        old = self.cells.get(cell)
-        if not isinstance(old, frozenset):
-            return False
-        young = self._is_young(cell[0], "#dtype")
-        stale = [n for n, path in enumerate(self.paths) if path.get(cell, old)]
-        return not any(cell[0] in self._held(n, young) for n in stale)
-
-    def of_holders(self, cell: Cell, old: Any) -> Any:
-        """Return what the paths say together on which something holds a tensor.
-
-        What is only in a list may be one of an earlier turn, where another path has a variable for the last one.
-        """
-        none: Any = frozenset()
-        found = [path.get(cell, old) for path in self.paths]
-        each = [none if value is ABSENT else value for value in found]
-        if all(value == each[0] for value in each):
-            return found[0]
-        every = range(len(each))
-        holding = [n for n in every if cell[0] in self._contents(n)[0]]
-        if not holding and any(cell[0] in self._contents(n)[1] for n in every):
-            young = self._is_young(cell[0], "#dtype")
-            holding = [n for n in every if each[n] and cell[0] in self._held(n, young)]
-        anew = [n for n in holding if self._is_new_there(cell[0], n, holding)]
-        return none.union(*(each[n] for n in anew or holding))
-
-    def _is_new_there(self, thing: Thing | None, number: int, holding: list[int]) -> bool:
-        """Say whether a path makes a tensor and gives it a name that has it on no other: `total = 0.0` there."""
-        if len(holding) < 2 or (thing, "#inputs") not in self.paths[number]:
-            return False
-        others = [self.paths[n] for n in holding if n != number]
-        return any(
-            thing in self._content(cell, self.paths[number])
-            and not any(thing in self._content(cell, path) for path in others)
-            for cell in self._changed
-            if cell[1][0] != "#" and cell[0] is not None and cell[0].kind not in _HELD_BY_OTHERS
-        )
-
-    def _content(self, cell: Cell, path: Changes) -> Any:
-        return path[cell] if cell in path else self.cells.get(cell, ())
-
-    def _before(self) -> dict[Cell, Any]:
-        """Return what the cells that the trail has written held when it began."""
-        if self._first is None:
-            self._first = {}
-            for cell, old in self.trail:
-                self._first.setdefault(cell, old)
-        return self._first
-
-    def _is_young(self, thing: Thing | None, fact: str) -> bool:
-        return self._before().get((thing, fact)) is ABSENT
-
-    def _held(self, number: int, young: bool) -> set[Thing]:
-        """Return what is held on a path; what is young can only be where the trail has written."""
-        found = self._known.get((number, young))
-        if found is None:
-            path = self.paths[number]
-            holders: dict[Thing | None, list[Any]] = {}
-            for cell in {**self._before(), **path} if young else {**self.cells, **path}:
-                if cell[1][0] != "#" or cell[1] in _HOLDS:
-                    content = path.get(cell, self.cells.get(cell, ()))
-                    holders.setdefault(cell[0], []).append(content)
-            found = set()
-            pending = [v for t, v in holders.items() if self._stands_alone(t, young)]
-            while pending:
-                new = set().union(*pending.pop()) - found
-                found |= new
-                pending += [holders[t] for t in new if t in holders]
-                pending += [[behind] for t in new if (behind := _behind(t))]
-            if not self.turns:  # a turn computes anew what it uses; a path not taken does not
-                self._add_inputs(found, path)
-            self._known[number, young] = found
-        return found
-
-    def _contents(self, number: int) -> tuple[set[Thing], set[Thing]]:
-        """Return what variables hold on a path, and what objects and containers do."""
-        if self._common is None:
-            changed = {cell for path in self.paths for cell in path}
-            kept = (cell for cell, _ in self.trail if cell[1][0] != "#" and cell not in changed)
-            self._changed = [*changed]
-            self._common = _contents(kept, self.cells, {})
-        found = self._by_path.get(number)
-        if found is None:
-            path = self.paths[number]
-            names, items = _contents(self._changed, self.cells, path)
-            found = self._by_path[number] = names | self._common[0], items | self._common[1]
-        return found
-
-    def _stands_alone(self, holder: Thing | None, young: bool) -> bool:
-        """Say whether a holder is there though nothing holds it; of one that is older, nobody asks."""
-        if holder is None or holder.kind not in _HELD_BY_OTHERS:
-            return True
-        return young and not self._is_young(holder, "#fields")
-
-    def _add_inputs(self, found: set[Thing], path: Changes) -> None:
-        changed = (t for t, field in {**self._before(), **path} if field == "#inputs")
-        found.update(t for t in changed if t is not None and not self._is_young(t, "#inputs"))
-        pending = list(found)
-        while pending:
-            thing = pending.pop()
-            cells = ((thing, "#inputs"), (thing, "#earlier"))
-            inputs, earlier = (path.get(c, self.cells.get(c, frozenset())) for c in cells)
-            new = inputs - earlier - found
-            found |= new
-            pending.extend(new)
-
-
-def _contents(of: Iterable[Cell], cells: Changes, path: Changes) -> tuple[set[Thing], set[Thing]]:
-    """Return what variables among cells hold on a path, and what objects and containers do."""
-    names: set[Thing] = set()
-    items: set[Thing] = set()
-    for cell in of:
-        holder, field = cell
-        if field[0] != "#":
-            inner = holder is not None and holder.kind in _HELD_BY_OTHERS
-            (items if inner else names).update(path[cell] if cell in path else cells.get(cell, ()))
-    return names, items
-
-
-_HELD_BY_OTHERS = ("list", "tuple", "dict", "instance", "opaque")  # gone when nothing holds them
-_HOLDS = ("#items",)
-
-
-_HOLDING = ("tensor", "method", "partial", "grad", "wrapped", "super")
-
-
-def _behind(thing: Thing) -> set[Thing]:
-    """Return what a thing holds by its nature: the object of a method, the arguments of a partial."""
-    found: set[Thing] = set()
-    pending = [thing.data] if thing.kind in _HOLDING else []
-    while pending:
-        data = pending.pop()
-        if isinstance(data, Thing):
-            found.add(data)
-        elif isinstance(data, frozenset | tuple):
-            pending.extend(data)
-    return found
-
-
 class State:
     """All cells at the point that execution has reached, and the way back.
 
@@ -245,7 +51,7 @@ class State:
     def __init__(self, cells: dict[Cell, Any] | None = None, trail: Trail | None = None) -> None:
         self.cells: dict[Cell, Any] = {} if cells is None else cells
         self.get: Callable[..., Any] = self.cells.get  # what a cell holds here, or a default
-        self.trail: Trail = [] if trail is None else trail  # (cell, what it held), oldest first
+        self.trail = Trail() if trail is None else trail  # (cell, what it held), oldest first
         self.mark = len(self.trail)  # where this path began
         self.dead = False  # no execution comes here
 
@@ -259,10 +65,14 @@ class State:
 
     def is_held(self, thing: Thing) -> bool:
         """Say whether a variable, an attribute or a container holds a thing."""
+        past, cells = self.trail.past(), self.cells
+        young = (
+            past.first.get((thing, "#fields")) is ABSENT
+        )  # only what was written since can hold it
         return any(
-            isinstance(value, frozenset) and thing in value
-            for (_, field), value in self.cells.items()
-            if field[0] != "#" or field in _HOLDS
+            isinstance(value := cells.get(cell), frozenset) and thing in value
+            for cell in (past.holders if young else cells)
+            if holds(cell)
         )
 
     def set(self, cell: Cell, value: Any) -> None:
@@ -299,7 +109,7 @@ class State:
                 del cells[cell]
             else:
                 cells[cell] = old
-        del trail[mark:]
+        trail.cut(mark)
 
     def forget(self, mark: int, owner: Thing) -> Iterable[Cell]:
         """Drop the cells of an owner that were written since a mark: nothing can ask for them.
@@ -307,7 +117,7 @@ class State:
         Return the cells that were written since then.
         """
         cells, trail = self.cells, self.trail
-        kept: Trail = []
+        kept: list[Entry] = []
         seen: set[Cell] = set()
         for entry in trail[mark:]:
             cell = entry[0]
@@ -320,7 +130,8 @@ class State:
                 del cells[cell]
             else:
                 cells[cell] = entry[1]
-        trail[mark:] = kept
+        trail.cut(mark)
+        trail += kept
         return seen
 
     def apply(self, changes: Changes) -> None:
@@ -340,7 +151,7 @@ class State:
             self.apply(paths[0])
             return
         cells, trail = self.cells, self.trail
-        lost = Lost(self, paths, turns=turns)
+        lost = Lost(cells, trail, paths, turns)
         every: Changes = {}
         for path in paths:
             every.update(path)
@@ -354,7 +165,7 @@ class State:
                     trail.append((cell, old))
                     cells[cell] = new
                 continue
-            if old is ABSENT and field not in _SPEAKS_FOR_OTHERS:
+            if old is ABSENT and field not in SPEAKS_FOR_OTHERS:
                 for path in paths:
                     found = path.get(cell, ABSENT)
                     if found is not ABSENT and found is not new:
@@ -365,10 +176,10 @@ class State:
             for path in paths:
                 found = path.get(cell, old)
                 if found is ABSENT:
-                    found = _UNLESS_SET.get(field, ABSENT)
+                    found = UNLESS_SET.get(field, ABSENT)
                 if found is new:
                     continue
-                if field in _RENEWED and found == _RENEWED[field] != old:
+                if field in RENEWED and found == RENEWED[field] != old:
                     new = found
                     break
                 if field == "#freed" and old and not found and lost.is_lost(cell):
