@@ -15,6 +15,7 @@ from fixgrad.flow import (
     importing,
     instances,
     iteration,
+    kept_results,
     namespaces,
     reflection,
     sequences,
@@ -366,6 +367,7 @@ def _reduce(m: Machine, f: Frame, state: State, call: Call, values: list[Value])
     each = containers.elements(m, f, state, values[0], op) if listed else values
     operands = [containers.reachable(state, [v]) for v in each] if each is not None else None
     made = derive(m, f, state, call.place, row, inputs, operands=operands)
+    kept_results.note_taken(m, state, made, call.arguments)
     if dtype_class(dtype(state, made)) != "float":
         state.set((made, "#dtype"), "unknown")
     if unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers, keys, sequences
+from fixgrad.flow import containers, kept_results, keys, sequences
 from fixgrad.flow.arguments import Argument
 from fixgrad.flow.ir import Place
 from fixgrad.flow.state import State
@@ -40,6 +40,7 @@ def reverse(state: State, thing: Thing, strong: bool) -> None:
 
 def clear(state: State, thing: Thing, strong: bool) -> None:
     """Take everything out."""
+    kept_results.forget(state, thing)
     if not strong:
         return
     for field in state.get((thing, "#fields"), frozenset()):
@@ -105,6 +106,7 @@ def _pop_end(state: State, thing: Thing, number: int) -> Value:
 
 def remove(state: State, thing: Thing, key: Value, strong: bool) -> None:
     """Take an item out of a dict."""
+    kept_results.forget(state, thing)
     items = containers.known_items(state, thing)
     field = keys.field_of(state, key)
     if field is None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers, iteration, keys, sequences, subsets
+from fixgrad.flow import (
+    container_changes,
+    containers,
+    iteration,
+    kept_results,
+    keys,
+    sequences,
+    subsets,
+)
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import consume
@@ -55,6 +63,7 @@ def container_call(
             containers.append(state, thing, first, strong)
             subsets.keep_last(m, state, thing)
             _remember_put(m, f, call, thing, first)
+            kept_results.note_put(m, f, state, thing, first, call.place)
         case "put" | "put_nowait":
             sift(m, state, first)
             containers.append(state, thing, first, strong)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import texts
+from fixgrad.flow import kept_results, texts
 from fixgrad.flow.arrays import array_item, hold, sources_of
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op, Place
@@ -69,7 +69,7 @@ def make(
             fields.append(f"[{n}]")
             state.set((thing, f"[{n}]"), item_value)
     state.set((thing, "#fields"), frozenset(fields))
-    for field in ("#repeats", "#last"):
+    for field in ("#repeats", "#last", "#spent", "#older"):
         if state.get((thing, field)):
             state.set((thing, field), NOTHING)
     if kind == "dict":
@@ -280,7 +280,8 @@ def any_element(m: Machine, f: Frame, state: State, value: Value, op: Op) -> Val
     found: list[Value] = []
     for thing in ordered(contents(state, value)):
         if thing.kind in ("list", "tuple"):
-            found.append(frozenset(state.get((thing, "[*]"), NOTHING)))
+            inside = frozenset(state.get((thing, "[*]"), NOTHING))
+            found.append(kept_results.taken(m, f, state, op.place, thing, inside))
         elif thing.kind == "dict":
             found.append(UNKNOWN)
         elif thing.kind == "tensor":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
+from fixgrad.flow import kept_results
 from fixgrad.flow.conditions import cannot_have_changed
 from fixgrad.flow.ir import Place
 from fixgrad.flow.renewal import is_of_this_turn, note_return
@@ -92,9 +93,11 @@ def backward(
                 state.add((thing, "#freed"), this_pass)
             state.set((thing, "#pending"), False)
         # Only what a loop makes again is computed of what it was itself, if something has kept that.
-        for thing in _in_front_of(state, freed, run) if m.loops else ():
+        spent = _in_front_of(state, freed, run) if m.loops else []
+        for thing in spent:
             if thing in m.graph.held:
                 state.add((thing, "#run"), this_pass)
+        kept_results.note_pass(m, state, spent)
 
 
 _GONE = ("#freed", "#run", "#after")

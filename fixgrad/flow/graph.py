@@ -124,6 +124,8 @@ class FlowGraph:
         self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
         self.underivable: set[Thing] = set()  # tracked, and made by what has no derivative
         self.held: set[Thing] = set()  # tensors that a variable, an attribute or an item has held
+        self.collected: dict[Thing, set[Thing]] = {}  # what loops have put into lists
+        self.of_earlier_turns: set[Thing] = set()  # computed of all that such a list holds
         # by the calls, the statement and the name that it binds: the tensors
         self.bound: dict[tuple[Path, Place, str], set[Thing]] = {}
         self.receivers: dict[Site, Place] = {}  # of a conversion `torch.f(a)`: where `torch` stands

@@ -39,10 +39,10 @@ _SETS = {
     "#after", "#base", "#collate", "#cut", "#default", "#displaced", "#fields", "#freed", "#hooks", "#inner",
     "#inputs", "#items", "#longest", "#made", "#outdated", "#outpaced", "#owner", "#parameter", "#params",
     "#parts", "#perhaps", "#present", "#repeats", "#returned", "#run", "#samples", "#setter", "#source",
-    "#storage",
+    "#storage", "#spent", "#older",
 }  # fmt: skip
 _TUPLES = {"#declared", "#order", "#stars"}
-_FLAGS = {"#loose", "#manual", "#more", "#outgrown", "#overwritten", "#stale", "#twofold"}
+_FLAGS = {"#done", "#loose", "#manual", "#more", "#outgrown", "#overwritten", "#stale", "#twofold"}
 _BOTH = {"#closed", "#guarded", "#read"}
 _COMMON = {"#earlier", "#last", "#sure"}
 UNLESS_SET: dict[str, Any] = {
@@ -52,4 +52,5 @@ UNLESS_SET: dict[str, Any] = {
 # Of what one path makes anew, though the other does not come to it, the other says nothing.
 RENEWED: dict[str, Any] = {"#outpaced": frozenset(), "#spoiled": "no"}
 SPEAKS_FOR_OTHERS = frozenset((*UNLESS_SET, *RENEWED))  # what is said where a path says nothing
+OF_HOLDERS = ("#run", "#spent", "#older")  # what only matters where something holds the thing
 _DISAGREE = {"#dtype": "unknown"}

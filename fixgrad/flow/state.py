@@ -12,6 +12,7 @@ from typing import Any
 
 from fixgrad.flow.joining import (
     ABSENT,
+    OF_HOLDERS,
     RENEWED,
     SPEAKS_FOR_OTHERS,
     UNLESS_SET,
@@ -159,7 +160,7 @@ class State:
             field = cell[1]
             old = cells.get(cell, ABSENT)
             new: Any = ABSENT
-            if field == "#run":
+            if field in OF_HOLDERS:
                 new = lost.of_holders(cell, old)
                 if new is not ABSENT and new != old:
                     trail.append((cell, old))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import containers, descendants
+from fixgrad.flow import containers, descendants, kept_results
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.array_dtypes import named_dtype, weak_dtype
 from fixgrad.flow.arrays import arrays_in, has_objects, new_array, read_array
@@ -362,6 +362,7 @@ def _made_by(
     made = derive(
         m, f, state, call.place, row, inputs, of_dtype=of_dtype, operands=operands, name=name
     )
+    kept_results.note_taken(m, state, made, call.arguments)
     numbers = {weak_dtype(thing) for a in call.arguments for thing in a.value}
     lifts = _LIFTS.get(dtype_class(dtype(state, made)), set())
     if row.dtype in ("same", "promote", "float") and numbers & lifts:

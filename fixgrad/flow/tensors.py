@@ -124,7 +124,7 @@ _FRESH: tuple[tuple[str, object], ...] = (
     ("#guarded", False), ("#spoiled", "no"), ("#saves", "no"), ("#base", frozenset()),
     ("#loose", False), ("#outgrown", False), ("#twofold", False), ("#outpaced", frozenset()),
     ("#read", False), ("#present", frozenset()), ("#told", "no"),
-    ("#run", frozenset()), ("#after", frozenset()),
+    ("#run", frozenset()), ("#after", frozenset()), ("#done", False),
 )  # fmt: skip
 
 

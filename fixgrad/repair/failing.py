@@ -25,11 +25,16 @@ def failing(graph: FlowGraph, base: FlowGraph) -> Iterator[Failing]:
     before = {(u.kind, u.site, u.path) for u in base.of_kind(*kinds)}
     for use in graph.of_kind(*kinds):
         if (use.kind, use.site, use.path) not in before:
-            yield Failing(use, *_told(use))
+            yield Failing(use, *_told(use, of_earlier_turns=use.thing in graph.of_earlier_turns))
 
 
-def _told(use: Use) -> tuple[str, str]:
+def _told(use: Use, *, of_earlier_turns: bool) -> tuple[str, str]:
     line = line_of(use.site)
+    if use.kind == "twice" and of_earlier_turns:
+        return (
+            "FG903",
+            f"{made_line(use.thing)} is computed of results of earlier turns too, which {line} differentiates again",
+        )
     if use.kind == "twice":
         return (
             "FG903",

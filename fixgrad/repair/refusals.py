@@ -53,9 +53,9 @@ and grant the gradient yourself.
 Something computed once from the tensor is differentiated again, which would raise.
 
 ## When it comes
-A value is computed from the tensor before a loop, and every turn of the loop calls `backward()` through it; or a sum of
-losses or a state goes on from turn to turn, and every turn differentiates all of it. Once the tensor is tracked, the
-second turn raises "Trying to backward through the graph a second time".
+A value is computed from the tensor before a loop, and every turn of the loop calls `backward()` through it; or a sum or
+list of losses or a state goes on from turn to turn, and every turn differentiates all of it. Once the tensor is
+tracked, the second turn raises "Trying to backward through the graph a second time".
 
 ## What you can do
 Move the computation into the loop if it is to be differentiated, or `.detach()` its result if it is a constant; call
