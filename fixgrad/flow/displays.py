@@ -33,6 +33,8 @@ def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
         thing = _sequence(m, f, op, state, values)
         for n, register in enumerate(op.args):
             m.item_places[thing, n] = f.place_of(register), f.attributes.get(register, "")
+            if register in f.names:
+                m.graph.item_names[Site(f.module.path, f.place_of(register))] = f.names[register]
         f.registers[op.out] = frozenset((thing,))
 
 

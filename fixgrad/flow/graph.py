@@ -120,6 +120,9 @@ class FlowGraph:
         self.drawn: dict[Drawn, set[Thing]] = {}  # what a variable of a loop holds
         # by the statement that gives attributes to an optimizer, and their names: what they hold
         self.listed: dict[tuple[Site, str], set[Thing]] = {}
+        self.item_names: dict[Site, str] = {}  # variables that stand in displays: `[x]`
+        # by the statement `x = a if b else c`, the calls and the variable: what that may hold
+        self.choices: dict[tuple[Site, Path, str], set[Thing]] = {}
         self.taken_out: dict[tuple[Site, str], set[Thing]] = {}
         self.variables: dict[tuple[Path, Thing], str] = {}  # a name that holds the thing
         self.underivable: set[Thing] = set()  # tracked, and made by what has no derivative

@@ -46,7 +46,11 @@ class Lost:
         each = [none if value is ABSENT else value for value in found]
         if all(value == each[0] for value in each):
             return found[0]
-        if cell[1] == "#older" and not self.turns and not all(p.get(cell, True) for p in self.paths):
+        if (
+            cell[1] == "#older"
+            and not self.turns
+            and not all(p.get(cell, True) for p in self.paths)
+        ):
             return none  # something is taken out there: perhaps what was older
         every = range(len(each))
         holding = [n for n in every if cell[0] in self._contents(n)[0]]

@@ -18,6 +18,7 @@ from fixgrad.flow.values import (
     NOTHING,
     TEXT,
     UNKNOWN,
+    Site,
     Thing,
     Value,
     constant,
@@ -83,7 +84,11 @@ def store(m: Machine, f: Frame, op: Op, state: State) -> None:
     owner = f.thing if scope == 0 else m.module_thing(f.module.path)
     if scope > 0 and scope <= len(f.outer):
         owner = f.outer[scope - 1]
-    bind(m, f, state, owner, op.target, f.registers[op.args[0]] or UNKNOWN)
+    value = f.registers[op.args[0]] or UNKNOWN
+    if len(value) > 1 and op.target[0] != "%" and f.names.get(op.args[0], "")[:1] == "%":
+        choice = (Site(f.module.path, f.statement), f.path, op.target)
+        m.graph.choices.setdefault(choice, set()).update(map(identity, value))
+    bind(m, f, state, owner, op.target, value)
 
 
 def bind(m: Machine, f: Frame, state: State, owner: Thing, name: str, value: Value) -> None:

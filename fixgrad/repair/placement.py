@@ -15,6 +15,7 @@ from fixgrad.flow.graph import FlowGraph
 from fixgrad.flow.uses import Use
 from fixgrad.flow.values import Path, Site, Thing, of_kind
 from fixgrad.hazards import span
+from fixgrad.repair.chosen import where_chosen
 from fixgrad.repair.contexts import Contexts, is_inside
 from fixgrad.repair.forms import Form, at_call, at_creation, is_integer
 
@@ -68,6 +69,9 @@ def _place(
         if not (written and may(thing.site.path)):
             return Placement(refusal="FG908")
         return Placement(tuple(at_creation(graph, thing, step=False)))
+    chosen = None if step else where_chosen(contexts, thing, asked, may)
+    if chosen is not None:
+        return Placement((chosen,))
     if (
         written
         and may(thing.site.path)
