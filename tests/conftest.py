@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import multiprocessing
 import os
@@ -56,6 +57,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     terms = str(config.getoption("markexpr")).split(" and ")
     marks = MODULE_MARK.findall(collection_path.read_text("utf-8"))
     return True if any(f"not {mark}" in terms for mark in marks) else None
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the tests themselves: thousands, which stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,13 @@ def unit_of(module: str) -> str:
     return next((prefix for prefix in prefixes if prefix in LAYER_OF), "")
 
 
-def imports(module: str, path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the line and the full name of everything a module imports, wherever in it."""
+@cache
+def imports(module: str, path: Path) -> list[tuple[int, str]]:
+    """Return the line and the full name of everything a module imports, wherever in it."""
+    return list(_imports(module, path))
+
+
+def _imports(module: str, path: Path) -> Iterator[tuple[int, str]]:
     package = ["fixgrad", *module.split(".")]
     if path.name != "__init__.py":
         package.pop()
