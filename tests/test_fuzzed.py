@@ -34,6 +34,8 @@ FOUND = {
     "    case [x]: i\n    case (x): 0\nx.grad\n",
     "an array that is updated in place": "import numpy as np\nw = torch.tensor(a, requires_grad=True)\n"
     "y = np.ones(3)\ny @= w\ny.sum().backward()\n",
+    "a tensor taken for an array": "x = torch.tensor([0, 2.0], requires_grad=True)\n"
+    "y = torch.from_numpy(x)\ny.backward()\nfor z in (y.grad, 0): 0\n",
     "an update in a condition": "w = torch.from_numpy(x)\nw.backward()\n"
     "if w.sub_(w.grad):\n    loss = (w * w).sum()\n    loss.backward()\n",
 }

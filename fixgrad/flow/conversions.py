@@ -33,6 +33,7 @@ from fixgrad.knowledge import Conversion, Factory, conversion, factory_method
 if TYPE_CHECKING:
     from fixgrad.flow.machine import Frame, Machine
 
+_NO_ARRAYS = ("tensor", "const", "number", "list", "tuple", "dict")
 _DATA_NAMES = ("data", "obj", "buffer", "array", "ext_tensor")
 
 
@@ -40,6 +41,11 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     """Execute a conversion."""
     data = call.get(0, None) or next((a for a in call.arguments if a.name in _DATA_NAMES), None)
     value = consume(m, f, state, data.value, data.place) if data is not None else NOTHING
+    if row.name == "torch.from_numpy" and (no_arrays := of_kind(value, *_NO_ARRAYS)):
+        value -= {*no_arrays}  # at these it stops, which the program may count on
+        m.graph.choosy.add(Site(f.module.path, call.place))
+        if not value:
+            return NOTHING
     tensors = _tensors_in(state, value)
     if row.name.endswith("Variable"):
         return _variable(m, f, state, call, row, value)
@@ -67,8 +73,6 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         (m.graph.renamed if call.written else m.graph.indirect).add(thing.site)
     if call.receiver is not None and thing.site is not None:
         m.graph.receivers[thing.site] = call.receiver
-    if row.positional_dtype and len(call.positional()) > 1 and thing.site is not None:
-        m.graph.positional_dtype.add(thing.site)
     given = [*arrays, *numbers_in(state, value)]
     back = sources_of(state, given)
     cut_from(m, thing, {*back, *tensors})
@@ -144,7 +148,7 @@ def _tensors_in(state: State, value: Value) -> list[Thing]:
 
 
 def _dtype(state: State, call: Call, row: Conversion, value: Value, arrays: list[Thing]) -> str:
-    given = call.perhaps(1 if row.positional_dtype else None, "dtype")
+    given = call.perhaps(None, "dtype")
     if given is not None and row.dtype_keyword:
         return named_dtype(given)
     if row.dtype != "array":
@@ -159,7 +163,7 @@ def _storage(state: State, row: Conversion, arrays: list[Thing], call: Call) -> 
     if row.shares == "never":
         return set()
     target = row.dtype
-    given = call.perhaps(1 if row.positional_dtype else None, "dtype")
+    given = call.perhaps(None, "dtype")
     if given is not None and row.dtype_keyword:
         target = named_dtype(given)
     fixed = target not in ("array", "unknown")

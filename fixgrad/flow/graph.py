@@ -75,7 +75,7 @@ class FlowGraph:
         self.capped: set[tuple[str, Place]] = set()  # functions no longer entered by each call
         self.computed: dict[Thing, Computed] = {}  # of arrays and numbers that hold tensors' values
         self.born: dict[Thing, str] = {}  # of conversions: "array", "literal", "unknown", ...
-        self.positional_dtype: set[Site] = set()  # conversions given a dtype without keyword
+        self.choosy: set[Site] = set()  # conversions that stop at some of what they are given
         self.indirect: set[Site] = set()  # conversions called through map or a callback
         self.renamed: set[Site] = set()  # conversions called by a name of the program's own
         self.no_tensor: set[Site] = set()  # calls that give something else at times

@@ -55,7 +55,6 @@ class Conversion(NamedTuple):
     # "array": the array's, "argument": as dtype= says, "same": of the tensor whose method it is, or "float32"
     dtype: str = "array"
     dtype_keyword: bool = False  # accepts dtype=
-    positional_dtype: bool = False  # the second positional argument is the dtype
 
 
 class Factory(NamedTuple):

@@ -49,7 +49,7 @@ def at_creation(graph: FlowGraph, thing: Thing, *, step: bool) -> list[Form]:
         return appended
     if row.keyword:
         return [(Operation(span(thing.site), "keyword", _GRANT),), appended[1]]
-    if row.name in _COPIED_BY_TENSOR and thing.site not in graph.positional_dtype:
+    if row.name in _COPIED_BY_TENSOR and thing.site not in graph.choosy:
         tensor = graph.spell(thing.site, "torch.tensor")
         if tensor is not None:
             copy = (
@@ -141,7 +141,7 @@ def _to_float(graph: FlowGraph, thing: Thing, effect: str) -> Form:
     tensor = graph.spell(thing.site, "torch.tensor")
     operations: list[Operation] = []
     plain = thing not in graph.aliases
-    plain = plain and thing.site not in graph.positional_dtype | graph.renamed
+    plain = plain and thing.site not in graph.choosy | graph.renamed
     if row is not None and row.name in _COPIED_BY_TENSOR and tensor and float32 and plain:
         operations.append(Operation(place, "callee", tensor))
     elif row is None or not (row.dtype_keyword and row.keyword and float32 and plain):
