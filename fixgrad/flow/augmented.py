@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import container_changes, containers, descendants
+from fixgrad.flow import container_changes, containers, descendants, each_once
 from fixgrad.flow.arithmetic import TENSOR_LIKE, binary, computed
 from fixgrad.flow.arrays import NUMBERS, read_array, take, write_array
 from fixgrad.flow.gradients import consume
@@ -39,6 +39,7 @@ def inplace(m: Machine, f: Frame, op: Op, state: State) -> None:
         elif thing.kind == "array":
             _change_array(m, f, state, op, thing, new)
         elif thing.kind == "list" and op.target == "+":
+            each_once.spoil(state, thing)
             _extend(m, f, state, op, thing, new, len(old) == 1)
         elif thing.kind == "dict" and op.target == "|":
             container_changes.update(m, f, state, op.place, thing, new)

@@ -149,6 +149,7 @@ def copy_items(state: State, one: Thing, other: Thing) -> None:
         "#closed",
         "#repeats",
         "#last",
+        "#each",
     )
     for field in (*sorted(fields), *shape):
         content = state.get((one, field))

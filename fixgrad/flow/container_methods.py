@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fixgrad.flow import (
     container_changes,
     containers,
+    each_once,
     iteration,
     kept_results,
     keys,
@@ -47,6 +48,8 @@ def container_call(
     if name == "__setitem__" and len(values) == 2:
         containers.set_item(state, thing, values[0], values[1], strong)
         return NONE
+    if name not in each_once.KEEPING:
+        each_once.spoil(state, thing)
     if name in ("append", "add", "push", "insert", "appendleft", "setdefault"):
         sift(m, state, union(values), frozenset((thing,)))
     if thing.kind == "dict":
@@ -62,8 +65,7 @@ def container_call(
         case "append" | "add" | "push":
             containers.append(state, thing, first, strong)
             subsets.keep_last(m, state, thing)
-            _remember_put(m, f, call, thing, first)
-            kept_results.note_put(m, f, state, thing, first, call.place)
+            _remember_put(m, f, state, call, thing, first)
         case "put" | "put_nowait":
             sift(m, state, first)
             containers.append(state, thing, first, strong)
@@ -118,8 +120,12 @@ def _united(
     return frozenset((containers.make(m, f, state, call.place, "list", None, whole, "set"),))
 
 
-def _remember_put(m: Machine, f: Frame, call: Call, thing: Thing, value: Value) -> None:
+def _remember_put(
+    m: Machine, f: Frame, state: State, call: Call, thing: Thing, value: Value
+) -> None:
     """Note where a tensor is appended: NumPy may take the list's values later."""
+    each_once.note(m, state, thing, value, call.place)
+    kept_results.note_put(m, f, state, thing, value, call.place)
     if call.arguments:
         site = Site(f.module.path, call.arguments[0].place)
         m.put_places.update({(thing, tensor): site for tensor in of_kind(value, "tensor")})

@@ -69,7 +69,7 @@ def make(
             fields.append(f"[{n}]")
             state.set((thing, f"[{n}]"), item_value)
     state.set((thing, "#fields"), frozenset(fields))
-    for field in ("#repeats", "#last", "#spent", "#older"):
+    for field in ("#repeats", "#last", "#each", "#spent", "#older"):
         if state.get((thing, field)):
             state.set((thing, field), NOTHING)
     if kind == "dict":

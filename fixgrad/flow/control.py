@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from fixgrad.flow import branching, containers, definitions, generators, importing, managers, turns
+from fixgrad.flow import (
+    branching,
+    containers,
+    definitions,
+    each_once,
+    generators,
+    importing,
+    managers,
+    turns,
+)
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arms import FOR_OTHER_KINDS
 from fixgrad.flow.belongings import note_filled
@@ -99,6 +108,7 @@ def _for(
         f.statement, loop = statement, m.loops[-1]
         forget_last_turn(m, f, s, op)
         f.registers[op.out] = element
+        each_once.begin_turn(m, s, iterable, element)
         loop.elements, loop.partial, loop.walked = whole, some, through
         loop.ended = frozenset(containers.reachable(s, [element])) if may_end else frozenset()
         turns.execute(m, f, op, s)

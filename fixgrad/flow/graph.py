@@ -175,6 +175,9 @@ class FlowGraph:
         # by demand and tensor: the containers all of whose items are asked for
         self.asked_of: dict[tuple[Site, Path, Thing], set[Thing]] = {}
         self.whole: set[Thing] = set()  # demanded together with all others of its list
+        self.put_first: dict[
+            tuple[Thing, Thing], Place
+        ] = {}  # what is put into a list: where first
         self.several: set[Thing] = set()  # parts of one result that share a thing
         # by branch and tensor, the ways that detach it; by export, the ways it stands on
         self.detached: dict[tuple[Site, Path, Thing], set[int]] = {}

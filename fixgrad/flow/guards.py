@@ -159,13 +159,6 @@ def walked(m: Machine, value: Value) -> set[Thing]:
     return _all_of(m, set(of_kind(value, *containers.CONTAINERS)))
 
 
-def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
-    """Execute the element of a comprehension."""
-    container, value = f.values(op)
-    sift(m, state, value, container, only=True)
-    containers.collect(m, f, op, state)
-
-
 def pick(m: Machine, state: State, thing: Thing, *, of_part: bool = False) -> None:
     """Note that one item is taken by its position where nobody knows which that is.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import constants, containers, enumerations, sequences, subsets
+from fixgrad.flow import constants, containers, each_once, enumerations, sequences, subsets
 from fixgrad.flow.access import attribute, each
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import (
@@ -199,8 +199,10 @@ def set_item(m: Machine, f: Frame, op: Op, state: State) -> None:
                 containers.escape(state, thing, [new])
         elif thing.kind == "list" and of_kind(key, "slice"):
             new = iterated(m, f, state, new, op.place)
+            each_once.spoil(state, thing)
             subsets.write_slice(m, f, state, thing, key, new, op, strong)
         elif thing.kind in ("list", "dict"):
+            each_once.spoil(state, thing)
             containers.set_item(state, thing, key, new, strong)
     m.alternatives -= not strong
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from fixgrad.flow import container_changes, containers
+from fixgrad.flow import container_changes, containers, each_once
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.generators import exhaust
 from fixgrad.flow.gradients import fails_for_untracked
-from fixgrad.flow.guards import choose, holds_all, lose, sort_out
+from fixgrad.flow.guards import choose, holds_all, lose, sift, sort_out
 from fixgrad.flow.ir import Op
 from fixgrad.flow.state import State
 from fixgrad.flow.tensors import identity
@@ -89,9 +89,9 @@ def _enumerate(m: Machine, f: Frame, state: State, call: Call, values: list[Valu
     if items is None:
         anything = containers.any_element(m, f, state, values[0], op) if values else UNKNOWN
         row = containers.make(m, f, state, call.place, "tuple", [WHOLE, anything], name="row")
-        return frozenset(
-            (containers.make(m, f, state, call.place, "list", None, frozenset((row,))),)
-        )
+        made = containers.make(m, f, state, call.place, "list", None, frozenset((row,)))
+        each_once.pass_on(state, values[:1], made)
+        return frozenset((made,))
     start = call.get(1, "start")
     sure, first = known(start.value) if start is not None else (True, 0)
     numbers = range(first, first + len(items)) if sure and isinstance(first, int) else None
@@ -238,6 +238,15 @@ def _take_any(m: Machine, state: State, thing: Thing) -> None:
         state.set((thing, "#partial"), True)
 
 
+def collect(m: Machine, f: Frame, op: Op, state: State) -> None:
+    """Execute the element of a comprehension."""
+    container, value = f.values(op)
+    sift(m, state, value, container, only=True)
+    containers.collect(m, f, op, state)
+    for thing in container:
+        each_once.note(m, state, thing, value, op.place)
+
+
 def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
     """End a comprehension: its result is a new container, though an earlier one may be its source."""
     built = next(iter(of_kind(f.registers[op.args[0]], *containers.CONTAINERS)), None)
@@ -248,7 +257,16 @@ def finish(m: Machine, f: Frame, op: Op, state: State) -> None:
     for field in state.get((made, "#fields"), ()):
         state.set((made, field), NOTHING)
     fields = state.get((built, "#fields"), frozenset())
-    for field in (*sorted(fields), "[*]", "#length", "#fields", "#sure", "#closed", "#partial"):
+    for field in (
+        *sorted(fields),
+        "[*]",
+        "#length",
+        "#fields",
+        "#sure",
+        "#closed",
+        "#partial",
+        "#each",
+    ):
         state.set((made, field), state.get((built, field), NOTHING))
     state.set((made, "#order"), state.get((built, "#order"), ()))
     f.registers[op.out] = frozenset((made,))

@@ -36,7 +36,7 @@ def join_facts(field: str, one: Any, other: Any) -> Any:
 
 
 _SETS = {
-    "#after", "#base", "#collate", "#cut", "#default", "#displaced", "#fields", "#freed", "#hooks", "#inner",
+    "#after", "#base", "#collate", "#cut", "#default", "#displaced", "#each", "#fields", "#freed", "#hooks", "#inner",
     "#inputs", "#items", "#longest", "#made", "#outdated", "#outpaced", "#owner", "#parameter", "#params",
     "#parts", "#perhaps", "#present", "#repeats", "#returned", "#run", "#samples", "#setter", "#source",
     "#storage", "#spent", "#older",
