@@ -20,6 +20,7 @@ from fixgrad.flow import (
 )
 from fixgrad.flow.array_dtypes import operator_dtype
 from fixgrad.flow.arrays import (
+    LISTED,
     NUMBERS,
     has_objects,
     hold,
@@ -149,7 +150,7 @@ def _tensor_result(
             read_array(m, f, state, array, op.place)
             beside += [array] if others else []
             for tensor in others:
-                mixes = tensor.kind == "tensor" and array.name not in NUMBERS
+                mixes = tensor.kind == "tensor" and array.name not in (*NUMBERS, LISTED)
                 if mixes and tracked(state, tensor) != "no":
                     changed = op.kind == "inplace" and place is places[0]
                     detail = f"{op.target}=" if changed else op.target

@@ -100,6 +100,9 @@ def keep_objects(state: State, array: Thing, items: Value) -> None:
 
 
 NUMBERS = ("scalar", "reduced")  # the names of arrays that are single numbers
+LISTED = (
+    "listed"  # the name of what stands in `array.tolist()`: a number or a list, no array of NumPy
+)
 _KEEP_IT_SINGLE = ("dtype", "ddof", "initial")
 
 
@@ -196,6 +199,7 @@ def array_item(
     row = ArrayCall("numpy.ndarray.__getitem__", dtype="same", alias="view")
     if state.get((thing, ROW)) == "yes" and key and all(map(_is_index, key)):
         name = NUMBERS[0]
+    name = LISTED if thing.name == LISTED else name
     made = make_array(m, f, state, op.place, row, [thing], name=name)
     return frozenset((made,)) | (UNKNOWN if has_objects(state, [thing]) else NOTHING)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixgrad.flow import container_changes, containers, descendants, each_once
 from fixgrad.flow.arithmetic import TENSOR_LIKE, binary, computed
-from fixgrad.flow.arrays import NUMBERS, read_array, take, write_array
+from fixgrad.flow.arrays import LISTED, NUMBERS, read_array, take, write_array
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.ir import Op
 from fixgrad.flow.protocols import operated
@@ -68,7 +68,7 @@ def _changed_instance(
 def _change_tensor(m: Machine, f: Frame, state: State, op: Op, thing: Thing, new: Value) -> None:
     place = f.place_of(op.args[1])
     for array in of_kind(new, "array"):
-        if array.name not in NUMBERS and tracked(state, thing) != "no":
+        if array.name not in (*NUMBERS, LISTED) and tracked(state, thing) != "no":
             log(m, f, state, "mixed", thing, place, detail=op.target, others=[array])
     inputs = [t for t in ordered(new) if t.kind in TENSOR_LIKE]
     write_in_place(m, f, state, thing, [inputs], op.place, op.target + "=")

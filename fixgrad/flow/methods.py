@@ -17,6 +17,9 @@ from fixgrad.flow import (
 )
 from fixgrad.flow.arguments import Argument, Call
 from fixgrad.flow.arrays import (
+    LISTED,
+    NUMBERS,
+    ROW,
     arrays_in,
     make_array,
     new_array,
@@ -86,7 +89,10 @@ def array_call(
     if row.returns == "none":
         return NONE
     if name == "tolist":
-        element = new_array(m, f, state, call.place, inputs=[thing], effect="numpy.ndarray.tolist")
+        name = NUMBERS[0] if state.get((thing, ROW)) == "yes" else LISTED
+        element = new_array(
+            m, f, state, call.place, inputs=[thing], name=name, effect="numpy.ndarray.tolist"
+        )
         made = containers.make(m, f, state, call.place, "list", None, frozenset((element,)))
         return frozenset((made,))
     if name == "item":
