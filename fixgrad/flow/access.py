@@ -221,6 +221,8 @@ def object_attribute(
             return frozenset(state.get((thing, "#items"), NOTHING))
         if name == "__dict__":
             return namespaces.namespace(m, f, state, [thing], place)
+        if name == "__class__":
+            return frozenset((of_class,))
         if name == "_modules" and submodules.is_module(thing):
             return submodules.by_name(m, f, state, thing, place)
         return namespaces.computed(m, state, thing) or _by_hook(m, f, state, thing, name, place)

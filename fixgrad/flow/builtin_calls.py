@@ -27,6 +27,7 @@ from fixgrad.flow.failures import is_exception
 from fixgrad.flow.failures import make as make_exception
 from fixgrad.flow.gradients import consume, none_of_them, none_test, weigh_gradient
 from fixgrad.flow.guards import holds_all, is_not_the_element
+from fixgrad.flow.own_type import LOOKS_ONLY, looked_at
 from fixgrad.flow.protocols import iterated, special
 from fixgrad.flow.scalars import numbers_in, taken
 from fixgrad.flow.state import State
@@ -59,8 +60,6 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = Callable[["Machine", "Frame", State, Call, list[Value]], Value]
 
-_LOOKS_ONLY = frozenset(("issubclass", "type", "id", "callable", "dir"))
-
 
 def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
     """Call a builtin function or type."""
@@ -70,8 +69,8 @@ def call_builtin(m: Machine, f: Frame, state: State, call: Call, name: str) -> V
         return has_attribute(m, state, call)
     if name == "len":
         return _length(m, f, state, call)
-    if name in _LOOKS_ONLY:
-        return UNKNOWN
+    if name in LOOKS_ONLY:
+        return looked_at(m, call, name)
     if name in ("getattr", "setattr"):
         return _by_name(m, f, state, call, name)
     if name == "super":

@@ -347,7 +347,7 @@ def reachable(state: State, values: Iterable[Value], *, sure: bool = False) -> l
         elif thing.kind in (*CONTAINERS, "instance"):
             for field in (*state.get((thing, "#fields"), ()), "[*]", "#items"):
                 held = state.get((thing, field), ())
-                for inner in () if sure and thing.kind == "instance" and len(held) > 1 else held:
+                for inner in () if sure and len(held) > 1 else held:
                     if inner.kind not in _HOLD_NOTHING and inner not in seen:
                         pending.append(inner)
     return ordered(found)
