@@ -113,21 +113,48 @@ def _passed_on(
     as_they_are = row.name in _AS_THEY_ARE and all(name in _KEPT for name in names[1:])
     if as_they_are and (len(names) > 1 or not always):
         return []
+    copied = (
+        [Operation(here, "append", ".clone()")] if _must_copy(translator, expression, row) else []
+    )
     if always and len(names) == 1:
         unwrap = Operation(here, "unwrap-call")
         if row.dtype == "array":
-            return [unwrap]
+            return [unwrap, *copied]
         if row.dtype in _CASTS and dtype_class(row.dtype) == "float":
             return [unwrap, Operation(here, "append", _CASTS[row.dtype])]
     kept = all(name in _KEPT for name in names[1:])
     # Of arrays `torch.as_tensor` makes what `torch.from_numpy` does, but for a default device.
     shares = row.name == "torch.from_numpy" and translator.graph.called.isdisjoint(_DEFAULTS)
     if kept and (shares or (row.name == "torch.tensor" and always)):
-        return [Operation(here, "callee", translator.spelled(expression, "torch.as_tensor"))]
+        passed = Operation(here, "callee", translator.spelled(expression, "torch.as_tensor"))
+        return [passed, *copied]
     line = line_of(expression.site)
     if not always:
         raise Untranslatable(f"{line} is given other data as well")
     raise Untranslatable(f"at {line} `{row.name}` with these arguments has no equivalent")
+
+
+def _must_copy(translator: Translator, expression: Expression, row: Conversion) -> bool:
+    """Say whether a copy of a tensor's values must stay one: it or the tensor is changed in place."""
+    if row.shares != "never":
+        return False
+    tape = translator.tape
+    pending = [*expression.args[1], *expression.out]
+    shared = set(pending)
+    for thing in pending:  # it grows meanwhile
+        new = tape.sharing.get(thing, set()) - shared
+        shared |= new
+        pending += new
+    if not any(t.kind == "tensor" for t in shared - expression.out):
+        return False
+    return any(_changes(step.op) for t in shared for step in tape.given[t] if t in step.args[0])
+
+
+def _changes(op: Op) -> bool:
+    """Say whether an operation changes its first operand in place."""
+    method = op.target if op.kind == "method" else ""
+    in_place = method.endswith("_") and method not in ("requires_grad_", "retain_grad_")
+    return op.kind in ("inplace", "setindex") or (in_place and not method.endswith("__"))
 
 
 def _list_comes_back(
