@@ -309,7 +309,7 @@ class FlowGraph:
         a module does.
         """
         conversions: list[Thing] = []
-        recorded = set(self.upstream([thing]))
+        recorded = self._recorded(thing)
         for source in self.upstream([thing], through_cuts=True):
             if self.is_conversion(source):
                 if source in recorded and (self.born[source] == "tensor" or source in self.refused):
@@ -318,6 +318,19 @@ class FlowGraph:
             elif source in recorded and not _harmless(source):
                 return None
         return conversions or None
+
+    def _recorded(self, thing: Thing) -> set[Thing]:
+        """Return the tensor and what autograd may have recorded it from: of what `no_grad` made, nothing."""
+        found: set[Thing] = set()
+        pending = [self.identity(thing)]
+        while pending:
+            source = pending.pop()
+            if source not in found:
+                found.add(source)
+                made = self.made.get(source)
+                if made is None or made.mode != "off":
+                    pending += map(self.identity, self.carried.get(source, ()))
+        return found
 
     def spell(self, site: Site, qualified: str) -> str | None:
         """Return how a name of torch is written at a place: "torch.no_grad", "th.no_grad", "no_grad"."""
