@@ -156,12 +156,16 @@ class State:
         every: Changes = {}
         for path in paths:
             every.update(path)
+        # What holds what is asked before a variable is joined: it holds the tensors of all paths then.
+        held = {c: lost.of_holders(c, cells.get(c, ABSENT)) for c in every if c[1] in OF_HOLDERS}
+        emptied = [c for p in paths for c in p if c[1] == "#freed" and not p[c] and cells.get(c)]
+        gone = {c for c in emptied if lost.is_lost(c)}
         for cell in every:
             field = cell[1]
             old = cells.get(cell, ABSENT)
             new: Any = ABSENT
-            if field in OF_HOLDERS:
-                new = lost.of_holders(cell, old)
+            if cell in held:
+                new = held[cell]
                 if new is not ABSENT and new != old:
                     trail.append((cell, old))
                     cells[cell] = new
@@ -183,7 +187,7 @@ class State:
                 if field in RENEWED and found == RENEWED[field] != old:
                     new = found
                     break
-                if field == "#freed" and old and not found and lost.is_lost(cell):
+                if not found and cell in gone:
                     new = found
                     break
                 new = join_facts(field, new, found)
