@@ -476,8 +476,8 @@ class TestOtherVerdicts:
             ("def f():\n    return 1\n    torch.from_numpy(np.ones(2)).grad\n", "no call of `f`"),
             ("if False:\n    x = torch.from_numpy(np.ones(2)).grad\n", "no path through the body"),
             (
-                "def g():\n    class A:\n        def f(self):\n            return torch.from_numpy(a).grad\n",
-                "nothing that is followed calls `g.A.f`",
+                "def g():\n    def f():\n        return torch.from_numpy(np.ones(2)).grad\n",
+                "nothing that is followed calls `g.f`",
             ),
         ],
     )
