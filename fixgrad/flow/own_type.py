@@ -29,7 +29,7 @@ def type_of(m: Machine, value: Value) -> Value:
     """Return the types of the things that a value may be; if one's is not known, of none."""
     found: set[Thing] = set()
     for thing in value:
-        if thing.kind == "instance":
+        if thing.kind == "instance" or thing.name == "record named":
             found.add(thing.data)
         elif thing.kind in _CONTAINERS and not thing.name.startswith(_OTHERS):
             kind = "set" if thing.name == "set" else thing.kind

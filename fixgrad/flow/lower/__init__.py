@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from fixgrad.depth import deeply
 from fixgrad.flow.ir import GLOBAL, MADE_OF, Function, Module, Op, Parameter
+from fixgrad.flow.lower import unimported
 from fixgrad.flow.lower.builder import Builder, Unit
 from fixgrad.flow.lower.expressions import lower as lower_expression
 from fixgrad.flow.lower.scopes import has_yield
@@ -63,6 +64,7 @@ def _module(tree: ast.Module, source: Source) -> Module:
     unit.functions.append(None)
     b = Builder(unit, unit.scope("module", tree, None), "", tree)
     lower_body(b, tree.body)
+    unimported.bind(b, [f for f in unit.functions if f is not None])
     b.tokens |= set(_made_of(b.ops))
     unit.functions[0] = _finish(b, "module", (1, 0, 1, 0), (), 0)
     functions = tuple(f for f in unit.functions if f is not None)
