@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fixgrad.flow.holding import holds
 from fixgrad.flow.joining import (
     ABSENT,
     OF_HOLDERS,
@@ -21,7 +22,7 @@ from fixgrad.flow.joining import (
     join_facts,
 )
 from fixgrad.flow.lost import Lost
-from fixgrad.flow.trail import Entry, Trail, holds
+from fixgrad.flow.trail import Entry, Trail
 from fixgrad.flow.values import Thing
 
 MODE: Cell = (None, "#mode")  # "on", "off", "inference", "maybe": whether autograd records
@@ -52,7 +53,8 @@ class State:
     def __init__(self, cells: dict[Cell, Any] | None = None, trail: Trail | None = None) -> None:
         self.cells: dict[Cell, Any] = {} if cells is None else cells
         self.get: Callable[..., Any] = self.cells.get  # what a cell holds here, or a default
-        self.trail = Trail() if trail is None else trail  # (cell, what it held), oldest first
+        # (cell, what it held), oldest first
+        self.trail = Trail(self.cells) if trail is None else trail
         self.mark = len(self.trail)  # where this path began
         self.dead = False  # no execution comes here
 
@@ -72,7 +74,7 @@ class State:
         )  # only what was written since can hold it
         return any(
             isinstance(value := cells.get(cell), frozenset) and thing in value
-            for cell in (past.holders if young else cells)
+            for cell in (past.holding.cells.get(thing, ()) if young else cells)
             if holds(cell)
         )
 
@@ -151,8 +153,10 @@ class State:
         if len(paths) == 1:
             self.apply(paths[0])
             return
-        cells, trail = self.cells, self.trail
-        lost = Lost(cells, trail, paths, turns)
+        cells = self.cells
+        lost = Lost(cells, self.trail, paths, turns)
+        before: list[Entry] = []
+        joined: Changes = {}  # written at the end: what is lost is asked of how it was before
         every: Changes = {}
         for path in paths:
             every.update(path)
@@ -167,16 +171,16 @@ class State:
             if cell in held:
                 new = held[cell]
                 if new is not ABSENT and new != old:
-                    trail.append((cell, old))
-                    cells[cell] = new
+                    before.append((cell, old))
+                    joined[cell] = new
                 continue
             if old is ABSENT and field not in SPEAKS_FOR_OTHERS:
                 for path in paths:
                     found = path.get(cell, ABSENT)
                     if found is not ABSENT and found is not new:
                         new = found if new is ABSENT else join_facts(field, new, found)
-                trail.append((cell, old))
-                cells[cell] = new
+                before.append((cell, old))
+                joined[cell] = new
                 continue
             for path in paths:
                 found = path.get(cell, old)
@@ -192,5 +196,7 @@ class State:
                     break
                 new = join_facts(field, new, found)
             if new is not old and new is not ABSENT and new != old:
-                trail.append((cell, old))
-                cells[cell] = new
+                before.append((cell, old))
+                joined[cell] = new
+        self.trail += before
+        cells.update(joined)
