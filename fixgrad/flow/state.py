@@ -160,43 +160,42 @@ class State:
         every: Changes = {}
         for path in paths:
             every.update(path)
-        # What holds what is asked before a variable is joined: it holds the tensors of all paths then.
-        held = {c: lost.of_holders(c, cells.get(c, ABSENT)) for c in every if c[1] in OF_HOLDERS}
-        emptied = [c for p in paths for c in p if c[1] == "#freed" and not p[c] and cells.get(c)]
-        gone = {c for c in emptied if lost.is_lost(c)}
         for cell in every:
             field = cell[1]
             old = cells.get(cell, ABSENT)
-            new: Any = ABSENT
-            if cell in held:
-                new = held[cell]
-                if new is not ABSENT and new != old:
-                    before.append((cell, old))
-                    joined[cell] = new
-                continue
-            if old is ABSENT and field not in SPEAKS_FOR_OTHERS:
+            if field in _SPECIAL:
+                new = _joined(cell, old, paths, lost)
+            else:
+                new = ABSENT
                 for path in paths:
-                    found = path.get(cell, ABSENT)
-                    if found is not ABSENT and found is not new:
+                    found = path.get(cell, old)
+                    if found is not new:
                         new = found if new is ABSENT else join_facts(field, new, found)
-                before.append((cell, old))
-                joined[cell] = new
-                continue
-            for path in paths:
-                found = path.get(cell, old)
-                if found is ABSENT:
-                    found = UNLESS_SET.get(field, ABSENT)
-                if found is new:
-                    continue
-                if field in RENEWED and found == RENEWED[field] != old:
-                    new = found
-                    break
-                if not found and cell in gone:
-                    new = found
-                    break
-                new = join_facts(field, new, found)
-            if new is not old and new is not ABSENT and new != old:
+            if new is not old and new is not ABSENT and (old is ABSENT or new != old):
                 before.append((cell, old))
                 joined[cell] = new
         self.trail += before
         cells.update(joined)
+
+
+_SPECIAL = frozenset((*SPEAKS_FOR_OTHERS, *OF_HOLDERS, "#freed"))
+
+
+def _joined(cell: Cell, old: Any, paths: list[Changes], lost: Lost) -> Any:
+    """Join what paths say of a cell where one path may speak for the others."""
+    field = cell[1]
+    if field in OF_HOLDERS:
+        return lost.of_holders(cell, old)
+    new: Any = ABSENT
+    for path in paths:
+        found = path.get(cell, old)
+        if found is ABSENT:
+            found = UNLESS_SET.get(field, ABSENT)
+        if found is new:
+            continue
+        if field in RENEWED and found == RENEWED[field] != old:
+            return found
+        if field == "#freed" and old is not ABSENT and old and not found and lost.is_lost(cell):
+            return found
+        new = join_facts(field, new, found)
+    return new
