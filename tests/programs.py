@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +74,7 @@ class Programs:
         return Ran(answer["code"], answer["output"])
 
 
+@cache
 def read_case(case: Path) -> dict[str, object]:
     """Read a case's `case.toml`."""
     return tomllib.loads((case / "case.toml").read_text("utf-8"))

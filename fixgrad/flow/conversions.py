@@ -80,7 +80,7 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
         state.set((thing, "#present"), present_in(m, state, [*given, *tensors]) - {thing})
     if back:
         m.graph.computed[thing] = Computed(row.name, frozenset(given))
-        log(m, f, state, "returned", thing, call.place, detail=row.name, others=back)
+        log(m, f, state, "returned", thing, call.place, detail=row.name)
     for array in arrays:
         state.add((array, "#made"), frozenset((thing,)))
         for whole in of_kind(state.get((array, "#storage"), ()), "array"):
