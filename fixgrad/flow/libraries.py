@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixgrad.flow import builtin_calls, containers, pytest_marks
+from fixgrad.flow import builtin_calls, containers, plain_attributes, pytest_marks
 from fixgrad.flow.arguments import Call
 from fixgrad.flow.arrays import (
     ROW,
@@ -87,6 +87,8 @@ def context_mode(name: str) -> str | None:
 
 def call_external(m: Machine, f: Frame, state: State, call: Call, name: str) -> Value:
     """Call a function or class by its qualified name."""
+    if name == plain_attributes.OF_OBJECTS:
+        return plain_attributes.set_of_each(m, f, state, call.place, call.positional())
     if name.startswith("builtins."):
         return builtin_calls.call_builtin(m, f, state, call, name.removeprefix("builtins."))
     m.graph.called.add(name)

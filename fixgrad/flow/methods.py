@@ -34,6 +34,7 @@ from fixgrad.flow.failures import fill, is_raised
 from fixgrad.flow.gradients import consume
 from fixgrad.flow.modules import call_module, parameters
 from fixgrad.flow.optimizers import demand_parameters, optimizer_method
+from fixgrad.flow.plain_attributes import set_plainly
 from fixgrad.flow.registration import note_cast, note_moved
 from fixgrad.flow.scalars import taken
 from fixgrad.flow.sharing import grant
@@ -210,12 +211,7 @@ def base_method(m: Machine, f: Frame, state: State, call: Call, thing: Thing, na
     _, instance = thing.data
     if name == "__setattr__" and len(call.positional()) == 2:
         key, new = call.positional()
-        sure, text = known(key.value)
-        fields = [str(text)] if sure else sorted(state.get((instance, "#fields"), frozenset()))
-        for field in fields:
-            access.write_attribute(
-                m, f, state, frozenset((instance,)), field, new.value, call.place
-            )
+        set_plainly(m, f, state, call.place, instance, key.value, new.value)
         return NONE
     if name == "__init__":
         bases = classes.external_bases(instance.data) if instance.kind == "instance" else []
