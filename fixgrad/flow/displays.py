@@ -31,11 +31,24 @@ def pack(m: Machine, f: Frame, op: Op, state: State) -> None:
         f.registers[op.out] = frozenset((thing,))
     else:
         thing = _sequence(m, f, op, state, values)
-        for n, register in enumerate(op.args):
-            m.item_places[thing, n] = f.place_of(register), f.attributes.get(register, "")
-            if register in f.names:
-                m.graph.item_names[Site(f.module.path, f.place_of(register))] = f.names[register]
+        _note_items(m, f, state, op, thing, values)
         f.registers[op.out] = frozenset((thing,))
+
+
+def _note_items(
+    m: Machine, f: Frame, state: State, op: Op, thing: Thing, values: list[Value]
+) -> None:
+    """Note where the items of a display stand: those in front of `*rest`, and what puts others into `rest`."""
+    for n, (register, value) in enumerate(zip(op.args, values, strict=True)):
+        if op.names and op.names[n] == "*":
+            for rest in of_kind(value, "list"):
+                for inside in state.get((rest, "[*]"), NOTHING):
+                    if (rest, inside) in m.put_places:
+                        m.put_places[thing, inside] = m.put_places[rest, inside]
+            return
+        m.item_places[thing, n] = f.place_of(register), f.attributes.get(register, "")
+        if register in f.names:
+            m.graph.item_names[Site(f.module.path, f.place_of(register))] = f.names[register]
 
 
 def _slice(m: Machine, op: Op, values: list[Value]) -> Value:

@@ -22,7 +22,10 @@ def where_chosen(
 ) -> Form | None:
     """Grant the variable of which all gradients are asked, where what it may hold has other uses."""
     graph, me, asked = contexts.graph, contexts.graph.identity(thing), list(asked)
-    for statement, kind, name, things in (*_given(graph, me, asked), *_made_by_choice(graph, me)):
+    for statement, kind, name, things in (
+        *_given(graph, me, asked),
+        *_made_by_choice(contexts, me),
+    ):
         if not may(statement.path) or any(is_integer(graph, t) for t in things):
             continue
         if not all(_is_asked_of(graph, use, things) for use in asked):
@@ -50,10 +53,18 @@ def _given(graph: FlowGraph, me: Thing, asked: list[Use]) -> Iterator[_Variable]
             yield statement, "insert-before", name, things
 
 
-def _made_by_choice(graph: FlowGraph, me: Thing) -> Iterator[_Variable]:
-    """Yield the variables that a conditional expression gives one of several tensors, used only behind it."""
+def _made_by_choice(contexts: Contexts, me: Thing) -> Iterator[_Variable]:
+    """Yield the variables that a conditional expression gives one of several tensors, used only behind it.
+
+    Whoever calls the function that it stands in, the variable holds what is demanded, and no data.
+    """
+    graph, demanded = contexts.graph, {contexts.graph.identity(t) for t in contexts.things}
     for (statement, path, name), things in graph.choices.items():
         if me not in things or any(t.kind != "tensor" for t in things):
+            continue
+        here = (statement.place, name)
+        elsewhere = (t for key, t in graph.bound.items() if key[1:] == here and key[0] != path)
+        if not all(each <= demanded for each in elsewhere):
             continue
         computed = [
             (*t.path[len(path) :], t.site)[0]
