@@ -147,6 +147,20 @@ def test_straight_line_programs_leave_no_doubt(straight: list[Asked]) -> None:
     assert sum(len(a.compared.unsure) for a in straight) < 0.05 * probes
 
 
+def test_a_parameter_that_is_told_to_need_none_leaves_no_doubt() -> None:
+    text = """\
+import torch
+import torch.nn as nn
+v1 = nn.Parameter(torch.ones(3, 3))
+v1.requires_grad = False
+probe(1, v1)
+v2 = nn.Parameter(torch.ones(3)).requires_grad_(False)
+probe(2, v2)
+"""
+    compared = compare(text, flags=0)
+    assert (compared.probes, compared.unsure, compared.mismatches) == (2, [], [])
+
+
 def test_most_dtypes_are_known(straight: list[Asked]) -> None:
     probes = sum(a.compared.probes for a in straight)
     assert sum(a.compared.typed for a in straight) > 0.7 * probes

@@ -59,7 +59,7 @@ def grant(
 
 
 def _withdraw(state: State, me: Thing, strong: bool, told: bool) -> None:
-    if me.name.startswith(("parameter of", "torch.nn.Parameter")):
+    if me.name.startswith("parameter of"):
         strong = False  # conservative: it stands for several parameters
     if told and strong and tracked(state, me) == "no":
         state.set((me, "#told"), "yes")
