@@ -13,6 +13,7 @@ from fixgrad.flow import (
     calls,
     classes,
     containers,
+    inner_classes,
     instances,
     liveness,
     parameters,
@@ -212,7 +213,10 @@ class UnknownCallers:
         return [self.where(function) for function in setters.functions_of(method)]
 
     def _matters(self, method: Thing) -> bool:
-        return not self.project.relevance.methods.isdisjoint(self.places(method))
+        functions = setters.functions_of(method)
+        return not self.project.relevance.methods.isdisjoint(self.places(method)) and any(
+            inner_classes.matters(self.code(function)) for function in functions
+        )
 
     def not_entered(self, method: Thing) -> bool:
         """Say whether nothing but these callers has called a method."""
