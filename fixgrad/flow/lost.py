@@ -108,7 +108,7 @@ class Lost:
         """Say whether anything that is still there leads to a tensor on a path."""
         if thing is None:
             return False
-        if not self._is_young(thing, "#dtype"):
+        if not any(self._is_young(thing, fact) for fact in ("#dtype", "#fields")):
             return thing in self._held(number)
         known = self._known.get((number, thing))
         if known is None:
