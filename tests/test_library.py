@@ -103,8 +103,12 @@ PROGRAMS = {
         "out.append(tree_map(lambda x: x * 2, {'a': [1, (2, 3)], 'b': 4}))",
     ],
 }
-EVERY = [(module, n) for module, programs in PROGRAMS.items() for n in range(len(programs))]
 NEEDS_TORCH = ("torch.utils._pytree",)
+EVERY = [
+    pytest.param(module, n, marks=[pytest.mark.torch] if module in NEEDS_TORCH else [])
+    for module, programs in PROGRAMS.items()
+    for n in range(len(programs))
+]
 
 
 def written_down(module: str) -> dict[str, object]:
