@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -62,8 +64,12 @@ class Terminal:
         os.write(self._ours, keys.encode() + b"\n")
 
     def interrupt(self) -> None:
-        """Type Ctrl-C."""
-        self._process.send_signal(2)
+        """Type Ctrl-C, and again if it does not end: a signal that comes just before Python waits is only then seen."""
+        for _ in range(3):
+            self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PATIENCE / 4)
+                break
 
     def end_of_input(self) -> None:
         """Type Ctrl-D."""
