@@ -88,7 +88,6 @@ def _may_stay(m: Machine, state: State, thing: Thing) -> bool:
     if len(names) > 1 or any(held is thing for _, held in m.graph.put_first):
         return True
     return any(
-        isinstance(value, frozenset) and thing in value
-        for (owner, field), value in state.cells.items()
-        if field[0] != "#" and owner is not None and owner.kind not in ("frame", "file")
+        field[0] != "#" and owner is not None and owner.kind not in ("frame", "file")
+        for owner, field in state.holders(thing)
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fixgrad.flow.ir import Block, Function, Module, Op, stands_in
 from fixgrad.flow.joining import ABSENT, Changes
 from fixgrad.flow.state import State
-from fixgrad.flow.trail import Entry
+from fixgrad.flow.trail import MADE, Entry
 from fixgrad.flow.values import NOTHING, Thing, Value
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def matters_to_next(m: Machine, f: Frame, op: Op | None, changes: Sequence[Entry
     Given are the cells that changed and what they held before. What the turn itself has made, the next one
     makes anew; a variable that it writes before it reads it, and a comprehension's result, it never asks for.
     """
-    aside = {cell[0] for cell, old in changes if old is ABSENT and cell[1] in _OF_NEW_THINGS}
+    aside = {cell[0] for cell, old in changes if old is ABSENT and cell[1] in MADE}
     aside.update(
         cell[0] for cell, old in changes if old is ABSENT and _is_new_result(cell[0], cell[1])
     )
@@ -60,9 +60,6 @@ def _is_new_result(thing: Thing | None, field: str) -> bool:
         and thing.kind == "opaque"
         and thing.name.startswith("result ")
     )
-
-
-_OF_NEW_THINGS = ("#dtype", "#fields")  # of tensors and arrays, of containers and instances
 
 
 def built_by(f: Frame, op: Op) -> Value:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fixgrad.flow.holding import HELD_BY_OTHERS, Holding, behind, holds
 from fixgrad.flow.joining import ABSENT, Cell, Changes
-from fixgrad.flow.trail import Past, Trail
+from fixgrad.flow.trail import MADE, Past, Trail
 from fixgrad.flow.values import Thing
 
 
@@ -87,9 +87,6 @@ class Lost:
     def _content(self, cell: Cell, path: Changes) -> Any:
         return path[cell] if cell in path else self.cells.get(cell, ())
 
-    def _is_young(self, thing: Thing | None, fact: str) -> bool:
-        return self._before.first.get((thing, fact)) is ABSENT
-
     @functools.cached_property
     def _before(self) -> Past:
         """What the trail says of what was written before the paths meet."""
@@ -108,7 +105,7 @@ class Lost:
         """Say whether anything that is still there leads to a tensor on a path."""
         if thing is None:
             return False
-        if not any(self._is_young(thing, fact) for fact in ("#dtype", "#fields")):
+        if not self._before.is_young(thing, *MADE):
             return thing in self._held(number)
         known = self._known.get((number, thing))
         if known is None:
@@ -189,7 +186,7 @@ class Lost:
         """Say whether a holder is there though nothing holds it; of one that is older, nobody asks."""
         if holder is None or holder.kind not in HELD_BY_OTHERS:
             return True
-        return young and not self._is_young(holder, "#fields")
+        return young and not self._before.is_young(holder, "#fields")
 
     def _add_inputs(self, found: set[Thing], path: Changes) -> None:
         first = self._before.first

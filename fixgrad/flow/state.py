@@ -7,7 +7,7 @@ the overlays changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fixgrad.flow.holding import holds
@@ -22,7 +22,7 @@ from fixgrad.flow.joining import (
     join_facts,
 )
 from fixgrad.flow.lost import Lost
-from fixgrad.flow.trail import Entry, Trail
+from fixgrad.flow.trail import MADE, Entry, Trail
 from fixgrad.flow.values import Thing
 
 MODE: Cell = (None, "#mode")  # "on", "off", "inference", "maybe": whether autograd records
@@ -68,15 +68,15 @@ class State:
 
     def is_held(self, thing: Thing) -> bool:
         """Say whether a variable, an attribute or a container holds a thing."""
+        return any(True for _ in self.holders(thing))
+
+    def holders(self, thing: Thing) -> Iterator[Cell]:
+        """Yield the variables, attributes and items that hold a tensor, an object or a container, in no order."""
         past, cells = self.trail.past(), self.cells
-        young = (
-            past.first.get((thing, "#fields")) is ABSENT
-        )  # only what was written since can hold it
-        return any(
-            isinstance(value := cells.get(cell), frozenset) and thing in value
-            for cell in (past.holding.cells.get(thing, ()) if young else cells)
-            if holds(cell)
-        )
+        for cell in past.holding.cells.get(thing, ()) if past.is_young(thing, *MADE) else cells:
+            value = cells.get(cell)
+            if holds(cell) and isinstance(value, frozenset) and thing in value:
+                yield cell
 
     def set(self, cell: Cell, value: Any) -> None:
         """Write a cell; the old content is gone on this path."""

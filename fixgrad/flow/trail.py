@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from fixgrad.flow.holding import Holding
-from fixgrad.flow.joining import Cell, Changes
+from fixgrad.flow.joining import ABSENT, Cell, Changes
+from fixgrad.flow.values import Thing
 
 Entry: TypeAlias = tuple[Cell, Any]  # a cell that was written, and what it held before
 
@@ -15,6 +16,13 @@ class Past(NamedTuple):
 
     first: dict[Cell, Any]  # what each of its cells held when it began, in the order of writing
     holding: Holding  # of what was written, also on paths that were taken back
+
+    def is_young(self, thing: Thing | None, *facts: str) -> bool:
+        """Say whether one of these facts of a thing was first told on the way: what holds it was written since."""
+        return any(self.first.get((thing, fact)) is ABSENT for fact in facts)
+
+
+MADE = ("#dtype", "#fields")  # what is told first of tensors and arrays, of containers and objects
 
 
 class Trail(list[Entry]):
