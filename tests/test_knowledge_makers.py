@@ -126,6 +126,26 @@ def test_conversion_keywords(name: str) -> None:
         resolve(name)(convert(name, array) if name.endswith(WRAPPERS) else array, torch.float32)
 
 
+NO_ARRAYS: tuple[object, ...] = (torch.ones(2), 2.0, [1.0], (1.0,), {})
+
+
+@pytest.mark.parametrize("name", runnable("conversion"))
+def test_conversion_of_what_is_no_array(name: str) -> None:
+    row = conversion(name)
+    assert row is not None
+    if row.only_arrays:
+        for given in NO_ARRAYS:
+            with pytest.raises(TypeError):
+                resolve(name)(given)
+    elif name.endswith("frombuffer"):
+        assert resolve(name)(bytes(8), dtype=torch.float64).tolist() == [0.0]
+    elif name == "torch.Tensor.new_tensor":
+        assert torch.ones(2).new_tensor([1.0]).tolist() == [1.0]
+    else:
+        takes_a_list = row.dtype_keyword or row.dtype != "array"
+        assert isinstance(resolve(name)([1.0] if takes_a_list else torch.ones(1)), torch.Tensor)
+
+
 FACTORIES = [(s, name) for s in ("factory", "factory_method") for name in runnable(s)]
 
 

@@ -41,7 +41,7 @@ def convert(m: Machine, f: Frame, state: State, call: Call, row: Conversion) -> 
     """Execute a conversion."""
     data = call.get(0, None) or next((a for a in call.arguments if a.name in _DATA_NAMES), None)
     value = consume(m, f, state, data.value, data.place) if data is not None else NOTHING
-    if row.name == "torch.from_numpy" and (no_arrays := of_kind(value, *_NO_ARRAYS)):
+    if row.only_arrays and (no_arrays := of_kind(value, *_NO_ARRAYS)):
         value -= {*no_arrays}  # at these it stops, which the program may count on
         m.graph.choosy.add(Site(f.module.path, call.place))
         if not value:
@@ -116,7 +116,7 @@ def _born(state: State, value: Value, row: Conversion, call: Call) -> tuple[str,
         return "tensor", arrays
     if arrays:
         return "array", arrays
-    if row.name == "torch.from_numpy":
+    if row.only_arrays:
         return "array", [t for t in of_kind(value, "opaque") if t.name != "unknown"]
     legacy = row.dtype != "array" and not row.dtype_keyword
     numbers = bool(value) and all(t.kind in ("const", "number") for t in value)

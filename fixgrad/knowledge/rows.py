@@ -55,6 +55,7 @@ class Conversion(NamedTuple):
     # "array": the array's, "argument": as dtype= says, "same": of the tensor whose method it is, or "float32"
     dtype: str = "array"
     dtype_keyword: bool = False  # accepts dtype=
+    only_arrays: bool = False  # raises TypeError for tensors, numbers, lists and dicts
 
 
 class Factory(NamedTuple):
